@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+// Workers start child processes and real sockets; two forks match the two cores that CI has.
+export default defineConfig({
+  test: {
+    include: ['**/*.test.ts'],
+    exclude: ['node_modules/**', 'test/long/**'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+})
