@@ -1,0 +1,357 @@
+// core/errors.ts: every operating error that a request can meet, in one table.
+//
+// The code is stable: it appears in the access log (`SluiceError`), in the metric
+// sluice_errors_total{code}, in the response header of local answers (`Sluice-Error`, when the entry
+// point asks for it) and in docs/errors.md, which a test compares with this table.
+// Codes are small integers on the hot path; `errorNames[code]` is the word users see.
+//
+// Side says whose doing it was: the client's, the server's (upstream), or ours.
+
+export type Side = 'client' | 'upstream' | 'gateway'
+
+export interface ErrorFact {
+  readonly name: string
+  readonly status: number
+  readonly side: Side
+  readonly sentence: string
+}
+
+const table: ErrorFact[] = []
+
+function define(name: string, status: number, side: Side, sentence: string): number {
+  table.push({ name, status, side, sentence })
+  return table.length - 1
+}
+
+export const NONE = define('NONE', 0, 'gateway', 'Nothing went wrong.')
+
+// Request head (core/h1/request.ts). Status 400 unless a more exact one exists.
+export const REQUEST_METHOD = define('REQUEST_METHOD', 400, 'client', 'The method is not a token.')
+export const REQUEST_TARGET = define(
+  'REQUEST_TARGET',
+  400,
+  'client',
+  'The request target holds a byte that RFC 3986 does not allow, or has no legal form.',
+)
+export const REQUEST_FRAGMENT = define(
+  'REQUEST_FRAGMENT',
+  400,
+  'client',
+  'The request target holds a raw "#".',
+)
+export const REQUEST_VERSION = define(
+  'REQUEST_VERSION',
+  505,
+  'client',
+  'The protocol version is not HTTP/1.0 or HTTP/1.1.',
+)
+export const REQUEST_LINE = define('REQUEST_LINE', 400, 'client', 'The request line is malformed.')
+export const REQUEST_LINE_END = define(
+  'REQUEST_LINE_END',
+  400,
+  'client',
+  'A line does not end in CR LF.',
+)
+export const HEADER_NAME = define(
+  'HEADER_NAME',
+  400,
+  'client',
+  'A header name is empty or not a token, or a space stands before the colon.',
+)
+export const HEADER_VALUE = define(
+  'HEADER_VALUE',
+  400,
+  'client',
+  'A header value holds a control byte.',
+)
+export const HEADER_FOLD = define(
+  'HEADER_FOLD',
+  400,
+  'client',
+  'A header line begins with white space (obsolete line folding).',
+)
+export const HEADERS_TOO_LARGE = define(
+  'HEADERS_TOO_LARGE',
+  431,
+  'client',
+  'The request head is larger than headBytesMax.',
+)
+export const HEADERS_TOO_MANY = define(
+  'HEADERS_TOO_MANY',
+  431,
+  'client',
+  'The request has more header lines than headerCountMax.',
+)
+export const TARGET_TOO_LONG = define(
+  'TARGET_TOO_LONG',
+  414,
+  'client',
+  'The request line is larger than headBytesMax.',
+)
+export const HOST_MISSING = define(
+  'HOST_MISSING',
+  400,
+  'client',
+  'An HTTP/1.1 request has no Host header.',
+)
+export const HOST_DOUBLE = define(
+  'HOST_DOUBLE',
+  400,
+  'client',
+  'The request has more than one Host header.',
+)
+export const HOST_INVALID = define(
+  'HOST_INVALID',
+  400,
+  'client',
+  'The Host header is not a legal host with an optional port, or is empty.',
+)
+export const LENGTH_INVALID = define(
+  'LENGTH_INVALID',
+  400,
+  'client',
+  'Content-Length is not one plain decimal number.',
+)
+export const LENGTH_DOUBLE = define(
+  'LENGTH_DOUBLE',
+  400,
+  'client',
+  'The request has more than one Content-Length.',
+)
+export const LENGTH_WITH_CHUNKED = define(
+  'LENGTH_WITH_CHUNKED',
+  400,
+  'client',
+  'The request has both Content-Length and Transfer-Encoding.',
+)
+export const TRANSFER_ENCODING = define(
+  'TRANSFER_ENCODING',
+  501,
+  'client',
+  'Transfer-Encoding is anything but exactly one "chunked".',
+)
+export const TRANSFER_ENCODING_10 = define(
+  'TRANSFER_ENCODING_10',
+  400,
+  'client',
+  'An HTTP/1.0 request has a Transfer-Encoding.',
+)
+export const CONNECT_REFUSED = define('CONNECT_REFUSED', 501, 'client', 'CONNECT is not served.')
+export const UPGRADE_WITH_BODY = define(
+  'UPGRADE_WITH_BODY',
+  400,
+  'client',
+  'A request that asks for an upgrade has a body.',
+)
+export const EXPECTATION = define(
+  'EXPECTATION',
+  417,
+  'client',
+  'Expect holds something else than 100-continue.',
+)
+export const UNDERSCORE_HEADER = define(
+  'UNDERSCORE_HEADER',
+  400,
+  'client',
+  'A header name holds an underscore and the entry point rejects those.',
+)
+export const ENCODED_CHARACTER = define(
+  'ENCODED_CHARACTER',
+  400,
+  'client',
+  'The path holds an encoded character that the entry point or router refuses.',
+)
+export const PATH_ENCODING = define(
+  'PATH_ENCODING',
+  400,
+  'client',
+  'The path holds a "%" that is not followed by two hexadecimal digits.',
+)
+export const HTTP2_PREFACE = define(
+  'HTTP2_PREFACE',
+  505,
+  'client',
+  'The client speaks HTTP/2 on a port that does not.',
+)
+
+// Request body.
+export const CHUNK_SIZE = define(
+  'CHUNK_SIZE',
+  400,
+  'client',
+  'A chunk size line is malformed or too long.',
+)
+export const CHUNK_DATA = define(
+  'CHUNK_DATA',
+  400,
+  'client',
+  'Chunk data is not followed by CR LF.',
+)
+export const CHUNK_EXTENSION = define(
+  'CHUNK_EXTENSION',
+  400,
+  'client',
+  'Chunk extensions are malformed or exceed their bound.',
+)
+export const TRAILER_INVALID = define(
+  'TRAILER_INVALID',
+  400,
+  'client',
+  'The trailer section is malformed or holds a field that may not be a trailer.',
+)
+export const TRAILERS_TOO_LARGE = define(
+  'TRAILERS_TOO_LARGE',
+  431,
+  'client',
+  'The trailer section exceeds its bound.',
+)
+export const REQUEST_CUT = define(
+  'REQUEST_CUT',
+  400,
+  'client',
+  'The client ended the connection before the end of its request.',
+)
+
+// Time.
+export const HEADER_TIMEOUT = define(
+  'HEADER_TIMEOUT',
+  408,
+  'client',
+  'The request head was not complete in time.',
+)
+export const BODY_TIMEOUT = define(
+  'BODY_TIMEOUT',
+  408,
+  'client',
+  'The request body stalled, was slower than bodyRateMin, or exceeded readTimeout.',
+)
+export const WRITE_TIMEOUT = define(
+  'WRITE_TIMEOUT',
+  499,
+  'client',
+  'The client stopped reading the response.',
+)
+export const CLIENT_GONE = define(
+  'CLIENT_GONE',
+  499,
+  'client',
+  'The client closed the connection before the response was complete.',
+)
+
+// Routing and middlewares.
+export const NO_ROUTER = define('NO_ROUTER', 404, 'gateway', 'No router matches the request.')
+export const NO_SERVER = define(
+  'NO_SERVER',
+  503,
+  'gateway',
+  'The service has no server that can be used.',
+)
+export const REFUSED_ADDRESS = define(
+  'REFUSED_ADDRESS',
+  403,
+  'client',
+  'The client address is not in the sourceRange.',
+)
+export const IN_FLIGHT = define(
+  'IN_FLIGHT',
+  429,
+  'client',
+  'Too many requests of this source are in flight.',
+)
+export const REFUSED_HOST = define(
+  'REFUSED_HOST',
+  400,
+  'client',
+  'The host is not in allowedHosts.',
+)
+export const REWRITE_INVALID = define(
+  'REWRITE_INVALID',
+  400,
+  'client',
+  'A rewrite made a path that may not be sent.',
+)
+export const MIDDLEWARE_FAILED = define(
+  'MIDDLEWARE_FAILED',
+  500,
+  'gateway',
+  'A middleware failed; the request was refused.',
+)
+
+// Upstream.
+export const UPSTREAM_REFUSED = define(
+  'UPSTREAM_REFUSED',
+  502,
+  'upstream',
+  'The server refused the connection or could not be reached.',
+)
+export const UPSTREAM_DNS = define(
+  'UPSTREAM_DNS',
+  502,
+  'upstream',
+  'The name of the server could not be resolved.',
+)
+export const UPSTREAM_DIAL_TIMEOUT = define(
+  'UPSTREAM_DIAL_TIMEOUT',
+  504,
+  'upstream',
+  'The server did not accept the connection within dialTimeout.',
+)
+export const UPSTREAM_HEADER_TIMEOUT = define(
+  'UPSTREAM_HEADER_TIMEOUT',
+  504,
+  'upstream',
+  'The server sent no response head within responseHeaderTimeout.',
+)
+export const UPSTREAM_STALL = define(
+  'UPSTREAM_STALL',
+  504,
+  'upstream',
+  'The server stalled in the middle of a body.',
+)
+export const UPSTREAM_RESET = define(
+  'UPSTREAM_RESET',
+  502,
+  'upstream',
+  'The server closed the connection before its response was complete.',
+)
+export const UPSTREAM_MALFORMED = define(
+  'UPSTREAM_MALFORMED',
+  502,
+  'upstream',
+  'The response of the server is not legal HTTP/1.',
+)
+export const UPSTREAM_HEADERS_TOO_LARGE = define(
+  'UPSTREAM_HEADERS_TOO_LARGE',
+  502,
+  'upstream',
+  'The response head of the server exceeds its bound.',
+)
+export const UPSTREAM_UPGRADE = define(
+  'UPSTREAM_UPGRADE',
+  502,
+  'upstream',
+  'The server switched protocols without being asked to.',
+)
+export const UPSTREAM_PROTOCOL = define(
+  'UPSTREAM_PROTOCOL',
+  502,
+  'gateway',
+  'The protocol of the server is not built yet.',
+)
+
+// Ours.
+export const SHED_CONNECTIONS = define(
+  'SHED_CONNECTIONS',
+  503,
+  'gateway',
+  'The worker has connectionsMax connections.',
+)
+export const DRAINING = define('DRAINING', 503, 'gateway', 'The gateway is shutting down.')
+export const INTERNAL = define(
+  'INTERNAL',
+  500,
+  'gateway',
+  'The gateway failed; this is a defect, please report it.',
+)
+
+export const errorTable: readonly ErrorFact[] = table

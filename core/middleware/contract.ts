@@ -1,0 +1,73 @@
+// core/middleware/contract.ts: what a middleware is to the pipeline.
+//
+// Hot: yes. One object per middleware and router, made when a generation is adopted (so limits and
+// breakers are per router, as in Traefik). Its methods are called with the exchange and keep no closure;
+// what must last from request to finish is kept in fields keyed by the exchange, or in exchange.notes.
+
+import type { Exchange } from '../exchange.ts'
+
+export const NEXT = 0 // go on to the next middleware
+export const WAIT = 1 // stop here; whoever wakes the exchange runs the pipeline again, after this one
+export const ANSWERED = 2 // exchange.answer() was called; the server is not asked
+export type Verdict = typeof NEXT | typeof WAIT | typeof ANSWERED
+
+// What a response phase may ask for instead of going on.
+export const KEEP = 0
+export const REPLACE = 1 // discard this response and send exchange through `replacement` (errors middleware)
+export type ResponseVerdict = typeof KEEP | typeof REPLACE
+
+export interface Replacement {
+  readonly service: string // qualified name
+  readonly path: string
+  readonly query: string
+  readonly status: number // what the client shall see; 0 = that of the replacement
+}
+
+export interface Middleware {
+  readonly name: string // 'strip@file'
+  readonly kind: string // 'stripPrefix'
+  // Which phases exist; a phase that does not is never called.
+  readonly hasResponse: boolean
+  readonly hasFinish: boolean
+  onRequest(exchange: Exchange): Verdict
+  // Before the response head is sent; in reverse order, for the middlewares that the request passed.
+  onResponse(exchange: Exchange): ResponseVerdict
+  // Once per exchange that passed onRequest of this middleware, whatever became of it.
+  onFinish(exchange: Exchange): void
+  // After onResponse returned REPLACE.
+  replacement(exchange: Exchange): Replacement | null
+  // One sentence for `sluice explain`: what onRequest did or would do with this exchange.
+  explain(exchange: Exchange): string
+}
+
+// What a middleware may ask of the worker that builds it. Pure: no clock, no sockets.
+export interface MiddlewareContext {
+  readonly name: string
+  now(): number // milliseconds, monotonic
+}
+
+// Most middlewares need one phase; they extend this and override what they use.
+export abstract class RequestMiddleware implements Middleware {
+  abstract readonly kind: string
+  readonly name: string
+  readonly hasResponse: boolean = false
+  readonly hasFinish: boolean = false
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  abstract onRequest(exchange: Exchange): Verdict
+
+  onResponse(_exchange: Exchange): ResponseVerdict {
+    return KEEP
+  }
+
+  onFinish(_exchange: Exchange): void {}
+
+  replacement(_exchange: Exchange): Replacement | null {
+    return null
+  }
+
+  abstract explain(exchange: Exchange): string
+}
