@@ -22,8 +22,8 @@ export interface RouterPlan {
   readonly internal: boolean // made by Sluice, not by a user; left out of counts unless addInternals
 }
 
-// One router may sit on several entry points whose own middlewares differ; it is then planned once for each
-// set, as 'shop@file' on the first and 'web2-shop@file' on the next ones. `name` is unique either way.
+// A router on several entry points of which some have settings of their own (middlewares, TLS) is planned once
+// more for each of those: 'web2-shop@file' beside 'shop@file', as in Traefik. Of a child, `tls` says nothing.
 
 export interface ServerPlan {
   readonly url: string // 'http://10.0.0.7:8080', 'unix:///run/app.sock'
