@@ -1,0 +1,29 @@
+// bench/load/load.ts: runs one load with whichever generator the plan names.
+
+import path from 'node:path'
+import { logTailOf, outputOf, startChild } from '../children.ts'
+import { benchFolder } from '../folders.ts'
+import type { Generator, LoadPlan, LoadResult } from './contract.ts'
+import { isWrkInstalled, runWrk } from './wrk.ts'
+
+export function bestGenerator(): Generator {
+  return isWrkInstalled() ? 'wrk' : 'own'
+}
+
+export function runLoad(plan: LoadPlan, cores: string | null): Promise<LoadResult> {
+  if (plan.generator === 'wrk' && plan.ratePerSecond === 0) return runWrk(plan, cores)
+  return runNodeLoad(plan, cores)
+}
+
+async function runNodeLoad(plan: LoadPlan, cores: string | null): Promise<LoadResult> {
+  const file = plan.generator === 'autocannon' ? 'autocannon-process.ts' : 'own-process.ts'
+  const script = path.join(benchFolder, 'load', file)
+  const flag = '--disable-warning=ExperimentalWarning'
+  const child = startChild([process.execPath, flag, script, JSON.stringify(plan)], {
+    name: 'load',
+    cores,
+  })
+  const output = await outputOf(child)
+  if (!output.startsWith('{')) throw new Error(`the load gave no result: ${logTailOf(child)}`)
+  return JSON.parse(output) as LoadResult
+}

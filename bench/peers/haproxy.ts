@@ -1,0 +1,59 @@
+// bench/peers/haproxy.ts: HAProxy with one thread, which reuses every upstream connection.
+
+import { writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { freePorts, startChild } from '../children.ts'
+import { findProgram } from '../cores.ts'
+import { workFolder } from '../folders.ts'
+import { waitForStatus } from '../http.ts'
+import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
+import { OPEN_FILES_MAX } from './contract.ts'
+
+export const haproxy: Peer = {
+  name: 'haproxy',
+  isAvailable: () => findProgram('haproxy') !== null,
+  start,
+}
+
+async function start(options: PeerOptions): Promise<RunningPeer> {
+  const [port = 0] = await freePorts(1)
+  const file = path.join(workFolder, `haproxy-${port}.cfg`)
+  writeFileSync(file, configText(options, port))
+  const child = startChild([findProgram('haproxy') ?? 'haproxy', '-db', '-f', file], {
+    name: 'haproxy',
+    cores: options.cores,
+    openFilesMax: OPEN_FILES_MAX,
+  })
+  await waitForStatus(child, port, options.hasMiddlewares ? '/api/' : '/', 200)
+  return { child, port, adminPort: null, dynamicFile: null, stop: () => child.stop() }
+}
+
+function configText(options: PeerOptions, port: number): string {
+  return `global
+  nbthread ${options.workers}
+  maxconn 10100
+  no strict-limits
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  option http-keep-alive
+  http-reuse always
+frontend web
+  bind 127.0.0.1:${port} backlog 4096
+  option forwardfor
+${options.hasMiddlewares ? middlewareRules : ''}
+  default_backend origin
+backend origin
+  server one 127.0.0.1:${options.originPort}
+`
+}
+
+const middlewareRules = `  http-request deny unless { src 127.0.0.0/8 }
+  http-request set-header X-Forwarded-Prefix /api if { path_beg /api/ }
+  http-request replace-path /api/(.*) /\\1
+  http-request set-header X-Bench-Request one
+  http-response set-header X-Bench-Response two
+  http-response set-header X-Frame-Options DENY
+  http-response set-header X-Content-Type-Options nosniff`

@@ -1,0 +1,80 @@
+// bench/peers/nginx.ts: nginx as a reverse proxy with kept upstream connections and one worker.
+//
+// The yardstick is set to its best: no temporary files for large bodies (they would measure the disk), and uploads
+// streamed as Sluice streams them. Its buffers are otherwise its defaults.
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { freePorts, startChild } from '../children.ts'
+import { findProgram } from '../cores.ts'
+import { workFolder } from '../folders.ts'
+import { waitForStatus } from '../http.ts'
+import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
+import { IDLE_CONNECTIONS, OPEN_FILES_MAX } from './contract.ts'
+
+export const nginx: Peer = {
+  name: 'nginx',
+  isAvailable: () => findProgram('nginx') !== null,
+  start,
+}
+
+async function start(options: PeerOptions): Promise<RunningPeer> {
+  const [port = 0] = await freePorts(1)
+  const folder = path.join(workFolder, `nginx-${port}`)
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(folder, 'nginx.conf'), configText(options, port, folder))
+  const program = findProgram('nginx') ?? 'nginx'
+  const child = startChild([program, '-p', folder, '-e', 'error.log', '-c', 'nginx.conf'], {
+    name: 'nginx',
+    cores: options.cores,
+    openFilesMax: OPEN_FILES_MAX,
+  })
+  await waitForStatus(child, port, options.hasMiddlewares ? '/api/' : '/', 200)
+  return { child, port, adminPort: null, dynamicFile: null, stop: () => child.stop() }
+}
+
+function configText(options: PeerOptions, port: number, folder: string): string {
+  return `worker_processes ${options.workers}; daemon off; pid nginx.pid; error_log error.log crit;
+worker_rlimit_nofile ${OPEN_FILES_MAX};
+${process.getuid?.() === 0 ? 'user root;' : ''}
+events { worker_connections 16384; }
+http {
+  access_log off; tcp_nodelay on;
+  keepalive_requests 100000000; keepalive_timeout 3600s;
+  proxy_max_temp_file_size 0; proxy_request_buffering off; client_max_body_size 0;
+  client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/fastcgi; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
+  upstream origin {
+    server 127.0.0.1:${options.originPort};
+    keepalive ${IDLE_CONNECTIONS}; keepalive_requests 100000000;
+  }
+  server {
+    listen 127.0.0.1:${port} reuseport backlog=4096;
+    location / {
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_pass http://origin;
+    }
+${options.hasMiddlewares ? middlewareLocation : ''}
+  }
+}
+`
+}
+
+// What bench/peers/sluice-config.ts asks of Sluice's middlewares, in nginx's own words.
+const middlewareLocation = `    location /api/ {
+      allow 127.0.0.0/8;
+      deny all;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Prefix /api;
+      proxy_set_header X-Bench-Request one;
+      add_header X-Bench-Response two;
+      add_header X-Frame-Options DENY;
+      add_header X-Content-Type-Options nosniff;
+      proxy_pass http://origin/;
+    }`

@@ -1,0 +1,111 @@
+// bench/peers/sluice-config.ts: the configuration that the bench gives to Sluice, as text. Pure.
+//
+// Routes: of every ten, nine are Host + PathPrefix and one is Host + PathRegexp, each with a path of its own, so that
+// a matcher that looks at one rule after the other would show in every figure.
+
+import type { RequestShape } from '../load/contract.ts'
+import type { PeerOptions } from './contract.ts'
+import { IDLE_CONNECTIONS } from './contract.ts'
+
+export interface SluicePorts {
+  readonly web: number
+  readonly admin: number
+}
+
+export function staticText(options: PeerOptions, ports: SluicePorts, dynamicFile: string): string {
+  return `workers: ${options.workers}
+entryPoints:
+  web:
+    address: "127.0.0.1:${ports.web}"
+    engine: ${options.engine}
+  traefik:
+    address: "127.0.0.1:${ports.admin}"
+api:
+  insecure: true
+ping: {}
+log:
+  level: ERROR
+metrics:
+  prometheus: {}
+providers:
+  providersThrottleDuration: 0s
+  file:
+    filename: "${dynamicFile}"
+    watch: true
+`
+}
+
+export function dynamicText(options: PeerOptions, edition = 0): string {
+  const routers =
+    options.routes === 0 ? [router('all', 'PathPrefix(`/`)', options.hasMiddlewares)] : []
+  for (let i = 0; i < options.routes; i++) routers.push(router(`route-${i}`, ruleOf(i), false))
+  // Routes that no request asks for differ from edition to edition, so that every reload has something to change.
+  if (edition > 0) routers.push(router('edition', `Path(\`/edition/${edition}\`)`, false))
+  return `http:
+  routers:
+${routers.join('\n')}
+  services:
+    origin:
+      loadBalancer:
+        serversTransport: origin
+        servers:
+          - url: "http://127.0.0.1:${options.originPort}"
+  serversTransports:
+    origin:
+      maxIdleConnsPerHost: ${IDLE_CONNECTIONS}
+${options.isCoalescing ? '      coalesce: {}\n' : ''}${options.hasMiddlewares ? middlewareText : ''}`
+}
+
+function router(name: string, rule: string, hasMiddlewares: boolean): string {
+  return `    ${name}:
+      rule: '${rule}'
+      entryPoints: [web]
+      service: origin${hasMiddlewares ? '\n      middlewares: [local, strip, mark, secure]' : ''}`
+}
+
+const middlewareText = `  middlewares:
+    local:
+      ipAllowList:
+        sourceRange: ["127.0.0.0/8"]
+    strip:
+      stripPrefix:
+        prefixes: ["/api"]
+    mark:
+      headers:
+        customRequestHeaders:
+          X-Bench-Request: one
+        customResponseHeaders:
+          X-Bench-Response: two
+    secure:
+      headers:
+        frameDeny: true
+        contentTypeNosniff: true
+`
+
+function isRegexp(route: number): boolean {
+  return route % 10 === 9
+}
+
+function ruleOf(route: number): string {
+  const host = `Host(\`${hostOf(route)}\`)`
+  if (isRegexp(route)) return `${host} && PathRegexp(\`^/items/[0-9]+/parts/${route}$\`)`
+  return `${host} && PathPrefix(\`/teams/${route % 7}/services/${route}\`)`
+}
+
+// Ten routes share a host, as the services of one site do.
+function hostOf(route: number): string {
+  return `site-${Math.floor(route / 10)}.bench.test`
+}
+
+// Requests that hit every kind of route, spread evenly over the whole table.
+export function routeRequests(routes: number, requestsMax: number): RequestShape[] {
+  const count = Math.min(routes, requestsMax)
+  return Array.from({ length: count }, (_, i) => {
+    // A step that keeps the last digit moving; a plain stride of routes/count would miss the regular expressions.
+    const route = Math.min(routes - 1, Math.floor((i * routes) / count / 10) * 10 + (i % 10))
+    const path = isRegexp(route)
+      ? `/items/4711/parts/${route}`
+      : `/teams/${route % 7}/services/${route}/items/1`
+    return { method: 'GET', host: hostOf(route), path, bodyBytes: 0 }
+  })
+}

@@ -1,0 +1,33 @@
+// bench/scenarios/scenarios.ts: all scenarios, in the order of the table.
+
+import type { Scenario } from './contract.ts'
+import { idle } from './idle.ts'
+import { reload } from './reload.ts'
+import { reloads } from './reloads.ts'
+import { start } from './start.ts'
+import * as steady from './steady.ts'
+
+export const scenarios: readonly Scenario[] = [
+  steady.small,
+  steady.coalesce,
+  steady.routes,
+  steady.response64k,
+  steady.response10m,
+  steady.post64k,
+  steady.connect,
+  steady.crowd,
+  steady.middlewares,
+  steady.autocannon,
+  idle,
+  reload,
+  reloads,
+  start,
+]
+
+export function findScenarios(names: readonly string[]): Scenario[] {
+  return names.map((name) => {
+    const found = scenarios.find((scenario) => scenario.name === name)
+    if (found !== undefined) return found
+    throw new Error(`no scenario ${name}; there are ${scenarios.map((s) => s.name).join(', ')}`)
+  })
+}
