@@ -73,6 +73,7 @@ function expected(shape: Shape): string {
     case 'union':
       return [...new Set(shape.options.map(expected))].join(' or ')
     case 'object':
+      return shape.meta.allowEmpty ? 'true, false or a map' : 'a map'
     case 'record':
       return 'a map'
     case 'array':

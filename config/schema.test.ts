@@ -87,7 +87,7 @@ test.each([
   ['names: {a: 1}', '4:5: servers.a.names: expected a list, got a map'],
   ['labels: [a]', '4:5: servers.a.labels: expected a map, got a list'],
   ['labels: {k: [1]}', '4:14: servers.a.labels.k: expected a string, got a list'],
-  ['ping: maybe', '4:5: servers.a.ping: expected a map, got "maybe"'],
+  ['ping: maybe', '4:5: servers.a.ping: expected true, false or a map, got "maybe"'],
   ['ping: {prot: 1}', '4:12: unknown key "prot" in servers.a.ping (did you mean "port"?)'],
   ['ping: {port: 70000}', '4:12: servers.a.ping.port: must be at most 65535'],
   ['ping:', '4:5: servers.a.ping has no value and is ignored; {} enables it'],

@@ -1,0 +1,66 @@
+// The words that the static schema is written in: defaults, optional blocks, statuses, and the blocks that
+// Traefik repeats (TLS of a client, OTLP, credentials).
+//
+// Absent is null for blocks and '' for text, as in Traefik; consumers never meet undefined. Hot: no.
+
+import { z } from 'zod'
+import { duration, meta, type KeyMeta } from '../schema.ts'
+
+export const flag = (value: boolean) => z.boolean().default(value)
+export const text = (value = '') => z.string().default(value)
+export const whole = (value: number) => z.int().min(0).default(value)
+export const time = (ms: number) => duration.default(ms)
+export const list = (...values: string[]) => z.array(z.string()).default(values)
+export const numbers = (...values: number[]) => z.array(z.number()).default(values)
+export const map = () => z.record(z.string(), z.string()).default({})
+export const secret = () => meta(z.string(), { secret: true }).default('')
+
+// A block that is always there, with its defaults when it isn't written.
+export function block<T extends z.ZodRawShape>(shape: T) {
+  return z.object(shape).prefault({} as never)
+}
+
+// A block that is off until it is written, if only as `{}` or `true`.
+export function off<T extends z.ZodRawShape>(shape: T) {
+  return meta(z.object(shape), { allowEmpty: true }).nullable().default(null)
+}
+
+// A block that users name, enabled by `{}` or `true` too.
+export function named<T extends z.ZodType>(element: T) {
+  return z.record(z.string(), element).default({})
+}
+
+export function notYet<T extends z.ZodType>(schema: T, note: string): T {
+  return meta(schema, { status: 'not yet', note })
+}
+
+export function partly<T extends z.ZodType>(schema: T, note: string): T {
+  return meta(schema, { status: 'partly', note })
+}
+
+export function noted<T extends z.ZodType>(schema: T, note: string): T {
+  return meta(schema, { note })
+}
+
+export function extension<T extends z.ZodType>(schema: T, note: string, more: KeyMeta = {}): T {
+  return meta(schema, { extension: true, note, ...more })
+}
+
+export const clientTls = () =>
+  z
+    .object({ ca: text(), cert: text(), key: text(), insecureSkipVerify: flag(false) })
+    .nullable()
+    .default(null)
+
+// Exporters of telemetry are all the same: where to, over gRPC or HTTP.
+export const otlpTargets = {
+  grpc: off({
+    endpoint: text('localhost:4317'),
+    insecure: flag(false),
+    headers: map(),
+    tls: clientTls(),
+  }),
+  http: off({ endpoint: text('https://localhost:4318'), headers: map(), tls: clientTls() }),
+}
+
+export const tlsDomains = z.array(z.object({ main: text(), sans: list() })).default([])

@@ -1,0 +1,176 @@
+// entryPoints.<name>: what listens where, how it treats HTTP, and its limits and timeouts.
+//
+// Traefik's keys with Traefik's defaults, except two that are written down as differences: readTimeout is 0
+// (a total time for a request punishes slow uploads; headerTimeout, bodyStallTimeout and bodyRateMin stop
+// slow attackers instead), and heads are limited to 64 KiB instead of 1 MiB. Hot: no.
+
+import { z } from 'zod'
+import { bytes, duration } from '../schema.ts'
+import {
+  block,
+  extension,
+  flag,
+  list,
+  named,
+  noted,
+  notYet,
+  off,
+  text,
+  time,
+  tlsDomains,
+  whole,
+} from './blocks.ts'
+import { parseAddress } from './address.ts'
+
+const headBytesDefault = 64 * 1024
+// Each connection costs some 6 KiB when idle: 16,384 are 100 MiB, and below the usual 65,536 descriptors
+// even with one upstream connection each.
+const connectionsDefault = 16_384
+const bufferedBytesDefault = 1024 * 1024
+// Traefik's is MaxInt64 - 1, which no double holds; this is the next one, and still above the highest that
+// users may give (MaxInt64 - 1000, 2 ** 63 - 1024 as a double).
+const redirectPriority = 2 ** 63
+
+const forwardedHeaders = block({
+  insecure: flag(false),
+  trustedIPs: list(),
+  connection: list(),
+  notAppendXForwardedFor: flag(false),
+  addXForwardedSchemeHeaders: flag(false),
+})
+
+const redirection = z
+  .object({
+    to: z.string().min(1),
+    scheme: text('https'),
+    permanent: flag(true),
+    priority: z.number().default(redirectPriority),
+  })
+  .nullable()
+  .default(null)
+
+const encodedCharacters = block({
+  allowEncodedSlash: flag(true),
+  allowEncodedBackSlash: flag(true),
+  allowEncodedNullCharacter: flag(true),
+  allowEncodedSemicolon: flag(true),
+  allowEncodedPercent: flag(true),
+  allowEncodedQuestionMark: flag(true),
+  allowEncodedHash: flag(true),
+})
+
+const http = block({
+  redirections: block({ entryPoint: redirection }),
+  middlewares: list(),
+  tls: notYet(off({ options: text(), certResolver: text(), domains: tlsDomains }), 'TLS'),
+  encodedCharacters,
+  encodeQuerySemicolons: flag(false),
+  sanitizePath: flag(true),
+  underscoreHeadersStrategy: z.enum(['keep', 'delete', 'reject']).default('keep'),
+  maxHeaderBytes: noted(
+    bytes.nullable().default(null),
+    "Traefik's default is 1048576; Sluice's is transport.limits.headBytesMax (64 KiB)",
+  ),
+  allowConnect: extension(flag(false), 'CONNECT is answered 501 unless this is set'),
+  via: extension(flag(false), 'adds a Via header in both directions'),
+})
+
+const http2 = notYet(
+  block({
+    maxConcurrentStreams: whole(250),
+    maxDecoderHeaderTableSize: whole(4096),
+    maxEncoderHeaderTableSize: whole(4096),
+  }),
+  'HTTP/2',
+)
+
+const respondingTimeouts = block({
+  readTimeout: noted(
+    time(0),
+    'total time for a request with its body; 0 (Traefik: 60s), see bodyStallTimeout',
+  ),
+  writeTimeout: time(0),
+  idleTimeout: time(180_000),
+  headerTimeout: extension(time(10_000), 'from the first byte of a request to the end of its head'),
+  bodyStallTimeout: extension(time(30_000), 'the longest pause within a request body'),
+  bodyRateMin: extension(
+    bytes.default(0),
+    'least average bytes per second of a request body once bodyRateGrace is over; 0 is off',
+  ),
+  bodyRateGrace: extension(time(10_000), 'time before bodyRateMin counts'),
+  writeStallTimeout: extension(time(60_000), 'the longest time without progress of a response'),
+})
+
+const limits = block({
+  headBytesMax: extension(
+    bytes.nullable().default(null),
+    'request line and headers together; http.maxHeaderBytes sets it too',
+  ),
+  headerCountMax: extension(z.int().min(1).max(10_000).default(128), 'headers of one request'),
+  connectionsMax: extension(
+    z.int().min(1).max(10_000_000).default(connectionsDefault),
+    'open connections per worker; beyond it new ones wait in the kernel',
+  ),
+  bufferedBytesMax: extension(
+    bytes.default(bufferedBytesDefault),
+    'bytes held for one connection before its peer is paused',
+  ),
+})
+
+const transport = block({
+  respondingTimeouts,
+  lifeCycle: block({ requestAcceptGraceTimeout: time(0), graceTimeOut: time(10_000) }),
+  keepAliveMaxRequests: whole(0),
+  keepAliveMaxTime: time(0),
+  limits,
+})
+
+const observability = block({
+  accessLogs: flag(true),
+  metrics: flag(true),
+  tracing: notYet(flag(true), 'tracing'),
+  traceVerbosity: notYet(z.enum(['minimal', 'detailed']).default('minimal'), 'tracing'),
+})
+
+const entryPointKeys = z.object({
+  address: z.string().refine((address) => parseAddress(address) !== null, {
+    error: 'is not an address such as :80, 127.0.0.1:8080, [::1]:443/tcp or :53/udp',
+  }),
+  asDefault: flag(false),
+  allowACMEByPass: notYet(flag(false), 'ACME'),
+  reusePort: noted(flag(false), 'always on: every worker listens on every entry point'),
+  engine: extension(
+    z.enum(['node', 'uws']).default('node'),
+    'what accepts connections; uws is for trusted clients, see the documentation',
+  ),
+  forwardedHeaders,
+  proxyProtocol: notYet(off({ insecure: flag(false), trustedIPs: list() }), 'PROXY protocol'),
+  http,
+  http2,
+  http3: notYet(off({ advertisedPort: whole(0) }), 'HTTP/3'),
+  observability,
+  transport,
+  udp: notYet(block({ timeout: duration.default(3000) }), 'UDP'),
+})
+
+// What the keys mean together, so that no consumer has to work it out again.
+const entryPoint = entryPointKeys.transform((keys) => ({
+  ...keys,
+  listen: parseAddress(keys.address)!,
+  transport: {
+    ...keys.transport,
+    limits: {
+      ...keys.transport.limits,
+      headBytesMax:
+        keys.transport.limits.headBytesMax ?? keys.http.maxHeaderBytes ?? headBytesDefault,
+    },
+  },
+}))
+
+export type EntryPoint = z.output<typeof entryPoint>
+
+export const entryPoints = named(entryPoint)
+
+export function defaultEntryPoint(address: string): EntryPoint {
+  return entryPoint.parse({ address })
+}

@@ -1,0 +1,55 @@
+// serversTransport and tcpServersTransport: how connections to servers are made and kept.
+//
+// These are the defaults for services that name no transport of their own. Hot: no.
+
+import { z } from 'zod'
+import { block, extension, flag, list, notYet, off, text, time, whole } from './blocks.ts'
+
+const spiffe = () => notYet(off({ ids: list(), trustDomain: text() }), 'SPIFFE')
+
+// Sluice's own keys of a transport; the routing schema uses the same for http.serversTransports.
+export const transportExtensions = {
+  lifetime: extension(
+    time(0),
+    'an upstream connection is not reused after this time; 0 is no limit',
+  ),
+  stallTimeout: extension(
+    time(60_000),
+    'the longest time without progress of an upstream transfer',
+  ),
+  dnsRefresh: extension(time(30_000), 'names of servers are looked up again after this time'),
+  coalesce: extension(
+    off({
+      connections: extension(z.int().min(1).max(64).default(2), 'shared connections per server'),
+      depth: extension(z.int().min(1).max(256).default(16), 'requests in flight on each of them'),
+      slowAfter: extension(
+        time(50),
+        'a server that answers later than this is never coalesced again',
+      ),
+    }),
+    'safe requests without a body share writes on pipelined connections; one slow answer delays those behind it',
+  ),
+}
+
+export const serversTransport = block({
+  insecureSkipVerify: notYet(flag(false), 'TLS to servers'),
+  rootCAs: notYet(list(), 'TLS to servers'),
+  maxIdleConnsPerHost: whole(200),
+  forwardingTimeouts: block({
+    dialTimeout: time(30_000),
+    responseHeaderTimeout: time(0),
+    idleConnTimeout: time(90_000),
+  }),
+  spiffe: spiffe(),
+  ...transportExtensions,
+})
+
+export const tcpServersTransport = notYet(
+  block({
+    dialTimeout: time(30_000),
+    dialKeepAlive: time(15_000),
+    terminationDelay: time(0),
+    tls: off({ insecureSkipVerify: flag(false), rootCAs: list(), spiffe: spiffe() }),
+  }),
+  'TCP',
+)
