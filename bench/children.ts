@@ -8,7 +8,7 @@ import type { ChildProcess } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
-import { repositoryFolder, workFolder } from './folders.ts'
+import { makeWorkFolder, repositoryFolder } from './folders.ts'
 import { findProgram } from './cores.ts'
 
 export interface ChildOptions {
@@ -33,7 +33,7 @@ let childCount = 0
 
 export function startChild(command: readonly string[], options: ChildOptions): Child {
   const line = [...prefixFor(options), ...command]
-  const logFile = path.join(workFolder, `${options.name}-${process.pid}-${++childCount}.log`)
+  const logFile = path.join(makeWorkFolder(), `${options.name}-${++childCount}.log`)
   const log = openSync(logFile, 'w')
   const spawned = spawn(line[0] ?? '', line.slice(1), {
     detached: true,

@@ -8,7 +8,7 @@ import path from 'node:path'
 import type { Child } from './children.ts'
 import { freePorts, startChild } from './children.ts'
 import { findProgram } from './cores.ts'
-import { benchFolder, workFolder } from './folders.ts'
+import { benchFolder, makeWorkFolder } from './folders.ts'
 import { waitForStatus } from './http.ts'
 
 export const SMALL_BODY =
@@ -40,7 +40,7 @@ function startOwn(port: number, cores: string | null): Child {
 }
 
 function startNginx(program: string, port: number, cores: string | null): Child {
-  const folder = path.join(workFolder, `origin-${port}`)
+  const folder = makeWorkFolder(`origin-${port}`)
   mkdirSync(path.join(folder, 'www'), { recursive: true })
   for (const [name, bytes] of Object.entries(LARGE_BODIES)) {
     writeFileSync(path.join(folder, 'www', name), Buffer.alloc(bytes, 'x'))

@@ -70,7 +70,11 @@ async function startContender(
     contender.peer = (await peers[subject.peer]?.start(options)) ?? null
     if (contender.peer === null) throw new Error(`no such peer: ${subject.peer}`)
     const warm = { ...bench, seconds: bench.warmSeconds }
-    await measure(contender.peer, planOf(warm, scenario, contender), bench.cores.load)
+    await measure(
+      contender.peer,
+      planOf(warm, scenario, subject, contender.peer.port),
+      bench.cores.load,
+    )
   } catch (error) {
     await giveUp(bench, scenario, contender, error)
   }
@@ -84,7 +88,7 @@ async function runPhase(
 ): Promise<void> {
   if (contender.peer === null) return
   try {
-    const plan = planOf(bench, scenario, contender)
+    const plan = planOf(bench, scenario, contender.subject, contender.peer.port)
     const sample = await measure(contender.peer, plan, bench.cores.load)
     contender.samples.push(sample)
     bench.log(`  ${round + 1}/${bench.pairs} ${contender.subject.name}: ${sampleLine(sample)}`)
@@ -105,13 +109,18 @@ async function giveUp(
   bench.log(`  ${scenario.name}: ${contender.subject.name} is out: ${contender.problem}`)
 }
 
-function planOf(bench: Bench, scenario: PairedScenario, contender: Contender): LoadPlan {
+export function planOf(
+  bench: Bench,
+  scenario: PairedScenario,
+  subject: Subject,
+  port: number,
+): LoadPlan {
   return {
     generator: bench.generator,
-    port: contender.peer?.port ?? 0,
+    port,
     seconds: bench.seconds,
     ...scenario.plan,
-    ...contender.subject.plan,
+    ...subject.plan,
   }
 }
 

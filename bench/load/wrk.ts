@@ -8,7 +8,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { outputOf, startChild } from '../children.ts'
 import { findProgram } from '../cores.ts'
-import { workFolder } from '../folders.ts'
+import { makeWorkFolder } from '../folders.ts'
 import type { LoadPlan, LoadResult } from './contract.ts'
 
 export function isWrkInstalled(): boolean {
@@ -16,7 +16,7 @@ export function isWrkInstalled(): boolean {
 }
 
 export async function runWrk(plan: LoadPlan, cores: string | null): Promise<LoadResult> {
-  const script = path.join(workFolder, `wrk-${process.pid}-${plan.port}.lua`)
+  const script = path.join(makeWorkFolder(), `wrk-${plan.port}.lua`)
   writeFileSync(script, luaScript(plan))
   const wrk = startChild(
     ['wrk', '-t1', `-c${plan.connections}`, `-d${Math.max(1, Math.ceil(plan.seconds))}s`].concat([

@@ -1,11 +1,11 @@
 // bench/peers/caddy.ts: Caddy, the representative of proxies written in Go. Go counts the cores it is pinned to,
 // so that one core means one running goroutine.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { freePorts, startChild } from '../children.ts'
 import { findProgram } from '../cores.ts'
-import { workFolder } from '../folders.ts'
+import { makeWorkFolder } from '../folders.ts'
 import { waitForStatus } from '../http.ts'
 import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
 import { IDLE_CONNECTIONS, OPEN_FILES_MAX } from './contract.ts'
@@ -18,8 +18,7 @@ export const caddy: Peer = {
 
 async function start(options: PeerOptions): Promise<RunningPeer> {
   const [port = 0] = await freePorts(1)
-  const folder = path.join(workFolder, `caddy-${port}`)
-  mkdirSync(folder, { recursive: true })
+  const folder = makeWorkFolder(`caddy-${port}`)
   const file = path.join(folder, 'Caddyfile')
   writeFileSync(file, configText(options, port))
   const program = findProgram('caddy') ?? 'caddy'

@@ -19,6 +19,7 @@ async function start(options: PeerOptions): Promise<RunningPeer> {
     name: 'floor',
     cores: options.cores,
     openFilesMax: OPEN_FILES_MAX,
+    env: options.env,
   })
   await waitForStatus(child, port, '/', 200)
   return { child, port, adminPort: null, dynamicFile: null, stop: () => child.stop() }

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { freePorts, startChild } from '../children.ts'
 import { findProgram } from '../cores.ts'
-import { workFolder } from '../folders.ts'
+import { makeWorkFolder } from '../folders.ts'
 import { waitForStatus } from '../http.ts'
 import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
 import { OPEN_FILES_MAX } from './contract.ts'
@@ -17,7 +17,7 @@ export const haproxy: Peer = {
 
 async function start(options: PeerOptions): Promise<RunningPeer> {
   const [port = 0] = await freePorts(1)
-  const file = path.join(workFolder, `haproxy-${port}.cfg`)
+  const file = path.join(makeWorkFolder(), `haproxy-${port}.cfg`)
   writeFileSync(file, configText(options, port))
   const child = startChild([findProgram('haproxy') ?? 'haproxy', '-db', '-f', file], {
     name: 'haproxy',

@@ -3,11 +3,11 @@
 // The yardstick is set to its best: no temporary files for large bodies (they would measure the disk), and uploads
 // streamed as Sluice streams them. Its buffers are otherwise its defaults.
 
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { freePorts, startChild } from '../children.ts'
 import { findProgram } from '../cores.ts'
-import { workFolder } from '../folders.ts'
+import { makeWorkFolder } from '../folders.ts'
 import { waitForStatus } from '../http.ts'
 import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
 import { IDLE_CONNECTIONS, OPEN_FILES_MAX } from './contract.ts'
@@ -20,8 +20,7 @@ export const nginx: Peer = {
 
 async function start(options: PeerOptions): Promise<RunningPeer> {
   const [port = 0] = await freePorts(1)
-  const folder = path.join(workFolder, `nginx-${port}`)
-  mkdirSync(folder, { recursive: true })
+  const folder = makeWorkFolder(`nginx-${port}`)
   writeFileSync(path.join(folder, 'nginx.conf'), configText(options, port, folder))
   const program = findProgram('nginx') ?? 'nginx'
   const child = startChild([program, '-p', folder, '-e', 'error.log', '-c', 'nginx.conf'], {

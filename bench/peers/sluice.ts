@@ -1,10 +1,10 @@
 // bench/peers/sluice.ts: Sluice itself, started as a user starts it: bin/sluice --configFile=FILE, with metrics on and
 // the access log off.
 
-import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { freePorts, startChild } from '../children.ts'
-import { repositoryFolder, workFolder } from '../folders.ts'
+import { makeWorkFolder, repositoryFolder } from '../folders.ts'
 import { waitForStatus } from '../http.ts'
 import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
 import { OPEN_FILES_MAX } from './contract.ts'
@@ -30,8 +30,7 @@ export type LaunchedSluice = RunningPeer & {
 // Without waiting: the start scenario wants to see the first answer itself.
 export async function launch(options: PeerOptions): Promise<LaunchedSluice> {
   const [web = 0, admin = 0] = await freePorts(2)
-  const folder = path.join(workFolder, `sluice-${web}`)
-  mkdirSync(folder, { recursive: true })
+  const folder = makeWorkFolder(`sluice-${web}`)
   const staticFile = path.join(folder, 'sluice.yml')
   const dynamicFile = path.join(folder, 'dynamic.yml')
   writeFileSync(dynamicFile, dynamicText(options))

@@ -3,6 +3,7 @@
 import type { Cores } from '../cores.ts'
 import type { Generator } from '../load/contract.ts'
 import type { Sample } from '../measure.ts'
+import type { PairedScenario } from '../paired.ts'
 
 export interface Bench {
   readonly cores: Cores
@@ -40,5 +41,6 @@ export interface Outcome {
 export interface Scenario {
   readonly name: string
   readonly summary: string
+  readonly build?: (bench: Bench) => PairedScenario // only of a steady load; the flamegraphs use it
   readonly run: (bench: Bench) => Promise<Outcome>
 }

@@ -32,6 +32,7 @@ function steady(
   return {
     name,
     summary,
+    build: (bench) => ({ name, summary, ...build(bench) }),
     run: (bench) => runPaired(bench, { name, summary, ...build(bench) }),
   }
 }
