@@ -42,6 +42,7 @@ export function readArguments(words: string[], defaults: Defaults): Asked {
   const bench: Bench = {
     cores: chooseCores(),
     rivals,
+    subjects: null,
     pairs: positive('pairs', values.pairs),
     seconds: positive('seconds', values.seconds),
     warmSeconds: positive('warm', values.warm),

@@ -25,6 +25,7 @@ const SCENARIOS = [
   'autocannon',
   'reload',
   'reloads',
+  'start',
 ]
 
 interface Held {
@@ -61,11 +62,17 @@ async function attemptAll(
     if (open.length === 0) continue
     if (attempt > 1 && performance.now() - startedAt > TIME_MAX_MS) continue
     bench.log(`${scenario.name}: ${scenario.summary} (attempt ${attempt})`)
-    const outcome = await scenario.run(bench)
+    const outcome = await scenario.run({ ...bench, subjects: subjectsOf(open) })
     for (const one of open) {
       one.verdicts.push(judge(one.budget, outcome, one.budget.max ?? Number.NaN))
     }
   }
+}
+
+// What no open budget speaks of need not run.
+function subjectsOf(open: readonly Held[]): string[] {
+  const names = open.flatMap(({ budget }) => [budget.subject, budget.against])
+  return names.filter((name): name is string => name !== null)
 }
 
 function isKept(held: Held): boolean {

@@ -36,9 +36,9 @@ interface Contender {
 
 export async function runPaired(bench: Bench, scenario: PairedScenario): Promise<Outcome> {
   const origin = await startOrigin(scenario.mustReadBodies === true, bench.cores.load)
-  const contenders: Contender[] = scenario.subjects.map((subject) => {
-    return { subject, samples: [], peer: null, problem: null }
-  })
+  const contenders: Contender[] = scenario.subjects
+    .filter((subject) => bench.subjects === null || bench.subjects.includes(subject.name))
+    .map((subject) => ({ subject, samples: [], peer: null, problem: null }))
   try {
     for (const contender of contenders) await startContender(bench, scenario, contender, origin)
     for (let round = 0; round < bench.pairs; round++) {

@@ -86,7 +86,7 @@ function isRegexp(route: number): boolean {
   return route % 10 === 9
 }
 
-function ruleOf(route: number): string {
+export function ruleOf(route: number): string {
   const host = `Host(\`${hostOf(route)}\`)`
   if (isRegexp(route)) return `${host} && PathRegexp(\`^/items/[0-9]+/parts/${route}$\`)`
   return `${host} && PathPrefix(\`/teams/${route % 7}/services/${route}\`)`

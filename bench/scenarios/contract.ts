@@ -8,6 +8,7 @@ import type { PairedScenario } from '../paired.ts'
 export interface Bench {
   readonly cores: Cores
   readonly rivals: readonly string[] // names of peers next to Sluice
+  readonly subjects: readonly string[] | null // only these of a steady load; null: all
   readonly pairs: number
   readonly seconds: number // of one phase
   readonly warmSeconds: number // V8 compiles its hot functions in the first two seconds
