@@ -1,0 +1,80 @@
+// config/diff.ts: what changed between two generations, and how to apply it.
+//
+// A Delta is what travels to workers: as large as the change, not as the configuration. Plans that come from
+// unchanged documents are often the very same objects, which the first comparison notices. Hot: no.
+
+import type { Changes, Delta, Generation } from './generation.ts'
+
+interface Named {
+  readonly name: string
+}
+
+export function diffGenerations(before: Generation, after: Generation): Delta {
+  return {
+    number: after.number,
+    base: before.number,
+    routers: diffPlans(before.routers, after.routers),
+    services: diffPlans(before.services, after.services),
+    middlewares: diffPlans(before.middlewares, after.middlewares),
+    transports: diffPlans(before.transports, after.transports),
+  }
+}
+
+// Whether a worker would do anything else after it.
+export function isEmptyDelta(delta: Delta): boolean {
+  const changes = [delta.routers, delta.services, delta.middlewares, delta.transports]
+  return changes.every(({ set, remove }) => set.length === 0 && remove.length === 0)
+}
+
+// Throws when the delta starts from another generation: the caller then asks for a whole one.
+export function applyDelta(before: Generation, delta: Delta): Generation {
+  if (delta.base !== 0 && delta.base !== before.number) {
+    throw new Error(`a delta from generation ${delta.base} does not apply to ${before.number}`)
+  }
+  const whole = delta.base === 0
+  return {
+    number: delta.number,
+    routers: applyChanges(whole ? new Map() : before.routers, delta.routers),
+    services: applyChanges(whole ? new Map() : before.services, delta.services),
+    middlewares: applyChanges(whole ? new Map() : before.middlewares, delta.middlewares),
+    transports: applyChanges(whole ? new Map() : before.transports, delta.transports),
+  }
+}
+
+function diffPlans<Plan extends Named>(
+  before: ReadonlyMap<string, Plan>,
+  after: ReadonlyMap<string, Plan>,
+): Changes<Plan> {
+  const set: Plan[] = []
+  const remove: string[] = []
+  for (const [name, plan] of after) {
+    const old = before.get(name)
+    if (old === undefined || !isSame(old, plan)) set.push(plan)
+  }
+  for (const name of before.keys()) if (!after.has(name)) remove.push(name)
+  return { set, remove }
+}
+
+// The order of a map carries no meaning (priority and rank do), so an unchanged list shares the old map.
+function applyChanges<Plan extends Named>(
+  before: ReadonlyMap<string, Plan>,
+  changes: Changes<Plan>,
+): ReadonlyMap<string, Plan> {
+  if (changes.set.length === 0 && changes.remove.length === 0) return before
+  const after = new Map(before)
+  for (const name of changes.remove) after.delete(name)
+  for (const plan of changes.set) after.set(plan.name, plan)
+  return after
+}
+
+// Plans are trees of plain values made by our own code, so the recursion is as deep as the plan types.
+function isSame(one: unknown, other: unknown): boolean {
+  if (Object.is(one, other)) return true
+  if (typeof one !== 'object' || typeof other !== 'object') return false
+  if (one === null || other === null || Array.isArray(one) !== Array.isArray(other)) return false
+  const left = one as Record<string, unknown>
+  const right = other as Record<string, unknown>
+  const keys = Object.keys(left)
+  if (keys.length !== Object.keys(right).length) return false
+  return keys.every((key) => Object.hasOwn(right, key) && isSame(left[key], right[key]))
+}

@@ -1,0 +1,174 @@
+// config/dynamic/middlewares-later.ts: middlewares of Traefik that are not built yet.
+//
+// Their options are checked, so that a typing error shows today. A middleware of these kinds is disabled, and
+// with it every router that names it: a route must never be served without, say, its authentication.
+// Hot: no.
+
+import { z } from 'zod'
+import { meta } from '../schema.ts'
+import {
+  clientTls,
+  flag,
+  list,
+  map,
+  named,
+  notYet,
+  off,
+  secret,
+  text,
+  time,
+} from '../static/blocks.ts'
+
+const disables = 'a router that names it is disabled'
+const later = <T extends z.ZodRawShape>(shape: T) => notYet(off(shape), disables)
+const integer = (value: number) => z.int().default(value)
+
+const users = {
+  users: meta(z.array(z.string()), { secret: true }).default([]),
+  usersFile: text(),
+  realm: text('traefik'),
+  removeHeader: flag(false),
+  headerField: text(),
+}
+
+const subject = {
+  country: flag(false),
+  province: flag(false),
+  locality: flag(false),
+  organization: flag(false),
+  organizationalUnit: flag(false),
+  commonName: flag(false),
+  serialNumber: flag(false),
+  domainComponent: flag(false),
+}
+
+const forwardAuth = later({
+  address: text(),
+  tls: off({
+    ca: text(),
+    cert: text(),
+    key: secret(),
+    insecureSkipVerify: flag(false),
+    caOptional: z.boolean().nullable().default(null),
+  }),
+  trustForwardHeader: flag(false),
+  authResponseHeaders: list(),
+  authResponseHeadersRegex: text(),
+  authRequestHeaders: list(),
+  maxResponseBodySize: integer(-1),
+  addAuthCookiesToResponse: list(),
+  headerField: text(),
+  forwardBody: flag(false),
+  maxBodySize: integer(-1),
+  preserveLocationHeader: flag(false),
+  preserveRequestMethod: flag(false),
+  authSigninURL: text(),
+})
+
+const rateLimit = later({
+  average: integer(0),
+  period: time(1000),
+  burst: integer(1),
+  sourceCriterion: off({
+    ipStrategy: off({
+      depth: integer(0),
+      excludedIPs: list(),
+      ipv6Subnet: z.int().nullable().default(null),
+    }),
+    requestHeaderName: text(),
+    requestHost: flag(false),
+  }),
+  redis: off({
+    endpoints: list('127.0.0.1:6379'),
+    tls: clientTls(),
+    username: text(),
+    password: secret(),
+    db: integer(0),
+    poolSize: integer(0),
+    minIdleConns: integer(0),
+    maxActiveConns: integer(0),
+    readTimeout: time(3000),
+    writeTimeout: time(3000),
+    dialTimeout: time(5000),
+  }),
+})
+
+// Traefik's providers make these; they are its keys all the same, and no user writes them.
+const internalKinds = {
+  requestHeaderModifier: later({ set: map(), add: map(), remove: list() }),
+  responseHeaderModifier: later({ set: map(), add: map(), remove: list() }),
+  requestRedirect: later({
+    scheme: text(),
+    hostname: text(),
+    port: text(),
+    path: text(),
+    pathPrefix: text(),
+    statusCode: integer(302),
+  }),
+  URLRewrite: later({ hostname: text(), path: text(), pathPrefix: text() }),
+}
+
+export const laterMiddlewares = {
+  basicAuth: later(users),
+  digestAuth: later(users),
+  forwardAuth,
+  rateLimit,
+  buffering: later({
+    maxRequestBodyBytes: integer(0),
+    memRequestBodyBytes: integer(1_048_576),
+    maxResponseBodyBytes: integer(0),
+    memResponseBodyBytes: integer(1_048_576),
+    retryExpression: text(),
+  }),
+  circuitBreaker: later({
+    expression: text(),
+    checkPeriod: time(100),
+    fallbackDuration: time(10_000),
+    recoveryDuration: time(10_000),
+    responseCode: integer(503),
+  }),
+  compress: later({
+    excludedContentTypes: list(),
+    includedContentTypes: list(),
+    minResponseBodyBytes: integer(1024),
+    encodings: list('gzip', 'br', 'zstd'),
+    defaultEncoding: text(),
+  }),
+  passTLSClientCert: later({
+    pem: flag(false),
+    info: off({
+      notAfter: flag(false),
+      notBefore: flag(false),
+      sans: flag(false),
+      serialNumber: flag(false),
+      subject: off(subject),
+      issuer: off({
+        country: flag(false),
+        province: flag(false),
+        locality: flag(false),
+        organization: flag(false),
+        commonName: flag(false),
+        serialNumber: flag(false),
+        domainComponent: flag(false),
+      }),
+    }),
+  }),
+  retry: later({
+    attempts: integer(0),
+    timeout: time(0),
+    initialInterval: time(0),
+    maxRequestBodyBytes: integer(2_097_152),
+    status: list(),
+    disableRetryOnNetworkError: flag(false),
+    retryNonIdempotentMethod: flag(false),
+  }),
+  contentType: later({ autoDetect: z.boolean().nullable().default(null) }),
+  grpcWeb: later({ allowOrigins: list() }),
+  plugin: notYet(
+    named(meta(z.unknown(), { secret: true }))
+      .nullable()
+      .default(null),
+    disables,
+  ),
+  ...internalKinds,
+}

@@ -1,0 +1,107 @@
+// config/dynamic/middlewares.ts: options of the middlewares that are built, with Traefik's keys and defaults.
+//
+// What a plan carries is the output of these schemas: text is '' when absent, lists are [], blocks are null,
+// durations are milliseconds. Checks that look at a value more closely are in middleware-checks.ts. Hot: no.
+
+import { z } from 'zod'
+import { flag, list, map, noted, off, text } from '../static/blocks.ts'
+import { laterMiddlewares } from './middlewares-later.ts'
+
+const ipStrategy = () =>
+  off({
+    depth: z.int().min(0).max(1000).default(0),
+    excludedIPs: list(),
+    ipv6Subnet: z.int().min(0).max(128).nullable().default(null),
+  })
+
+export const sourceCriterion = () =>
+  off({ ipStrategy: ipStrategy(), requestHeaderName: text(), requestHost: flag(false) })
+
+const ignored = 'deprecated in Traefik and without effect there too'
+
+const headers = off({
+  customRequestHeaders: map(),
+  customResponseHeaders: map(),
+  accessControlAllowCredentials: flag(false),
+  accessControlAllowHeaders: list(),
+  accessControlAllowMethods: list(),
+  accessControlAllowOriginList: list(),
+  accessControlAllowOriginListRegex: list(),
+  accessControlExposeHeaders: list(),
+  accessControlMaxAge: z.int().default(0),
+  addVaryHeader: flag(false),
+  allowedHosts: list(),
+  hostsProxyHeaders: list(),
+  sslProxyHeaders: map(),
+  stsSeconds: z.int().min(0).default(0),
+  stsIncludeSubdomains: flag(false),
+  stsPreload: flag(false),
+  forceSTSHeader: flag(false),
+  frameDeny: flag(false),
+  customFrameOptionsValue: text(),
+  contentTypeNosniff: flag(false),
+  browserXssFilter: flag(false),
+  customBrowserXSSValue: text(),
+  contentSecurityPolicy: text(),
+  contentSecurityPolicyReportOnly: text(),
+  publicKey: text(),
+  referrerPolicy: text(),
+  permissionsPolicy: text(),
+  isDevelopment: flag(false),
+  featurePolicy: noted(text(), ignored),
+  sslRedirect: noted(flag(false), ignored),
+  sslTemporaryRedirect: noted(flag(false), ignored),
+  sslHost: noted(text(), ignored),
+  sslForceHost: noted(flag(false), ignored),
+})
+
+const ranges = {
+  sourceRange: z.array(z.string()).min(1),
+  ipStrategy: ipStrategy(),
+}
+
+const builtMiddlewares = {
+  addPrefix: off({ prefix: z.string() }),
+  stripPrefix: off({
+    prefixes: z.array(z.string()).min(1),
+    forceSlash: noted(flag(false), 'deprecated in Traefik; the path always begins with a slash'),
+  }),
+  stripPrefixRegex: off({ regex: z.array(z.string()).min(1) }),
+  replacePath: off({ path: z.string() }),
+  replacePathRegex: off({ regex: z.string().min(1), replacement: text() }),
+  chain: off({ middlewares: z.array(z.string()).min(1) }),
+  ipAllowList: off({ ...ranges, rejectStatusCode: z.int().min(200).max(599).default(403) }),
+  ipWhiteList: noted(off(ranges), 'deprecated: the same as ipAllowList'),
+  headers,
+  encodedCharacters: off({
+    allowEncodedSlash: flag(false),
+    allowEncodedBackSlash: flag(false),
+    allowEncodedNullCharacter: flag(false),
+    allowEncodedSemicolon: flag(false),
+    allowEncodedPercent: flag(false),
+    allowEncodedQuestionMark: flag(false),
+    allowEncodedHash: flag(false),
+  }),
+  errors: off({
+    status: z.array(z.string()).min(1),
+    statusRewrites: z.record(z.string(), z.int().min(100).max(599)).default({}),
+    service: z.string().min(1),
+    query: text(),
+    errorRequestHeaders: list(),
+  }),
+  redirectRegex: off({
+    regex: z.string().min(1),
+    replacement: z.string().min(1),
+    permanent: flag(false),
+  }),
+  redirectScheme: off({ scheme: z.string().min(1), port: text(), permanent: flag(false) }),
+  inFlightReq: off({ amount: z.int().min(0), sourceCriterion: sourceCriterion() }),
+}
+
+export const middlewareSchema = z.object({ ...builtMiddlewares, ...laterMiddlewares })
+
+export type MiddlewareConfig = z.output<typeof middlewareSchema>
+export type BuiltKind = keyof typeof builtMiddlewares
+export type MiddlewareOptions<Kind extends BuiltKind> = NonNullable<MiddlewareConfig[Kind]>
+
+export const builtKinds: ReadonlySet<string> = new Set(Object.keys(builtMiddlewares))

@@ -1,0 +1,35 @@
+// config/dynamic/routers.ts: http.routers.<name>, with Traefik's keys and defaults. Hot: no.
+
+import { z } from 'zod'
+import { meta } from '../schema.ts'
+import { block, list, notYet, off, text, tlsDomains } from '../static/blocks.ts'
+
+export const routerTls = () =>
+  notYet(
+    off({ options: text(), certResolver: text(), domains: tlsDomains }),
+    'TLS: a router with tls answers no clear-text request',
+  )
+
+const ruleSyntax = meta(z.enum(['', 'v2', 'v3']).default(''), {
+  status: 'partly',
+  note: 'only v3; a router with v2 is disabled, since its rule could mean something else',
+})
+
+export const routerSchema = z.object({
+  entryPoints: list(),
+  middlewares: list(),
+  service: text(),
+  rule: text(),
+  parentRefs: list(),
+  ruleSyntax,
+  priority: z.number().default(0),
+  tls: routerTls(),
+  observability: block({
+    accessLogs: z.boolean().nullable().default(null),
+    metrics: z.boolean().nullable().default(null),
+    tracing: notYet(z.boolean().nullable().default(null), 'tracing'),
+    traceVerbosity: notYet(z.enum(['minimal', 'detailed']).nullable().default(null), 'tracing'),
+  }),
+})
+
+export type RouterConfig = z.output<typeof routerSchema>

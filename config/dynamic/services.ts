@@ -1,0 +1,124 @@
+// config/dynamic/services.ts: http.services.<name>: load balancers and the services made of others. Hot: no.
+
+import { z } from 'zod'
+import { duration, meta, signedDuration } from '../schema.ts'
+import { block, flag, list, map, notYet, off, text, time } from '../static/blocks.ts'
+
+export const weight = () => z.int().min(0).max(1_000_000).default(1)
+
+const server = z.object({
+  url: z.string().min(1),
+  weight: weight(),
+  preservePath: flag(false),
+  fenced: notYet(flag(false), 'internal to Traefik'),
+})
+
+const sticky = () =>
+  notYet(
+    off({
+      cookie: off({
+        name: text(),
+        secure: flag(false),
+        httpOnly: flag(false),
+        sameSite: text(),
+        maxAge: z.int().default(0),
+        path: text('/'),
+        domain: text(),
+      }),
+    }),
+    'sticky sessions: requests are balanced without them',
+  )
+
+const healthCheck = notYet(
+  off({
+    scheme: text(),
+    mode: z.enum(['', 'http', 'grpc']).default(''),
+    path: text(),
+    method: text('GET'),
+    status: z.int().default(0),
+    port: z.int().default(0),
+    interval: time(30_000),
+    unhealthyInterval: duration.nullable().default(null),
+    timeout: time(5000),
+    hostname: text(),
+    followRedirects: flag(true),
+    headers: map(),
+  }),
+  'health checks: every server is taken as healthy',
+)
+
+const passiveHealthCheck = notYet(
+  off({ failureWindow: time(10_000), maxFailedAttempts: z.int().min(1).default(1) }),
+  'health checks: every server is taken as healthy',
+)
+
+const loadBalancer = off({
+  servers: z.array(server).default([]),
+  strategy: z.enum(['wrr', 'p2c', 'hrw', 'leasttime']).default('wrr'),
+  passHostHeader: flag(true),
+  serversTransport: text(),
+  responseForwarding: block({ flushInterval: signedDuration.default(100) }),
+  sticky: sticky(),
+  healthCheck,
+  passiveHealthCheck,
+  nginxUpstreamHashBy: notYet(text(), 'internal to Traefik'),
+})
+
+// `{}` in composite services: take part in health as the children do.
+const healthOfChildren = () => notYet(off({}), 'health checks')
+const children = () => z.array(z.object({ name: z.string().min(1), weight: weight() })).min(1)
+
+const weighted = off({
+  services: children(),
+  sticky: sticky(),
+  healthCheck: healthOfChildren(),
+})
+
+const highestRandomWeight = notYet(
+  off({ services: children(), healthCheck: healthOfChildren() }),
+  'the service is disabled',
+)
+
+const mirroring = notYet(
+  off({
+    service: z.string().min(1),
+    mirrorBody: flag(true),
+    maxBodySize: z.int().default(-1),
+    mirrors: z
+      .array(z.object({ name: z.string().min(1), percent: z.int().min(0).max(100).default(0) }))
+      .default([]),
+    healthCheck: healthOfChildren(),
+  }),
+  'the service is disabled',
+)
+
+const failover = notYet(
+  off({
+    service: z.string().min(1),
+    fallback: z.string().min(1),
+    healthCheck: healthOfChildren(),
+    errors: off({ maxRequestBodyBytes: z.int().default(-1), status: list() }),
+  }),
+  'the service is disabled',
+)
+
+export const serviceSchema = z.object({
+  middlewares: list(),
+  loadBalancer: meta(loadBalancer, { status: 'works' }),
+  weighted,
+  highestRandomWeight,
+  mirroring,
+  failover,
+})
+
+export const serviceKinds = [
+  'loadBalancer',
+  'weighted',
+  'highestRandomWeight',
+  'mirroring',
+  'failover',
+] as const
+
+export type ServiceConfig = z.output<typeof serviceSchema>
+export type LoadBalancerConfig = NonNullable<ServiceConfig['loadBalancer']>
+export type WeightedConfig = NonNullable<ServiceConfig['weighted']>
