@@ -83,8 +83,10 @@ function readNode(walk: Walk): Place {
   return place
 }
 
-// The offsets of a quoted scalar begin behind its quote; people count from the quote.
+// The offsets of a quoted scalar begin behind its quote; people count from the quote. An empty scalar has
+// no offset of its own (-1), only those of its anchor or tag, which begin behind their mark.
 function scalarOffset(event: Extract<Event, { type: typeof EVENT_ID.SCALAR }>): number {
+  if (event.valueStart === -1) return Math.max(event.anchorStart, event.tagStart, 0)
   const quoted = event.style === 2 || event.style === 3
   return quoted ? event.valueStart - 1 : event.valueStart
 }

@@ -15,12 +15,13 @@ export type Origin = (path: Path) => { file: string; line: number; column: numbe
 export interface Walk {
   origin: Origin
   path: (string | number)[] // as the source spells it, for origin()
+  names: (string | number)[] // the same as the schema spells it, for lists of keys
   problems: Problem[]
   notYet: Set<string>
 }
 
 export function newWalk(origin: Origin, at: Path): Walk {
-  return { origin, path: [...at], problems: [], notYet: new Set() }
+  return { origin, path: [...at], names: [...at], problems: [], notYet: new Set() }
 }
 
 export function addProblem(walk: Walk, code: string, message: string, suggestion = ''): void {
@@ -117,15 +118,16 @@ function walkMember(
   value: unknown,
   result: Record<string, unknown>,
 ): void {
+  walk.names.push(name)
   const used = walkValue(walk, shape, value)
-  if (used === undefined) return
-  result[name] = used
-  if (shape.meta.status === 'not yet') noteNotYet(walk, name)
+  if (used !== undefined) result[name] = used
+  if (used !== undefined && shape.meta.status === 'not yet') noteNotYet(walk)
+  walk.names.pop()
 }
 
 // A block that isn't built yet is named once, not once for each of its keys.
-function noteNotYet(walk: Walk, name: string): void {
-  const path = formatPath([...walk.path.slice(0, -1), name])
+function noteNotYet(walk: Walk): void {
+  const path = formatPath(walk.names)
   for (const known of walk.notYet) if (known.startsWith(`${path}.`)) walk.notYet.delete(known)
   walk.notYet.add(path)
 }
@@ -152,10 +154,8 @@ function walkRecord(walk: Walk, shape: Shape, value: unknown): unknown {
   if (map === null) return wrongType(walk, shape, value)
   const result: Record<string, unknown> = {}
   for (const key of Object.keys(map)) {
-    walk.path.push(key)
-    const used = walkValue(walk, shape.element!, map[key])
+    const used = walkItem(walk, shape.element!, key, map[key])
     if (used !== undefined) result[key] = used
-    walk.path.pop()
   }
   return result
 }
@@ -165,12 +165,19 @@ function walkArray(walk: Walk, shape: Shape, value: unknown): unknown {
   if (items === null) return wrongType(walk, shape, value)
   const result: unknown[] = []
   for (let at = 0; at < items.length; at++) {
-    walk.path.push(at)
-    const used = walkValue(walk, shape.element!, items[at])
+    const used = walkItem(walk, shape.element!, at, items[at])
     if (used !== undefined) result.push(used)
-    walk.path.pop()
   }
   return result
+}
+
+function walkItem(walk: Walk, shape: Shape, step: string | number, value: unknown): unknown {
+  walk.path.push(step)
+  walk.names.push(step)
+  const used = walkValue(walk, shape, value)
+  walk.path.pop()
+  walk.names.pop()
+  return used
 }
 
 // One scalar in place of a list is a list separated by commas, in files as in flags.
@@ -221,7 +228,7 @@ function walkUnion(walk: Walk, shape: Shape, value: unknown): unknown {
   let best: Walk | null = null
   for (const option of shape.options) {
     if (!isSuited(option, value)) continue
-    const attempt = newWalk(walk.origin, walk.path)
+    const attempt = { ...newWalk(walk.origin, walk.path), names: [...walk.names] }
     const used = walkValue(attempt, option, value)
     if (attempt.problems.length === 0) {
       for (const key of attempt.notYet) walk.notYet.add(key)

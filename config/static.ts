@@ -21,7 +21,10 @@ const api = off({
   dashboard: notYet(flag(true), 'the dashboard'),
   dashboardName: notYet(text(), 'the dashboard'),
   debug: notYet(flag(false), 'profiles over HTTP'),
-  basePath: text('/'),
+  basePath: z
+    .string()
+    .regex(/^\/[\w./~-]*$/, { error: 'is not a path such as /gateway' })
+    .default('/'),
   disableDashboardAd: noted(flag(false), 'accepted: there is no advertisement'),
   entryPoint: extension(text('traefik'), 'where api.insecure publishes the API'),
 })

@@ -70,7 +70,7 @@ function ignored(file: string): Problem {
 // Null when the words are no known key. Each record tries shorter names first, so the work is bounded by
 // the words: stepsMax to the power of the records on a path, which are two at most.
 function resolve(words: readonly string[], shape: Shape): (string | number)[] | null {
-  if (words.length === 0) return []
+  if (words.length === 0) return canBeText(shape) ? [] : null
   const word = words[0]!
   const rest = words.slice(1)
   if (shape.kind === 'object') {
@@ -87,6 +87,11 @@ function resolve(words: readonly string[], shape: Shape): (string | number)[] | 
     if (found !== null) return prepend(words.slice(0, length).join('_'), found)
   }
   return null
+}
+
+function canBeText(shape: Shape): boolean {
+  if (shape.kind === 'object') return shape.meta.allowEmpty === true
+  return shape.kind !== 'record'
 }
 
 function prepend(

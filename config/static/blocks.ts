@@ -3,6 +3,7 @@
 //
 // Absent is null for blocks and '' for text, as in Traefik; consumers never meet undefined. Hot: no.
 
+import { isIP } from 'node:net'
 import { z } from 'zod'
 import { duration, meta, type KeyMeta } from '../schema.ts'
 
@@ -14,6 +15,20 @@ export const list = (...values: string[]) => z.array(z.string()).default(values)
 export const numbers = (...values: number[]) => z.array(z.number()).default(values)
 export const map = () => z.record(z.string(), z.string()).default({})
 export const secret = () => meta(z.string(), { secret: true }).default('')
+
+// Peers by address or network: '10.0.0.1', '10.0.0.0/8', 'fd00::/8'.
+const network = z.string().refine(isNetwork, {
+  error: 'is neither an IP address nor a network such as 10.0.0.0/8',
+})
+
+export const networks = () => z.array(network).default([])
+
+function isNetwork(text: string): boolean {
+  const match = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text)
+  const version = match === null ? 0 : isIP(match[1]!)
+  if (version === 0) return false
+  return Number(match![2] ?? 0) <= (version === 4 ? 32 : 128)
+}
 
 // A block that is always there, with its defaults when it isn't written.
 export function block<T extends z.ZodRawShape>(shape: T) {

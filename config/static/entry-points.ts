@@ -12,6 +12,7 @@ import {
   flag,
   list,
   named,
+  networks,
   noted,
   notYet,
   off,
@@ -33,7 +34,7 @@ const redirectPriority = 2 ** 63
 
 const forwardedHeaders = block({
   insecure: flag(false),
-  trustedIPs: list(),
+  trustedIPs: networks(),
   connection: list(),
   notAppendXForwardedFor: flag(false),
   addXForwardedSchemeHeaders: flag(false),
@@ -144,7 +145,7 @@ const entryPointKeys = z.object({
     'what accepts connections; uws is for trusted clients, see the documentation',
   ),
   forwardedHeaders,
-  proxyProtocol: notYet(off({ insecure: flag(false), trustedIPs: list() }), 'PROXY protocol'),
+  proxyProtocol: notYet(off({ insecure: flag(false), trustedIPs: networks() }), 'PROXY protocol'),
   http,
   http2,
   http3: notYet(off({ advertisedPort: whole(0) }), 'HTTP/3'),

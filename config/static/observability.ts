@@ -78,11 +78,15 @@ const pushed = (address: string) => ({
 
 const otlpBoundaries = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
 
+function isAscending(bounds: readonly number[]): boolean {
+  return bounds.every((bound, at) => bound > (bounds[at - 1] ?? 0))
+}
+
 export const metrics = off({
   addInternals: flag(false),
   prometheus: off({
     ...labels,
-    buckets: numbers(0.1, 0.3, 1.2, 5),
+    buckets: numbers(0.1, 0.3, 1.2, 5).refine(isAscending, { error: 'must ascend, from above 0' }),
     entryPoint: text('traefik'),
     manualRouting: flag(false),
     headerLabels: notYet(map(), 'labels taken from request headers'),
