@@ -142,7 +142,7 @@ export class Exchange {
     this.status = status
     this.reason = ''
     this.error = error
-    this.answerBody = body
+    this.answerBody = body // text is ASCII, or encoded by the caller: one byte per character
     this.responseKind = BODY_LENGTH
     this.responseLength = body.length
     if (contentType !== '') this.response.add('Content-Type', contentType)

@@ -96,7 +96,8 @@ export class Socket {
   writeEnded = false
   ownsBuffer = false
   private readonly handle: Handle
-  private buffer = shared
+  lent = false // a slice of our own buffer waits in somebody else's write
+  private buffer: Buffer = shared
 
   constructor(handle: Handle, owner: SocketOwner | null) {
     this.handle = handle
@@ -236,7 +237,9 @@ export class Socket {
 
   private giveBack(): void {
     if (!this.ownsBuffer) return
-    spareBuffers.push(this.buffer)
+    if (this.lent) buffersGiven-- // left to the write that still reads it; memory is freed after that
+    else spareBuffers.push(this.buffer)
+    this.lent = false
     this.buffer = shared
     this.ownsBuffer = false
   }

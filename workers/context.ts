@@ -1,0 +1,162 @@
+// workers/context.ts: what everything inside one worker shares: clock, counters, servers, the generation.
+//
+// Owner:  the worker thread; one per thread, made at its start.
+// Hot:    adoptIfNew, begun and account run once per request.
+
+import { performance } from 'node:perf_hooks'
+import { errorTable } from '../core/errors.ts'
+import { methodNames } from '../core/exchange.ts'
+import {
+  DRAIN,
+  DRAIN_NONE,
+  GENERATION,
+  IN_FLIGHT,
+  READY,
+  UPSTREAM_CONNECTIONS,
+  rowOf,
+} from '../core/shared/control.ts'
+import { REQUESTS, RequestSeries, SeriesTable } from '../core/shared/series.ts'
+import { AccessLog } from './access-log.ts'
+import { emptyLiveGeneration, type LiveGeneration } from './live-generation.ts'
+import type { LiveExchange } from './live-exchange.ts'
+import type { FromWorker, WorkerPlan } from './messages.ts'
+import { ServerRegistry } from './upstream/registry.ts'
+import { Names } from './upstream/dial.ts'
+import { Sweeper } from './sweeper.ts'
+
+export class WorkerContext {
+  readonly plan: WorkerPlan
+  readonly sweeper = new Sweeper()
+  readonly names = new Names()
+  readonly servers: ServerRegistry
+  readonly series: SeriesTable
+  readonly log: AccessLog | null
+  generation: LiveGeneration = emptyLiveGeneration
+  prepared: LiveGeneration | null = null
+  draining = false
+  date = '' // value of a Date header, renewed every second
+  private readonly control: Int32Array
+  private readonly row: number
+  private readonly post: (message: FromWorker) => void
+  private readonly errorBlocks = new Int32Array(errorTable.length)
+  private onEmpty: (() => void) | null = null
+  private connections = 0
+
+  constructor(plan: WorkerPlan, post: (message: FromWorker) => void) {
+    this.plan = plan
+    this.post = post
+    this.control = new Int32Array(plan.control)
+    this.row = rowOf(plan.index)
+    this.series = new SeriesTable(plan.series, (block, labels) =>
+      post({ type: 'series', block, labels }),
+    )
+    this.servers = new ServerRegistry(this)
+    const sendLines = (lines: string, count: number) => post({ type: 'log', lines, count })
+    this.log = plan.accessLog === null ? null : new AccessLog(plan.accessLog, sendLines)
+  }
+
+  // One integer is compared per request; only when it differs is anything done.
+  adoptIfNew(): void {
+    if (Atomics.load(this.control, GENERATION) !== this.generation.number) this.adopt()
+  }
+
+  adopt(): void {
+    const next = this.prepared
+    if (next === null || next.number !== Atomics.load(this.control, GENERATION)) return
+    this.prepared = null
+    this.generation = next
+    next.commit()
+    this.setInRow(0, next.number)
+    this.post({ type: 'adopted', number: next.number })
+  }
+
+  get ready(): boolean {
+    return Atomics.load(this.control, READY) === 1 && !this.terminating
+  }
+
+  // SIGTERM has come, though requests may still be accepted for a while.
+  get terminating(): boolean {
+    return Atomics.load(this.control, DRAIN) !== DRAIN_NONE
+  }
+
+  begun(): void {
+    this.addToRow(IN_FLIGHT, 1)
+  }
+
+  // Counts and logs an exchange that has ended.
+  account(exchange: LiveExchange): void {
+    this.addToRow(IN_FLIGHT, -1)
+    const now = performance.now()
+    const seconds = (now - exchange.startedAt) / 1000
+    const { methodId, status, requestBytes, responseBytes } = exchange
+    const point = exchange.point!
+    const router = exchange.router
+    if (router === null || router.counted) {
+      if (point.series !== null)
+        point.series.count(methodId, status, seconds, requestBytes, responseBytes)
+      if (router !== null && router.series !== null) {
+        router.series.count(methodId, status, seconds, requestBytes, responseBytes)
+      }
+      const service = exchange.countedBy
+      if (service !== null) service.count(methodId, status, seconds, requestBytes, responseBytes)
+    }
+    if (point.logged && (router === null || router.logged)) this.log!.record(exchange, now)
+  }
+
+  requestSeries(family: string, labels: Readonly<Record<string, string>>): RequestSeries {
+    return new RequestSeries(
+      this.series,
+      family,
+      labels,
+      this.plan.metrics?.buckets ?? [],
+      methodNames,
+    )
+  }
+
+  countError(code: number): void {
+    let block = this.errorBlocks[code]!
+    if (block === 0) {
+      block = this.series.give({
+        family: 'sluice_errors_total',
+        labels: { code: errorTable[code]!.name },
+      })
+      this.errorBlocks[code] = block
+    }
+    this.series.add(block, REQUESTS, 1)
+  }
+
+  upstreamConnections(change: number): void {
+    this.addToRow(UPSTREAM_CONNECTIONS, change)
+  }
+
+  addToRow(cell: number, amount: number): void {
+    const at = this.row + cell
+    this.control[at] = this.control[at]! + amount // one writer: no atomic needed
+    if (cell === 2) this.connections += amount
+  }
+
+  setInRow(cell: number, value: number): void {
+    Atomics.store(this.control, this.row + cell, value)
+  }
+
+  rowCell(cell: number): number {
+    return this.control[this.row + cell]!
+  }
+
+  // Tells `done` once no connection is open.
+  whenEmpty(done: () => void): void {
+    this.onEmpty = done
+    this.connectionEnded()
+  }
+
+  connectionEnded(): void {
+    if (this.onEmpty === null || this.connections > 0) return
+    const done = this.onEmpty
+    this.onEmpty = null
+    done()
+  }
+
+  say(message: FromWorker): void {
+    this.post(message)
+  }
+}

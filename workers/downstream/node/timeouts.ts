@@ -1,0 +1,56 @@
+// workers/downstream/node/timeouts.ts: which of its deadlines a client connection has missed.
+//
+// Hot: once per connection and tick (10 times a second), comparisons only.
+//
+// A slow upload that moves is not punished: there is no limit on the whole time of a request unless
+// readTimeout sets one, but a body must not stall, and must keep bodyRateMin after a grace.
+
+import { BODY_TIMEOUT, HEADER_TIMEOUT, NONE, WRITE_TIMEOUT } from '../../../core/errors.ts'
+import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL } from './phase.ts'
+import type { Connection } from './connection.ts'
+
+const LINGER_MS = 2000
+const IN_TIME = -1
+
+// -1: nothing is overdue; NONE: close without a word; else the code of the error.
+export function overdue(connection: Connection, now: number): number {
+  const { phase, point } = connection
+  const { times } = point
+  if (phase === IDLE) {
+    if (point.context.draining && connection.requests > 0) return NONE
+    const quiet = now - connection.activeAt
+    if (quiet > 5000) connection.socket.disown()
+    return times.idleTimeoutMs > 0 && quiet > times.idleTimeoutMs ? NONE : IN_TIME
+  }
+  if (phase === HEAD)
+    return late(now - connection.startedAt, times.headerTimeoutMs) ? HEADER_TIMEOUT : IN_TIME
+  if (phase === LINGER) return now - connection.startedAt > LINGER_MS ? NONE : IN_TIME
+  if (phase === CLOSED) return IN_TIME
+  if (connection.socket.held > 0 && !isReading(connection, now)) return WRITE_TIMEOUT
+  if (phase === TUNNEL || phase !== BODY || connection.paused) return IN_TIME
+  return bodyIsLate(connection, now) ? BODY_TIMEOUT : IN_TIME
+}
+
+function late(elapsed: number, limitMs: number): boolean {
+  return limitMs > 0 && elapsed > limitMs
+}
+
+// The client reads when fewer bytes wait for it than at the last look, or other ones.
+function isReading(connection: Connection, now: number): boolean {
+  const held = connection.socket.heldBytes
+  if (held !== connection.heldBefore) {
+    connection.heldBefore = held
+    connection.progressAt = now
+    return true
+  }
+  return !late(now - connection.progressAt, connection.point.times.writeStallTimeoutMs)
+}
+
+function bodyIsLate(connection: Connection, now: number): boolean {
+  const { times } = connection.point
+  const elapsed = now - connection.startedAt
+  if (late(now - connection.activeAt, times.bodyStallTimeoutMs)) return true
+  if (late(elapsed, times.readTimeoutMs)) return true
+  if (times.bodyRateMin === 0 || elapsed < times.bodyRateGraceMs) return false
+  return (connection.bodyBytes * 1000) / elapsed < times.bodyRateMin
+}

@@ -1,0 +1,92 @@
+// workers/entry-point.ts: an entry point as a worker knows it: its settings, compiled, and its counts.
+//
+// Owner:  the worker; lives as long as it does (entry points are static configuration).
+// Hot:    its fields are read per request.
+
+import { AddressSet } from '../core/address.ts'
+import type { ForwardedPolicy } from '../core/forwarded.ts'
+import type { EntryPointPolicy } from '../core/normalise.ts'
+import { CONNECTIONS } from '../core/shared/control.ts'
+import { REQUESTS, type RequestSeries } from '../core/shared/series.ts'
+import type { WorkerContext } from './context.ts'
+import type { EntryPointBounds, EntryPointTimes } from './downstream/contract.ts'
+import type { EntryPointPlan } from './messages.ts'
+import type { Swept } from './sweeper.ts'
+
+export interface ClientConnection extends Swept {
+  drain(): void // end when the current exchange has ended, or at once when there is none
+}
+
+export class EntryPoint {
+  readonly name: string
+  readonly index: number
+  readonly plan: EntryPointPlan
+  readonly times: EntryPointTimes
+  readonly bounds: EntryPointBounds
+  readonly policy: EntryPointPolicy
+  readonly forwarding: ForwardedPolicy
+  readonly context: WorkerContext
+  readonly series: RequestSeries | null
+  readonly logged: boolean
+  readonly timesUpstream: boolean
+  connections = 0
+  private readonly trusted: AddressSet | null
+  private readonly openBlock: number
+
+  constructor(plan: EntryPointPlan, index: number, context: WorkerContext) {
+    this.plan = plan
+    this.name = plan.name
+    this.index = index
+    this.times = plan.times
+    this.bounds = plan.bounds
+    this.context = context
+    this.policy = {
+      sanitizePath: plan.sanitizePath,
+      encodeQuerySemicolons: plan.encodeQuerySemicolons,
+      allowEncoded: plan.allowEncoded,
+      underscoreHeaders: plan.underscoreHeaders,
+    }
+    this.trusted = plan.trustedIPs.length > 0 ? new AddressSet(plan.trustedIPs) : null
+    this.forwarding = {
+      insecure: plan.trustAll,
+      trusted: this.trusted,
+      notAppendXForwardedFor: plan.notAppendXForwardedFor,
+      addScheme: plan.addXForwardedScheme,
+      serverName: context.plan.hostname,
+      port: String(plan.port),
+    }
+    const { metrics } = context.plan
+    const counted = metrics !== null && metrics.entryPoints && plan.metrics
+    const labels = { entrypoint: plan.name }
+    this.series = counted ? context.requestSeries('entrypoint', labels) : null
+    this.openBlock = context.series.give({
+      family: 'open_connections',
+      labels: { ...labels, protocol: 'TCP' },
+    })
+    this.logged = context.log !== null && plan.accessLogs
+    this.timesUpstream = this.logged
+  }
+
+  trusts(address: string): boolean {
+    return this.plan.trustAll || (this.trusted !== null && this.trusted.contains(address))
+  }
+
+  // False: there is no room; the caller refuses the connection.
+  connectionOpened(connection: ClientConnection): boolean {
+    if (this.connections >= this.bounds.connectionsMax) return false
+    this.connections++
+    this.context.sweeper.add(connection)
+    this.context.series.add(this.openBlock, REQUESTS, 1)
+    this.context.addToRow(CONNECTIONS, 1)
+    return true
+  }
+
+  connectionClosed(connection: ClientConnection): void {
+    if (connection.sweepIndex < 0) return
+    this.connections--
+    this.context.sweeper.remove(connection)
+    this.context.series.add(this.openBlock, REQUESTS, -1)
+    this.context.addToRow(CONNECTIONS, -1)
+    this.context.connectionEnded()
+  }
+}

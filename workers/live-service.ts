@@ -1,0 +1,157 @@
+// workers/live-service.ts: a service as a worker runs it: which server gets the next exchange.
+//
+// Owner:  the live generation; its Servers live in the registry and outlive it.
+// Hot:    pick and readdress.
+//
+// Routers do not point at a service but at its cell, so that a changed list of servers replaces one
+// object and rebuilds no route. An exchange keeps the service that it was given.
+
+import type { ServicePlan, TransportPlan } from '../config/generation.ts'
+import { buildP2c, buildWrr } from '../core/balance/build.ts'
+import type { Balancer } from '../core/balance/contract.ts'
+import { ServiceState } from '../core/balance/weighted.ts'
+import { REQUESTS, type RequestSeries } from '../core/shared/series.ts'
+import type { WorkerContext } from './context.ts'
+import { internalAnswers } from './internal.ts'
+import type { LiveExchange } from './live-exchange.ts'
+import type { Server } from './upstream/server.ts'
+
+export class ServiceCell {
+  readonly name: string
+  current: LiveService | null = null
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+export class LiveService {
+  readonly name: string
+  readonly plan: ServicePlan
+  readonly internal: ((exchange: LiveExchange, context: WorkerContext) => void) | null
+  readonly servers: readonly Server[]
+  readonly state: ServiceState
+  readonly series: RequestSeries | null
+  private readonly balancer: Balancer
+  private readonly children: readonly ServiceCell[] | null
+  private readonly passHostHeader: boolean
+  private readonly preserves: readonly boolean[] | null // null: no server keeps its path
+  private retryBlock = 0
+
+  constructor(
+    plan: ServicePlan,
+    context: WorkerContext,
+    transportOf: (name: string) => TransportPlan,
+    cellOf: (name: string) => ServiceCell,
+  ) {
+    this.name = plan.name
+    this.plan = plan
+    this.internal = plan.kind === 'internal' ? (internalAnswers.get(plan.name) ?? null) : null
+    this.children = plan.kind === 'weighted' ? plan.services.map((s) => cellOf(s.name)) : null
+    this.servers = serversOf(plan, context, transportOf)
+    this.state = new ServiceState(
+      this.children === null ? this.servers : this.children.map(childState),
+    )
+    this.balancer = balancerOf(plan, this.servers, this.children, context.plan.index)
+    this.passHostHeader = plan.kind !== 'loadBalancer' || plan.passHostHeader
+    const keeps = plan.kind === 'loadBalancer' && plan.servers.some((s) => s.preservePath)
+    this.preserves = keeps ? plan.servers.map((s) => s.preservePath) : null
+    this.series = seriesOf(plan, context)
+  }
+
+  // The server for this exchange, through any levels of weighted services; null when none can be used.
+  pick(exchange: LiveExchange): Server | null {
+    let service: LiveService = this
+    while (service.children !== null) {
+      const index = service.balancer.pick(exchange, -1)
+      const child = index < 0 ? null : service.children[index]!.current
+      if (child === null) return null
+      service = child
+    }
+    exchange.leaf = service
+    exchange.serviceName = service.name
+    exchange.countedBy = service.series
+    let index = service.balancer.pick(exchange, exchange.triedServer)
+    if (index < 0 && exchange.triedServer >= 0) index = service.balancer.pick(exchange, -1)
+    if (index < 0) return null
+    exchange.triedServer = index
+    return service.servers[index]!
+  }
+
+  // What the server shall see as Host and path.
+  readdress(exchange: LiveExchange, server: Server): void {
+    if (!this.passHostHeader) exchange.forwardHost = server.address.authority
+    if (this.preserves === null || !this.preserves[exchange.triedServer]!) return
+    if (exchange.plainPath === '') exchange.plainPath = exchange.path
+    exchange.path = server.address.prefix + exchange.plainPath
+    exchange.pathChanged = true
+  }
+
+  countRetry(context: WorkerContext): void {
+    if (this.retryBlock === 0) {
+      this.retryBlock = context.series.give({
+        family: 'service_retries_total',
+        labels: { service: this.name },
+      })
+    }
+    context.series.add(this.retryBlock, REQUESTS, 1)
+  }
+
+  adopt(): void {
+    for (const server of this.servers) server.users++
+  }
+
+  retire(): void {
+    for (const server of this.servers) if (--server.users === 0) server.retire()
+  }
+}
+
+// A cell answers for whatever service it holds at the moment.
+function childState(cell: ServiceCell): { readonly up: boolean } {
+  return {
+    get up() {
+      return cell.current !== null && cell.current.state.up
+    },
+  }
+}
+
+function serversOf(
+  plan: ServicePlan,
+  context: WorkerContext,
+  transportOf: (name: string) => TransportPlan,
+): Server[] {
+  if (plan.kind === 'loadBalancer') {
+    const transport = transportOf(plan.serversTransport)
+    return plan.servers.map((s) => context.servers.get(s.url, transport))
+  }
+  // What the supervisor answers itself is asked of it like any other server.
+  if (plan.kind === 'internal' && !internalAnswers.has(plan.name)) {
+    return [context.servers.get('unix://' + context.plan.adminSocket, transportOf(''))]
+  }
+  return []
+}
+
+function balancerOf(
+  plan: ServicePlan,
+  servers: readonly Server[],
+  children: readonly ServiceCell[] | null,
+  worker: number,
+): Balancer {
+  if (plan.kind === 'weighted') {
+    const weights = plan.services.map((s) => s.weight)
+    return buildWrr(children!.map(childState), weights, worker)
+  }
+  const weights =
+    plan.kind === 'loadBalancer' ? plan.servers.map((s) => s.weight) : servers.map(() => 1)
+  if (plan.kind === 'loadBalancer' && plan.strategy === 'p2c')
+    return buildP2c(servers, weights, worker + 1)
+  return buildWrr(servers, weights, worker)
+}
+
+function seriesOf(plan: ServicePlan, context: WorkerContext): RequestSeries | null {
+  const { metrics } = context.plan
+  if (metrics === null || !metrics.services) return null
+  if (plan.kind === 'internal' && !metrics.internals) return null
+  if (plan.kind === 'weighted') return null // its leaves count
+  return context.requestSeries('service', { service: plan.name })
+}

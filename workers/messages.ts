@@ -1,0 +1,105 @@
+// workers/messages.ts: everything that the supervisor and a worker say to each other.
+//
+// Together with the shared memory of core/shared this is all that two threads have in common.
+//
+//   supervisor                                worker
+//     | -- change (slices), prepare(n) ------->|   builds generation n beside the one it serves by
+//     |<------------------------ prepared(n) --|
+//     | == GENERATION := n (shared memory) ===>|   the next request is served by n
+//     | -- commit(n) ------------------------->|   so that an idle worker adopts it too
+//     |<------------------------- adopted(n) --|
+
+import type {
+  Changes,
+  MiddlewarePlan,
+  RouterPlan,
+  ServicePlan,
+  TransportPlan,
+} from '../config/generation.ts'
+import type { SeriesLabels } from '../core/shared/series.ts'
+import type { EntryPointBounds, EntryPointTimes } from './downstream/contract.ts'
+
+export interface EntryPointPlan {
+  readonly name: string
+  readonly engine: 'node' | 'uws'
+  readonly host: string // '' for all addresses
+  readonly port: number
+  readonly times: EntryPointTimes
+  readonly bounds: EntryPointBounds
+  readonly sanitizePath: boolean
+  readonly encodeQuerySemicolons: boolean
+  readonly allowEncoded: number // bits, see core/normalise.ts
+  readonly underscoreHeaders: 'keep' | 'delete' | 'reject'
+  readonly trustAll: boolean
+  readonly trustedIPs: readonly string[]
+  readonly notAppendXForwardedFor: boolean
+  readonly addXForwardedScheme: boolean
+  readonly connectionHeaders: readonly string[] // hop-by-hop names that are let through
+  readonly via: boolean
+  readonly accessLogs: boolean
+  readonly metrics: boolean
+}
+
+export interface MetricsPlan {
+  readonly buckets: readonly number[] // seconds
+  readonly entryPoints: boolean
+  readonly routers: boolean
+  readonly services: boolean
+  readonly internals: boolean
+}
+
+export interface AccessLogPlan {
+  readonly format: 'common' | 'genericCLF' | 'json'
+  readonly statusCodes: readonly (readonly [number, number])[] // [] keeps all
+  readonly retryAttempts: boolean
+  readonly minDurationMs: number
+  readonly defaultMode: 'keep' | 'drop'
+  readonly names: Readonly<Record<string, string>>
+  readonly headersDefaultMode: 'keep' | 'drop' | 'redact'
+  readonly headerNames: Readonly<Record<string, string>>
+  readonly queryDefaultMode: 'keep' | 'drop' | 'redact'
+  readonly internals: boolean
+}
+
+// workerData of a new worker.
+export interface WorkerPlan {
+  readonly index: number
+  readonly control: SharedArrayBuffer
+  readonly series: SharedArrayBuffer
+  readonly entryPoints: readonly EntryPointPlan[]
+  readonly hostname: string
+  readonly adminSocket: string // unix socket of the supervisor's API
+  readonly metrics: MetricsPlan | null
+  readonly accessLog: AccessLogPlan | null
+  readonly pingTerminatingStatus: number
+  readonly maxSemiSpaceMb: number
+}
+
+// A part of the way to a generation; small enough to be worked off in one turn of the event loop.
+export interface Slice {
+  readonly type: 'slice'
+  readonly number: number
+  readonly base: number // 0: from nothing
+  readonly routers: Changes<RouterPlan>
+  readonly services: Changes<ServicePlan>
+  readonly middlewares: Changes<MiddlewarePlan>
+  readonly transports: Changes<TransportPlan>
+  readonly last: boolean
+}
+
+export type ToWorker =
+  | Slice
+  | { readonly type: 'commit'; readonly number: number }
+  | { readonly type: 'drain' } // stop accepting; connections end after their exchange
+  | { readonly type: 'block'; readonly ms: number } // tests only: blocks the event loop
+
+export type FromWorker =
+  | { readonly type: 'listening' }
+  | { readonly type: 'failed'; readonly message: string } // could not listen
+  | { readonly type: 'prepared'; readonly number: number; readonly buildMs: number }
+  | { readonly type: 'refused'; readonly number: number; readonly message: string }
+  | { readonly type: 'adopted'; readonly number: number }
+  | { readonly type: 'series'; readonly block: number; readonly labels: SeriesLabels }
+  | { readonly type: 'log'; readonly lines: string; readonly count: number }
+  | { readonly type: 'defect'; readonly message: string }
+  | { readonly type: 'drained' }

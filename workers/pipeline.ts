@@ -1,0 +1,470 @@
+// workers/pipeline.ts: the life of an exchange inside a worker, from its head to its last byte.
+//
+// Hot:    yes. Engines and upstream connections call in; nothing here keeps a closure or a promise.
+//
+//   begin -> normalise -> trust -> match -> middlewares -> pick a server -> send
+//                                               |                            |
+//        answer (local) <-----------------------'      upstreamHead <--------'
+//             |                                            |
+//             '----> response phases, in reverse <---------'
+//                              |
+//                    sendHead, sendBody, sendEnd -> finish -> account -> release
+//
+// Failure edges: downstreamGone (the client left), upstreamFailed (retry, 502/504, or abort when the head is
+// out already), REPLACE (a middleware wants another response). Each ends in finish().
+
+import { performance } from 'node:perf_hooks'
+import { Buffer } from 'node:buffer'
+import {
+  CLIENT_GONE,
+  CONNECT_REFUSED,
+  DRAINING,
+  INTERNAL,
+  MIDDLEWARE_FAILED,
+  NO_ROUTER,
+  NO_SERVER,
+  errorTable,
+} from '../core/errors.ts'
+import {
+  BODY_LENGTH,
+  BODY_NONE,
+  DOWNSTREAM_DONE,
+  METHOD_CONNECT,
+  METHOD_DELETE,
+  METHOD_GET,
+  METHOD_HEAD,
+  METHOD_OPTIONS,
+  METHOD_PUT,
+  METHOD_TRACE,
+  SAW_ALIAS,
+  SAW_MANAGED,
+  SAW_UPGRADE,
+  UPSTREAM_DONE,
+} from '../core/exchange.ts'
+import { forwardedLines, stripManaged } from '../core/forwarded.ts'
+import type { Head } from '../core/headers.ts'
+import { dropHopByHop } from '../core/h1/write.ts'
+import { statusPhrase } from '../core/h1/status.ts'
+import { ANSWERED, NEXT, REPLACE, type Replacement } from '../core/middleware/contract.ts'
+import { normalise } from '../core/normalise.ts'
+import type { WorkerContext } from './context.ts'
+import { type LiveExchange, finishHalf, releaseExchange } from './live-exchange.ts'
+import type { LiveRouter } from './live-generation.ts'
+import type { LiveService } from './live-service.ts'
+
+export const RETRY_NEVER = 0
+export const RETRY_IF_IDEMPOTENT = 1 // a reused connection died before any byte of the response
+export const RETRY_ALWAYS = 2 // nothing was sent
+export type RetryAnswer = typeof RETRY_NEVER | typeof RETRY_IF_IDEMPOTENT | typeof RETRY_ALWAYS
+
+const ATTEMPTS_MAX = 2 // one retry
+
+let context: WorkerContext
+
+export function install(worker: WorkerContext): void {
+  context = worker
+}
+
+// ---- from the engine
+
+// The head of a request has arrived. What is left of the body is delivered by requestBody unless
+// exchange.requestHeld says to wait for resumeBody.
+export function begin(exchange: LiveExchange): void {
+  exchange.startedAt = performance.now()
+  context.begun()
+  context.adoptIfNew()
+  const point = exchange.point!
+  const fault = normalise(exchange, point.policy)
+  if (fault !== 0) return refuse(exchange, fault)
+  if (exchange.methodId === METHOD_CONNECT) return refuse(exchange, CONNECT_REFUSED)
+  const trusted = point.trusts(exchange.clientAddress)
+  if ((exchange.facts & (SAW_MANAGED | SAW_ALIAS)) !== 0) stripManaged(exchange, trusted)
+  const router = context.generation.match(exchange)
+  if (router === null) return refuse(exchange, NO_ROUTER)
+  exchange.router = router
+  exchange.route = router
+  run(exchange)
+}
+
+// A request that was refused before it was understood: a bad head, a timeout. It has no route.
+export function beginRefused(exchange: LiveExchange, code: number): void {
+  exchange.startedAt = performance.now()
+  context.begun()
+  refuse(exchange, code)
+}
+
+// Runs what is left of the middlewares and forwards. Whoever made an exchange WAIT calls it again.
+export function run(exchange: LiveExchange): void {
+  const middlewares = exchange.router!.middlewares
+  if (middlewares !== null) {
+    while (exchange.step < middlewares.length) {
+      const middleware = middlewares[exchange.step]!
+      exchange.step++ // before the call: a middleware that waits resumes after itself
+      const verdict = middleware.onRequest(exchange)
+      if (verdict === NEXT) continue
+      if (verdict === ANSWERED) sendAnswer(exchange)
+      return
+    }
+  }
+  const { children } = exchange.router!
+  if (children === null) {
+    const service = exchange.router!.cell!.current
+    return service === null ? refuse(exchange, NO_SERVER) : forward(exchange, service)
+  }
+  const child = children.match(exchange)
+  if (child === null) return refuse(exchange, NO_ROUTER)
+  exchange.outer = { router: exchange.router!, step: exchange.step, outer: exchange.outer }
+  exchange.router = child
+  exchange.route = child
+  exchange.step = 0
+  run(exchange) // at the most as deep as routers nest, which config bounds
+}
+
+function forward(exchange: LiveExchange, service: LiveService): void {
+  exchange.service = service
+  if (service.internal !== null) {
+    service.internal(exchange, context)
+    return sendAnswer(exchange)
+  }
+  const server = service.pick(exchange)
+  if (server === null) return refuse(exchange, NO_SERVER)
+  exchange.server = server
+  exchange.serverUrl = server.url
+  server.inFlight++
+  exchange.wantsUpgrade = (exchange.facts & SAW_UPGRADE) !== 0 && exchange.bodyKind === BODY_NONE
+  const lines = forwardedLines(exchange, exchange.point!.forwarding)
+  service.readdress(exchange, server)
+  exchange.requestHeld = exchange.bodyKind !== BODY_NONE
+  server.send(exchange, lines)
+  if (exchange.upstream !== null) exchange.requestHeld = false
+}
+
+// A connection is there for an exchange that had to wait for one.
+export function upstreamReady(exchange: LiveExchange): void {
+  if (!exchange.requestHeld) return
+  exchange.requestHeld = false
+  exchange.downstream?.resumeBody(exchange)
+}
+
+// False: no more until resumeBody.
+export function requestBody(
+  exchange: LiveExchange,
+  bytes: Buffer,
+  from: number,
+  to: number,
+  owned: boolean,
+): boolean {
+  exchange.requestBytes += to - from
+  const upstream = exchange.upstream
+  if (upstream === null || exchange.bodyKind === BODY_NONE) return true // answered already: thrown away
+  exchange.requestStarted = true
+  return upstream.sendBody(exchange, bytes, from, to, owned)
+}
+
+export function requestEnd(exchange: LiveExchange, trailers: Head | null): void {
+  exchange.requestComplete = true
+  if (exchange.bodyKind !== BODY_NONE) exchange.upstream?.sendEnd(exchange, trailers)
+}
+
+export function requestFlush(exchange: LiveExchange): void {
+  exchange.upstream?.flush()
+}
+
+// The request can't be read to its end: the server must not take what it got for whole.
+export function requestFailed(exchange: LiveExchange, code: number): void {
+  leaveUpstream(exchange)
+  exchange.bodyKind = BODY_NONE
+  refuse(exchange, code)
+}
+
+// The client can take more of the response.
+export function downstreamWritable(exchange: LiveExchange): void {
+  exchange.upstream?.resume()
+}
+
+// The client is gone, or was given up on.
+export function downstreamGone(exchange: LiveExchange, code: number): void {
+  exchange.downstream = null
+  if (exchange.error === 0 || code !== CLIENT_GONE) exchange.error = code
+  if (!exchange.wroteHead) exchange.status = errorTable[code]!.status
+  leaveUpstream(exchange)
+  finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
+}
+
+// The engine has sent the last byte and is through with the request.
+export function downstreamDone(exchange: LiveExchange): void {
+  finish(exchange, DOWNSTREAM_DONE)
+}
+
+// ---- from the upstream connection
+
+export function upstreamHead(exchange: LiveExchange): void {
+  if (exchange.downstream === null) return
+  if (exchange.point!.timesUpstream) exchange.upstreamHeadAt = performance.now()
+  dropHopByHop(exchange.response, false)
+  sendHead(exchange)
+}
+
+export function upstreamInformational(exchange: LiveExchange): void {
+  if (exchange.downstream === null) return
+  dropHopByHop(exchange.response, false)
+  exchange.downstream.sendInformational(exchange)
+}
+
+export function upstreamBody(
+  exchange: LiveExchange,
+  bytes: Buffer,
+  from: number,
+  to: number,
+  owned: boolean,
+): boolean {
+  const downstream = exchange.downstream
+  if (downstream === null) return true
+  exchange.responseBytes += to - from
+  return downstream.sendBody(exchange, bytes, from, to, owned)
+}
+
+export function upstreamEnd(exchange: LiveExchange, trailers: Head | null): void {
+  leaveServer(exchange)
+  const downstream = exchange.downstream
+  if (downstream !== null) downstream.sendEnd(exchange, trailers)
+  finish(exchange, UPSTREAM_DONE)
+}
+
+export function upstreamWritable(exchange: LiveExchange): void {
+  exchange.downstream?.resumeBody(exchange)
+}
+
+// The exchange has left its connection, which failed with `code`.
+export function upstreamFailed(exchange: LiveExchange, code: number, retry: RetryAnswer): void {
+  leaveServer(exchange)
+  const downstream = exchange.downstream
+  if (downstream === null) return finish(exchange, UPSTREAM_DONE)
+  if (!exchange.wroteHead && mayRetry(exchange, retry)) {
+    exchange.attempts++
+    exchange.retries++
+    exchange.service!.countRetry(context)
+    return forward(exchange, exchange.service!)
+  }
+  if (!exchange.wroteHead) return refuse(exchange, code)
+  exchange.error = code
+  exchange.downstream = null
+  downstream.abort(exchange)
+  finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
+}
+
+// RFC 9110, section 9.2.2. A body that has begun to flow is gone: such a request is never sent twice.
+function mayRetry(exchange: LiveExchange, retry: RetryAnswer): boolean {
+  if (exchange.requestStarted || exchange.attempts + 1 >= ATTEMPTS_MAX) return false
+  if (retry === RETRY_ALWAYS) return true
+  return retry === RETRY_IF_IDEMPOTENT && isIdempotent(exchange.methodId)
+}
+
+function isIdempotent(methodId: number): boolean {
+  switch (methodId) {
+    case METHOD_GET:
+    case METHOD_HEAD:
+    case METHOD_PUT:
+    case METHOD_DELETE:
+    case METHOD_OPTIONS:
+    case METHOD_TRACE:
+      return true
+    default:
+      return false
+  }
+}
+
+// ---- responses
+
+// Sends exchange.response through the response phases of the middlewares that the request has passed.
+function sendHead(exchange: LiveExchange): void {
+  const router = exchange.router
+  if (
+    router !== null &&
+    (router.hasResponse || exchange.outer !== null) &&
+    !responsePhases(exchange)
+  )
+    return
+  if (exchange.replaced) takeReplacementStatus(exchange)
+  exchange.wroteHead = true
+  exchange.downstream!.sendHead(exchange)
+}
+
+// The page comes from the replacement, what it says of the request from the response that it replaced.
+function takeReplacementStatus(exchange: LiveExchange): void {
+  exchange.status = exchange.replacementStatus
+  exchange.reason = ''
+}
+
+// False: the response was replaced.
+function responsePhases(exchange: LiveExchange): boolean {
+  if (!phasesOf(exchange, exchange.router!, exchange.step)) return false
+  for (let passed = exchange.outer; passed !== null; passed = passed.outer) {
+    if (!phasesOf(exchange, passed.router, passed.step)) return false
+  }
+  return true
+}
+
+function phasesOf(exchange: LiveExchange, router: LiveRouter, step: number): boolean {
+  if (!router.hasResponse) return true
+  const middlewares = router.middlewares!
+  for (let i = step - 1; i >= 0; i--) {
+    const middleware = middlewares[i]!
+    if (!middleware.hasResponse || middleware.onResponse(exchange) !== REPLACE) continue
+    if (exchange.replaced) continue // an error page is not replaced by another one
+    const replacement = middleware.replacement(exchange)
+    const service = replacement && context.generation.service(replacement.service)
+    if (!replacement || !service) continue
+    replace(exchange, service, replacement)
+    return false
+  }
+  return true
+}
+
+// Asks another service, with GET and without body, for the response.
+function replace(exchange: LiveExchange, service: LiveService, by: Replacement): void {
+  exchange.replaced = true
+  exchange.replacementStatus = by.status !== 0 ? by.status : exchange.status
+  if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
+  leaveServer(exchange)
+  exchange.methodId = METHOD_GET
+  exchange.method = 'GET'
+  exchange.bodyKind = BODY_NONE
+  exchange.requestStarted = false
+  exchange.path = by.path
+  exchange.query = by.query
+  exchange.hasQuery = by.query !== ''
+  exchange.pathChanged = true
+  exchange.answerBody = ''
+  forward(exchange, service)
+}
+
+// Sends what exchange.answer() has set.
+export function sendAnswer(exchange: LiveExchange): void {
+  sendHead(exchange)
+  if (!exchange.wroteHead) return // replaced: the exchange goes on elsewhere
+  const downstream = exchange.downstream
+  if (downstream === null) return
+  const body = exchange.answerBody
+  if (
+    body.length > 0 &&
+    exchange.methodId !== METHOD_HEAD &&
+    exchange.responseKind === BODY_LENGTH
+  ) {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body)
+    exchange.responseBytes += bytes.length
+    downstream.sendBody(exchange, bytes, 0, bytes.length, true)
+  }
+  downstream.sendEnd(exchange, null)
+  finish(exchange, UPSTREAM_DONE)
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+export function refuse(exchange: LiveExchange, code: number): void {
+  const fact = errorTable[code]!
+  const body =
+    code === NO_ROUTER
+      ? '404 page not found\n'
+      : statusPhrase(fact.status) + ' (' + fact.name + ')\n'
+  exchange.answer(fact.status, code, body, 'text/plain; charset=utf-8')
+  if (code === DRAINING || code === NO_SERVER) exchange.response.add('Retry-After', '1')
+  context.countError(code)
+  sendAnswer(exchange)
+}
+
+// ---- tunnels
+
+// The server has switched protocols as it was asked to.
+export function upstreamSwitched(exchange: LiveExchange): void {
+  const downstream = exchange.downstream
+  if (downstream === null) return
+  exchange.tunnel = true
+  exchange.responseKind = BODY_NONE
+  dropHopByHop(exchange.response, true)
+  sendHead(exchange)
+  downstream.beginTunnel(exchange)
+}
+
+export function tunnelFromUpstream(
+  exchange: LiveExchange,
+  bytes: Buffer,
+  from: number,
+  to: number,
+): boolean {
+  exchange.responseBytes += to - from
+  const downstream = exchange.downstream
+  return downstream === null || downstream.tunnelSend(exchange, bytes, from, to)
+}
+
+export function tunnelFromDownstream(
+  exchange: LiveExchange,
+  bytes: Buffer,
+  from: number,
+  to: number,
+): boolean {
+  exchange.requestBytes += to - from
+  return exchange.upstream === null || exchange.upstream.tunnelSend(bytes, from, to)
+}
+
+// One side will send no more; the other may still. The tunnel ends when both have ended.
+export function tunnelUpstreamEnded(exchange: LiveExchange): void {
+  exchange.tunnelEnds |= UPSTREAM_DONE
+  exchange.downstream?.tunnelEnd(exchange)
+  closeTunnel(exchange)
+}
+
+export function tunnelDownstreamEnded(exchange: LiveExchange): void {
+  exchange.tunnelEnds |= DOWNSTREAM_DONE
+  exchange.upstream?.tunnelEnd()
+  closeTunnel(exchange)
+}
+
+function closeTunnel(exchange: LiveExchange): void {
+  if (exchange.tunnelEnds !== (DOWNSTREAM_DONE | UPSTREAM_DONE)) return
+  const downstream = exchange.downstream
+  exchange.downstream = null
+  leaveUpstream(exchange)
+  downstream?.tunnelClosed(exchange)
+  finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
+}
+
+// ---- endings
+
+function leaveUpstream(exchange: LiveExchange): void {
+  exchange.upstream?.cancel(exchange)
+  leaveServer(exchange)
+}
+
+function leaveServer(exchange: LiveExchange): void {
+  if (exchange.server === null) return
+  exchange.server.inFlight--
+  exchange.server = null
+}
+
+function finish(exchange: LiveExchange, half: number): void {
+  if (!finishHalf(exchange, half)) return
+  if (exchange.point !== null) context.account(exchange)
+  if (exchange.router !== null) finishPhases(exchange, exchange.router, exchange.step)
+  for (let passed = exchange.outer; passed !== null; passed = passed.outer) {
+    finishPhases(exchange, passed.router, passed.step)
+  }
+  releaseExchange(exchange)
+}
+
+function finishPhases(exchange: LiveExchange, router: LiveRouter, step: number): void {
+  if (!router.hasFinish) return
+  const middlewares = router.middlewares!
+  for (let i = step - 1; i >= 0; i--)
+    if (middlewares[i]!.hasFinish) middlewares[i]!.onFinish(exchange)
+}
+
+// A defect: something threw while it worked for this exchange. The client gets a 500 if it can.
+export function failed(exchange: LiveExchange): void {
+  if (exchange.downstream === null) return
+  if (exchange.wroteHead) return upstreamFailed(exchange, INTERNAL, RETRY_NEVER)
+  leaveUpstream(exchange)
+  refuse(exchange, MIDDLEWARE_FAILED)
+}

@@ -1,0 +1,482 @@
+// workers/upstream/h1.ts: one HTTP/1.1 connection to a server: sends a request, reads its response.
+//
+// Owner:  its Server (pool). It belongs to an exchange only between begin() and the end of the response.
+// Hot:    yes.
+//
+//             dialled            begin             end of response, clean
+//   DIALING ----------> IDLE ----------> BUSY ------------------------------> IDLE
+//      |                  |                |
+//      '------------------'----------------'----> CLOSED     (anything that is not clean)
+//
+// The socket is open exactly in IDLE and BUSY. A byte in IDLE, or behind a response, closes the connection:
+// response queue poisoning begins with such a byte (CVE-2026-6733). With coalescing the exchanges behind
+// the first one wait in `queue`, and bytes behind a response are the next response; see coalesce.ts.
+
+import type { Buffer } from 'node:buffer'
+import {
+  UPSTREAM_HEADER_TIMEOUT,
+  UPSTREAM_MALFORMED,
+  UPSTREAM_RESET,
+  UPSTREAM_STALL,
+  UPSTREAM_UPGRADE,
+} from '../../core/errors.ts'
+import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE } from '../../core/exchange.ts'
+import type { Head } from '../../core/headers.ts'
+import { ChunkedDecoder, DATA, END, MORE } from '../../core/h1/chunked.ts'
+import { ResponseParser } from '../../core/h1/response.ts'
+import { chunkHead, requestHead } from '../../core/h1/write.ts'
+import { INFORMATIONAL_MAX, READ_BUFFER_BYTES, responseLimits } from '../../core/limits.ts'
+import { linesOf } from '../../core/headers.ts'
+import { type LiveExchange, leaseGhost } from '../live-exchange.ts'
+import * as pipeline from '../pipeline.ts'
+import type { Socket, SocketOwner } from '../socket.ts'
+import type { Swept } from '../sweeper.ts'
+import { HeadBuffer } from '../head-buffer.ts'
+import type { Server } from './server.ts'
+
+export const DIALING = 0
+export const IDLE = 1
+export const BUSY = 2
+export const CLOSED = 3
+type State = typeof DIALING | typeof IDLE | typeof BUSY | typeof CLOSED
+
+// What the bytes that come next are.
+const IN_HEAD = 0
+const IN_LENGTH = 1 // `left` bytes of body
+const IN_CHUNKS = 2
+const TO_CLOSE = 3
+const IN_TUNNEL = 4
+
+const TEXT_MAX = 8 * 1024 // smaller bodies travel as text with the head: one write, no Buffer object
+const DISCARD_MAX = 64 * 1024 // a longer body costs more to read than a new connection
+const DISOWN_AFTER_MS = 5000 // an idle connection gives its own read buffer back
+
+let spareParser = new ResponseParser()
+
+export class H1Connection implements SocketOwner, Swept {
+  state: State = DIALING
+  sweepIndex = -1
+  exchange: LiveExchange | null = null
+  queue: LiveExchange[] | null = null // coalesced exchanges behind `exchange`; null = never coalesced
+  served = 0 // responses that ended well
+  out = '' // text that waits for flush()
+  activeAt = 0 // sweeper's clock: last byte in either direction
+  readonly server: Server
+  readonly bornAt: number
+  private socket: Socket | null = null
+  private phase = IN_HEAD
+  private left = 0
+  private parser: ResponseParser | null = null // while a head is incomplete
+  private readonly partial = new HeadBuffer()
+  private decoder: ChunkedDecoder | null = null
+  private informational = 0
+  private reusable = false
+  private gotBytes = false // some byte of the current response has arrived
+  private requestDone = false // the current request was sent whole
+  private blocked = false // the client is slow: reading is paused
+
+  constructor(server: Server, now: number) {
+    this.server = server
+    this.bornAt = now
+    this.activeAt = now
+  }
+
+  opened(socket: Socket): void {
+    this.socket = socket
+    this.state = IDLE
+    socket.noDelay()
+    socket.resume()
+  }
+
+  // Sends the head of the exchange's request. A request without body goes out at once, one with a body
+  // waits for its first bytes, and a coalesced one for the end of the turn.
+  begin(exchange: LiveExchange, forwarded: string, defer: boolean): void {
+    this.activeAt = this.server.context.sweeper.now
+    if (this.state === BUSY) {
+      this.queue!.push(exchange)
+    } else {
+      this.state = BUSY
+      this.exchange = exchange
+      this.beginResponse()
+    }
+    exchange.upstream = this
+    this.requestDone = exchange.bodyKind === BODY_NONE && !exchange.wantsUpgrade
+    const head = requestHead(exchange, forwarded)
+    if (defer || !this.requestDone) this.out += head
+    else this.socket!.writeText(head)
+    if (exchange.wantsUpgrade) this.flush()
+  }
+
+  private beginResponse(): void {
+    this.phase = IN_HEAD
+    this.informational = 0
+    this.gotBytes = false
+    this.blocked = false
+  }
+
+  // False: no more until pipeline.upstreamWritable.
+  sendBody(
+    exchange: LiveExchange,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    owned: boolean,
+  ): boolean {
+    const socket = this.socket
+    if (socket === null || to === from) return true
+    this.activeAt = this.server.context.sweeper.now
+    const chunked = exchange.bodyKind === BODY_CHUNKED
+    const length = to - from
+    if (length <= TEXT_MAX) {
+      const text = bytes.latin1Slice(from, to)
+      this.out += chunked ? chunkHead(length) + text + '\r\n' : text
+      return socket.held === 0
+    }
+    const before = chunked ? this.out + chunkHead(length) : this.out
+    this.out = ''
+    const slice = bytes.subarray(from, to)
+    return socket.writeParts(before, owned ? slice : Buffer.from(slice), chunked ? '\r\n' : '')
+  }
+
+  sendEnd(exchange: LiveExchange, trailers: Head | null): void {
+    if (exchange.bodyKind === BODY_CHUNKED) {
+      this.out +=
+        trailers === null ? '0\r\n\r\n' : '0\r\n' + linesOf(trailers, trailers.linesStart) + '\r\n'
+    }
+    this.requestDone = true
+    this.flush()
+  }
+
+  flush(): void {
+    if (this.out === '' || this.socket === null) return
+    const out = this.out
+    this.out = ''
+    this.socket.writeText(out)
+  }
+
+  // ---- socket events
+
+  onBytes(bytes: Buffer, length: number): void {
+    this.activeAt = this.server.context.sweeper.now
+    const first = this.exchange
+    if (this.state !== BUSY || first === null) return this.close() // a byte that nobody asked for
+    let at = 0
+    while (at < length) {
+      const exchange = this.exchange
+      if (exchange === null) return this.close() // bytes behind the last response
+      at =
+        this.phase === IN_HEAD
+          ? this.readHead(exchange, bytes, at, length)
+          : this.readBody(exchange, bytes, at, length)
+      if (at < 0) return
+    }
+    const exchange = this.exchange
+    if (exchange !== null && exchange.downstream !== null && exchange.wroteHead)
+      exchange.downstream.flush(exchange)
+  }
+
+  // Returns the position after the head, `end` when more is needed, -1 when the connection is gone.
+  private readHead(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
+    this.gotBytes = true
+    let parser = this.parser
+    let result: number
+    if (parser === null) {
+      parser = spareParser
+      parser.reset()
+      exchange.response.clear()
+      result = parser.parse(exchange, bytes, at, end, responseLimits)
+      if (result === 0) this.keepPartial(parser, bytes, at, end)
+    } else {
+      const before = this.partial.length
+      this.partial.append(bytes, at, end)
+      result = parser.parse(exchange, this.partial.bytes, 0, this.partial.length, responseLimits)
+      if (result > 0) {
+        result = at + (result - before)
+        this.parser = null
+        this.partial.release()
+      }
+    }
+    if (result === 0) return end
+    if (result < 0) {
+      this.fail(-result)
+      return -1
+    }
+    return this.takeHead(exchange, parser) ? result : -1
+  }
+
+  private keepPartial(parser: ResponseParser, bytes: Buffer, at: number, end: number): void {
+    this.parser = parser
+    spareParser = new ResponseParser()
+    this.partial.append(bytes, at, end)
+  }
+
+  // What the head means for this connection. False: it is gone, or the exchange left it.
+  private takeHead(exchange: LiveExchange, parser: ResponseParser): boolean {
+    const status = exchange.status
+    if (status < 200) return this.takeInformational(exchange, parser, status)
+    this.reusable = parser.keepAlive && exchange.responseKind !== BODY_CLOSE
+    this.phase = phaseOf(exchange)
+    this.left = exchange.responseKind === BODY_LENGTH ? exchange.responseLength : 0
+    if (this.phase === IN_CHUNKS) {
+      this.decoder ??= new ChunkedDecoder()
+      this.decoder.reset()
+    }
+    // A body that will not fit the shared buffer is read into one of our own from here on.
+    if (this.left > READ_BUFFER_BYTES / 2 || this.phase === TO_CLOSE) this.socket!.own()
+    pipeline.upstreamHead(exchange)
+    const current = this.exchange // a ghost when the pipeline wants another response instead
+    if (current === null || this.state !== BUSY) return false
+    if (this.phase === IN_LENGTH && this.left === 0) this.end(current, null)
+    return this.state !== CLOSED
+  }
+
+  private takeInformational(
+    exchange: LiveExchange,
+    parser: ResponseParser,
+    status: number,
+  ): boolean {
+    if (status === 101) {
+      if (!exchange.wantsUpgrade || !parser.upgrade) {
+        this.fail(UPSTREAM_UPGRADE)
+        return false
+      }
+      this.phase = IN_TUNNEL
+      this.reusable = false
+      pipeline.upstreamSwitched(exchange)
+      return this.state !== CLOSED
+    }
+    if (++this.informational > INFORMATIONAL_MAX) {
+      this.fail(UPSTREAM_MALFORMED)
+      return false
+    }
+    pipeline.upstreamInformational(exchange)
+    return this.state !== CLOSED
+  }
+
+  private readBody(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
+    if (this.phase === IN_CHUNKS) return this.readChunks(exchange, bytes, at, end)
+    const owned = this.socket!.ownsBuffer
+    if (this.phase === IN_TUNNEL) {
+      if (!pipeline.tunnelFromUpstream(exchange, bytes, at, end)) this.block(false)
+      return this.state === CLOSED ? -1 : end
+    }
+    const to = this.phase === IN_LENGTH && end - at > this.left ? at + this.left : end
+    this.left -= to - at
+    if (!pipeline.upstreamBody(exchange, bytes, at, to, owned)) this.block(owned)
+    if (this.state === CLOSED) return -1
+    if (this.phase === IN_LENGTH && this.left === 0) this.end(exchange, null)
+    return to
+  }
+
+  private readChunks(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
+    const decoder = this.decoder!
+    const owned = this.socket!.ownsBuffer
+    while (true) {
+      const event = decoder.next(bytes, at, end)
+      at = decoder.pos
+      if (event === DATA) {
+        if (!pipeline.upstreamBody(exchange, bytes, decoder.dataStart, decoder.dataEnd, owned))
+          this.block(owned)
+        if (this.state === CLOSED) return -1
+      } else if (event === MORE) {
+        return end
+      } else if (event === END) {
+        this.end(exchange, decoder.trailers)
+        return at
+      } else {
+        this.fail(UPSTREAM_MALFORMED)
+        return -1
+      }
+    }
+  }
+
+  private block(owned: boolean): void {
+    if (this.socket === null || this.state === CLOSED) return
+    this.blocked = true
+    this.socket.lent = owned
+    this.socket.pause()
+  }
+
+  // The client can take more.
+  resume(): void {
+    if (!this.blocked || this.socket === null) return
+    this.blocked = false
+    this.activeAt = this.server.context.sweeper.now
+    this.socket.lent = false
+    this.socket.resume()
+  }
+
+  // The response is whole. The connection is given back before the client hears of it, so that its next
+  // request finds it idle.
+  private end(exchange: LiveExchange, trailers: Head | null): void {
+    this.phase = IN_HEAD
+    this.served++
+    exchange.upstream = null
+    this.advance()
+    pipeline.upstreamEnd(exchange, trailers)
+  }
+
+  private advance(): void {
+    const next = this.queue !== null && this.queue.length > 0 ? this.queue.shift()! : null
+    this.exchange = next
+    if (!this.reusable || !this.requestDone || this.isWorn()) return this.closeAfterResponse()
+    if (this.blocked) this.unblockForNext()
+    this.beginResponse()
+    if (next !== null) return
+    this.state = IDLE
+    this.server.giveBack(this)
+  }
+
+  // The slow client still reads our buffer: leave it to that write and read into another.
+  private unblockForNext(): void {
+    this.socket!.disown()
+    this.socket!.lent = false
+    this.socket!.resume()
+  }
+
+  private isWorn(): boolean {
+    const { lifetimeMs } = this.server.transport
+    return lifetimeMs > 0 && this.server.context.sweeper.now - this.bornAt > lifetimeMs
+  }
+
+  // Exchanges that wait behind this response can only be sent elsewhere.
+  private closeAfterResponse(): void {
+    const waiting = this.takeWaiting()
+    if (waiting.length > 0) this.server.distrust()
+    this.close()
+    for (const exchange of waiting)
+      this.failOne(exchange, UPSTREAM_RESET, pipeline.RETRY_IF_IDEMPOTENT)
+  }
+
+  onEnd(): void {
+    const exchange = this.exchange
+    if (exchange === null || this.state !== BUSY) return this.close()
+    if (this.phase === IN_TUNNEL) return pipeline.tunnelUpstreamEnded(exchange)
+    if (this.phase !== TO_CLOSE) return this.fail(UPSTREAM_RESET)
+    this.reusable = false
+    this.end(exchange, null)
+  }
+
+  onGone(_reason: string): void {
+    if (this.state === CLOSED) return
+    this.fail(UPSTREAM_RESET)
+  }
+
+  onWritable(): void {
+    const exchange = this.exchange
+    if (exchange !== null) pipeline.upstreamWritable(exchange)
+  }
+
+  onTick(now: number): void {
+    const { transport } = this.server
+    const quiet = now - this.activeAt
+    if (this.state === IDLE) {
+      if (quiet > DISOWN_AFTER_MS) this.socket?.disown()
+      if (transport.idleConnTimeoutMs > 0 && quiet > transport.idleConnTimeoutMs) this.close()
+      return
+    }
+    if (this.state !== BUSY || this.blocked || this.phase === IN_TUNNEL) return
+    if (this.queue !== null && this.server.coalescer!.isSlow(quiet)) this.sendElsewhere()
+    if (this.phase !== IN_HEAD) {
+      if (transport.stallTimeoutMs > 0 && quiet > transport.stallTimeoutMs)
+        this.fail(UPSTREAM_STALL)
+    } else if (this.requestDone && transport.responseHeaderTimeoutMs > 0) {
+      if (quiet > transport.responseHeaderTimeoutMs) this.fail(UPSTREAM_HEADER_TIMEOUT)
+    }
+  }
+
+  // ---- endings
+
+  // The exchange no longer wants its response. Alone on the connection, it ends it: nobody knows how long
+  // the rest would be. Among others a ghost takes its place and throws its response away.
+  cancel(exchange: LiveExchange): void {
+    exchange.upstream = null
+    const alone = this.queue === null || this.queue.length === 0
+    if (!alone) return this.haunt(exchange)
+    this.exchange = null
+    this.close()
+  }
+
+  // The head was enough: the body is read to its end and thrown away, so that the connection can be kept.
+  discardBody(exchange: LiveExchange): void {
+    exchange.upstream = null
+    const short = this.phase === IN_CHUNKS || (this.phase === IN_LENGTH && this.left <= DISCARD_MAX)
+    if (short && this.requestDone) return this.haunt(exchange)
+    this.exchange = null
+    this.close()
+  }
+
+  private haunt(exchange: LiveExchange): void {
+    const ghost = leaseGhost(exchange)
+    ghost.upstream = this
+    if (this.exchange === exchange) this.exchange = ghost
+    else this.queue![this.queue!.indexOf(exchange)] = ghost
+    if (this.blocked) this.resume()
+  }
+
+  // The server is too slow for sharing: those who wait behind this response are asked anew, elsewhere.
+  private sendElsewhere(): void {
+    this.server.distrust()
+    for (const exchange of this.queue!.slice()) {
+      if (exchange.downstream === null) continue // a ghost already
+      this.haunt(exchange)
+      this.failOne(exchange, UPSTREAM_RESET, pipeline.RETRY_IF_IDEMPOTENT)
+    }
+  }
+
+  fail(code: number): void {
+    const exchange = this.exchange
+    const clean = !this.gotBytes && (this.served > 0 || this.queue !== null)
+    const retry = clean ? pipeline.RETRY_IF_IDEMPOTENT : pipeline.RETRY_NEVER
+    const waiting = this.takeWaiting()
+    if (this.queue !== null) this.server.distrust()
+    this.exchange = null
+    this.close()
+    if (exchange !== null) this.failOne(exchange, code, retry)
+    for (const later of waiting) this.failOne(later, UPSTREAM_RESET, pipeline.RETRY_IF_IDEMPOTENT)
+  }
+
+  private failOne(exchange: LiveExchange, code: number, retry: pipeline.RetryAnswer): void {
+    exchange.upstream = null
+    pipeline.upstreamFailed(exchange, code, retry)
+  }
+
+  private takeWaiting(): LiveExchange[] {
+    if (this.queue === null || this.queue.length === 0) return noExchanges
+    return this.queue.splice(0)
+  }
+
+  close(): void {
+    if (this.state === CLOSED) return
+    this.state = CLOSED
+    this.partial.release()
+    this.parser = null
+    const socket = this.socket
+    this.socket = null
+    socket?.close()
+    this.server.forget(this)
+  }
+
+  // ---- tunnel
+
+  tunnelSend(bytes: Buffer, from: number, to: number): boolean {
+    const socket = this.socket
+    if (socket === null) return true
+    this.activeAt = this.server.context.sweeper.now
+    const length = to - from
+    if (length <= TEXT_MAX) return socket.writeText(bytes.latin1Slice(from, to))
+    return socket.writeBytes(Buffer.from(bytes.subarray(from, to)))
+  }
+
+  tunnelEnd(): void {
+    this.socket?.end()
+  }
+}
+
+const noExchanges: LiveExchange[] = []
+
+function phaseOf(exchange: LiveExchange): number {
+  if (exchange.responseKind === BODY_CHUNKED) return IN_CHUNKS
+  if (exchange.responseKind === BODY_CLOSE) return TO_CLOSE
+  return IN_LENGTH // a response without body is one of length 0
+}
