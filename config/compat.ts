@@ -165,17 +165,22 @@ export function compatibilityPath(): string {
   return join(import.meta.dirname, '..', 'docs', 'compatibility.md')
 }
 
-// The routing schema is asked for at run time: it is bigger, and only this page needs both together.
+// The schemas are asked for at run time: whoever only lists keys doesn't build both of them.
 export async function allParts(): Promise<Part[]> {
   const { staticSchema } = await import('./static.ts')
-  const parts: Part[] = [
+  const { dynamicSchema } = await import('./dynamic.ts')
+  return [
     {
       title: 'Static configuration',
       about: 'Read once, at start, from a file, flags and environment variables.',
       schema: staticSchema,
     },
+    {
+      title: 'Routing configuration',
+      about: 'Comes from providers, and is replaced while the gateway runs.',
+      schema: dynamicSchema,
+    },
   ]
-  return parts
 }
 
 if (import.meta.main) writeFileSync(compatibilityPath(), compatibilityPage(await allParts()))
