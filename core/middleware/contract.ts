@@ -5,6 +5,7 @@
 // what must last from request to finish is kept in fields keyed by the exchange, or in exchange.notes.
 
 import type { Exchange } from '../exchange.ts'
+import type { InFlightTable } from './in-flight-table.ts'
 
 export const NEXT = 0 // go on to the next middleware
 export const WAIT = 1 // stop here; whoever wakes the exchange runs the pipeline again, after this one
@@ -21,6 +22,9 @@ export interface Replacement {
   readonly path: string
   readonly query: string
   readonly status: number // what the client shall see; 0 = that of the replacement
+  // Lower-case names of the request headers that the service may see; null: all. The exchange keeps them
+  // all, because the response phases that are still to come may ask for them.
+  readonly requestHeaders: readonly string[] | null
 }
 
 export interface Middleware {
@@ -30,9 +34,10 @@ export interface Middleware {
   readonly hasResponse: boolean
   readonly hasFinish: boolean
   onRequest(exchange: Exchange): Verdict
-  // Before the response head is sent; in reverse order, for the middlewares that the request passed.
+  // Before the response head is sent; in reverse order, for the middlewares that the request reached,
+  // the one that answered included.
   onResponse(exchange: Exchange): ResponseVerdict
-  // Once per exchange that passed onRequest of this middleware, whatever became of it.
+  // Once per exchange that reached onRequest of this middleware, whatever became of it.
   onFinish(exchange: Exchange): void
   // After onResponse returned REPLACE.
   replacement(exchange: Exchange): Replacement | null
@@ -42,7 +47,8 @@ export interface Middleware {
 
 // What a middleware may ask of the worker that builds it. Pure: no clock, no sockets.
 export interface MiddlewareContext {
-  readonly name: string
+  readonly router: string // 'shop@file': limits are counted per router and middleware
+  readonly inFlight: InFlightTable // one per worker; outlives generations, as the exchanges in it do
   now(): number // milliseconds, monotonic
 }
 

@@ -1,0 +1,72 @@
+// core/middleware/build.ts: makes the middleware object of a plan, for one router.
+//
+// Hot: no. Called when a generation is adopted. `options` were checked and filled by config, which also
+// refuses kinds that are not here; so the casts below have the schema behind them
+// (config/dynamic/middlewares.ts), and a wrong one is a defect of ours, not of a user.
+
+import type { Middleware, MiddlewareContext } from './contract.ts'
+import { AddPrefix } from './http/add-prefix.ts'
+import type { AddPrefixOptions } from './http/add-prefix.ts'
+import { EncodedCharacters } from './http/encoded-characters.ts'
+import type { EncodedCharactersOptions } from './http/encoded-characters.ts'
+import { Errors } from './http/errors.ts'
+import type { ErrorsOptions } from './http/errors.ts'
+import { Headers } from './http/headers.ts'
+import type { HeadersOptions } from './http/headers.ts'
+import { InFlightReq } from './http/in-flight-req.ts'
+import type { InFlightReqOptions } from './http/in-flight-req.ts'
+import { IpAllowList } from './http/ip-allow-list.ts'
+import type { IpAllowListOptions } from './http/ip-allow-list.ts'
+import { RedirectRegex } from './http/redirect-regex.ts'
+import type { RedirectRegexOptions } from './http/redirect-regex.ts'
+import { RedirectScheme } from './http/redirect-scheme.ts'
+import type { RedirectSchemeOptions } from './http/redirect-scheme.ts'
+import { ReplacePath, ReplacePathRegex } from './http/replace-path.ts'
+import type { ReplacePathOptions, ReplacePathRegexOptions } from './http/replace-path.ts'
+import { StripPrefix, StripPrefixRegex } from './http/strip-prefix.ts'
+import type { StripPrefixOptions, StripPrefixRegexOptions } from './http/strip-prefix.ts'
+
+// config/generation.ts: MiddlewarePlan, which core may not import.
+export interface MiddlewareSource {
+  readonly name: string
+  readonly kind: string
+  readonly options: unknown
+}
+
+type Build = (name: string, options: unknown, context: MiddlewareContext) => Middleware
+
+const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
+  ['addPrefix', (name, options) => new AddPrefix(name, options as AddPrefixOptions)],
+  ['stripPrefix', (name, options) => new StripPrefix(name, options as StripPrefixOptions)],
+  [
+    'stripPrefixRegex',
+    (name, options) => new StripPrefixRegex(name, options as StripPrefixRegexOptions),
+  ],
+  ['replacePath', (name, options) => new ReplacePath(name, options as ReplacePathOptions)],
+  [
+    'replacePathRegex',
+    (name, options) => new ReplacePathRegex(name, options as ReplacePathRegexOptions),
+  ],
+  ['headers', (name, options) => new Headers(name, options as HeadersOptions)],
+  ['redirectScheme', (name, options) => new RedirectScheme(name, options as RedirectSchemeOptions)],
+  ['redirectRegex', (name, options) => new RedirectRegex(name, options as RedirectRegexOptions)],
+  ['ipAllowList', (name, options) => new IpAllowList(name, options as IpAllowListOptions)],
+  ['ipWhiteList', (name, options) => new IpAllowList(name, options as IpAllowListOptions)],
+  [
+    'inFlightReq',
+    (name, options, context) => new InFlightReq(name, options as InFlightReqOptions, context),
+  ],
+  ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],
+  [
+    'encodedCharacters',
+    (name, options) => new EncodedCharacters(name, options as EncodedCharactersOptions),
+  ],
+])
+
+export const middlewareKinds: readonly string[] = [...builders.keys()]
+
+export function buildMiddleware(plan: MiddlewareSource, context: MiddlewareContext): Middleware {
+  const build = builders.get(plan.kind)
+  if (build === undefined) throw new Error(`no middleware of kind ${plan.kind}`)
+  return build(plan.name, plan.options, context)
+}
