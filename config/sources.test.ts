@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ConfigError, formatProblem } from './located.ts'
 import { loadStatic, quickstartPath, type LoadedStatic, type StaticInput } from './sources.ts'
@@ -204,6 +205,11 @@ test.each([
     'environment (TRAEFIK_ENTRYPOINTS_WEB_ADRESS): unknown key "adress" in entrypoints.web (did you mean "SLUICE_ENTRYPOINTS_WEB_ADDRESS"?)',
   ],
   ['SLUICE_WORKERS', 'x', 'environment (SLUICE_WORKERS): workers: expected a number, got "x"'],
+  [
+    'SLUICE_ENTRYPOINTS___PROTO___ADDRESS',
+    ':1',
+    'environment (SLUICE_ENTRYPOINTS___PROTO___ADDRESS): is not the name of a setting',
+  ],
   ['SLUICE_CONFIGFILE', 'x.yml', '/srv/x.yml: there is no such file, or it cannot be read'],
 ])('The variable %s=%s is refused by its name', (name, text, wanted) => {
   expect(refusals({ env: { [name]: text } })).toEqual([wanted])
@@ -311,4 +317,52 @@ test('What has no effect yet is one warning over all sources', () => {
 
 test('The quickstart lies beside the schemas', () => {
   expect(quickstartPath()).toBe(join(import.meta.dirname, 'examples', 'quickstart.yml'))
+})
+
+test('No flag, variable or file makes the loader throw anything but a ConfigError', () => {
+  const word = fc.constantFrom(
+    'entryPoints',
+    'web',
+    'address',
+    'api',
+    'http',
+    'tls',
+    'domains[0]',
+    'main',
+    'providers',
+    'file',
+    'filename',
+    'workers',
+    'constructor',
+    'toString',
+    '__proto__',
+    'names',
+    'accessLog',
+    'fields',
+    'headers',
+    '',
+    'x',
+    '[0]',
+    'certificatesResolvers',
+    'acme',
+  )
+  const name = fc.array(word, { minLength: 1, maxLength: 7 })
+  const text = fc.constantFrom('', 'true', 'false', ':80', '1', 'a,b', '\u0000', '{}', '-1')
+  const pair = fc.tuple(name, text)
+  const clean = Object.getOwnPropertyNames(Object.prototype).length
+  fc.assert(
+    fc.property(
+      fc.array(pair, { maxLength: 5 }),
+      fc.array(pair, { maxLength: 5 }),
+      (flags, variables) => {
+        const argv = flags.map(([names, value]) => `--${names.join('.')}=${value}`)
+        const env = Object.fromEntries(
+          variables.map(([names, value]) => [`SLUICE_${names.join('_').toUpperCase()}`, value]),
+        )
+        refusals({ argv, env })
+        return Object.getOwnPropertyNames(Object.prototype).length === clean
+      },
+    ),
+    { numRuns: 2000 },
+  )
 })

@@ -13,7 +13,7 @@ import { readEnvironment, nameVariable } from './sources/environment.ts'
 import { nameFlag, readFlags } from './sources/flags.ts'
 import { layerOf, type Layer } from './sources/given.ts'
 import { staticSchema, type StaticConfig } from './static.ts'
-import { addImplicitEntryPoints, checkReferences, notYetAddresses } from './static/finish.ts'
+import { addImplicitEntryPoints, checkReferences, notYetValues } from './static/finish.ts'
 
 export interface StaticInput {
   argv: readonly string[]
@@ -76,7 +76,7 @@ function finish(
   problems.push(...checkReferences(keys, origin))
   refuseErrors(problems)
   resolveFileProvider(keys, input, file)
-  const notYet = [...layers.flatMap((layer) => layer.notYet), ...notYetAddresses(keys)]
+  const notYet = [...layers.flatMap((layer) => layer.notYet), ...notYetValues(keys)]
   const unique = [...new Set(notYet)].sort()
   const warning = notYetProblem(unique, file ?? 'configuration')
   if (warning !== null) problems.push(warning)

@@ -232,7 +232,7 @@ test("Defaults are Traefik's, except those that are written down as differences"
 
 test("Sluice's own limits take precedence over http.maxHeaderBytes", () => {
   const text =
-    'entryPoints: {web: {address: ":1", http: {maxHeaderBytes: 1}, transport: {limits: {headBytesMax: 32KiB}}}}'
+    'entryPoints: {web: {address: ":1", http: {maxHeaderBytes: 2048}, transport: {limits: {headBytesMax: 32KiB}}}}'
   expect(load(text).config.entryPoints['web']?.transport.limits.headBytesMax).toBe(32_768)
 })
 
@@ -322,6 +322,14 @@ test.each([
   [
     'entryPoints:\n  web: {address: ":1", transport: {limits: {headerCountMax: 0}}}',
     ['2:45: entryPoints.web.transport.limits.headerCountMax: must be at least 1'],
+  ],
+  [
+    'entryPoints:\n  web: {address: ":1", http: {maxHeaderBytes: 1}}',
+    ['2:31: entryPoints.web.http.maxHeaderBytes: must be between 1024 and 16777216 bytes'],
+  ],
+  [
+    'core: {defaultRuleSyntax: v2}',
+    [' accepted, but without effect in this version: core.defaultRuleSyntax (v2)'],
   ],
   ['providers: {file: {}}', ['1:13: providers.file: needs either filename or directory']],
   [

@@ -43,28 +43,30 @@ function readVariable(
   known: Set<string>,
 ): void {
   const words = name.slice(prefix.length).toLowerCase().split('_')
-  if (words.length > stepsMax || words.includes('')) return
   if (words.join('') === 'configfile') {
     result.configFile ??= text
     return
   }
   const label = `environment (${name})`
+  // Images and shells set TRAEFIK_VERSION and the like for purposes of their own.
   if (prefix === 'TRAEFIK_' && !shape.keys!.has(words[0]!)) {
-    result.problems.push(ignored(label))
+    result.problems.push(problem(label, 'warning', 'is not a setting and is ignored'))
     return
   }
-  const path = resolve(words, shape) ?? words
+  const path = words.length > stepsMax ? null : (resolve(words, shape) ?? words)
+  if (path === null || path.includes('__proto__')) {
+    result.problems.push(problem(label, 'error', 'is not the name of a setting'))
+    return
+  }
   const spelled = formatPath(path)
   if (known.has(spelled)) return
   known.add(spelled)
   result.settings.push({ path, text, label })
 }
 
-// Images and shells set TRAEFIK_VERSION and the like for purposes of their own.
-function ignored(file: string): Problem {
-  const message = 'is not a setting and is ignored'
+function problem(file: string, severity: Problem['severity'], message: string): Problem {
   const place = { file, line: 0, column: 0, path: '' }
-  return { severity: 'warning', code: 'CONFIG_ENVIRONMENT', ...place, message, suggestion: '' }
+  return { severity, code: 'CONFIG_ENVIRONMENT', ...place, message, suggestion: '' }
 }
 
 // Null when the words are no known key. Each record tries shorter names first, so the work is bounded by

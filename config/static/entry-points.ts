@@ -32,6 +32,18 @@ const bufferedBytesDefault = 1024 * 1024
 // users may give (MaxInt64 - 1000, 2 ** 63 - 1024 as a double).
 const redirectPriority = 2 ** 63
 
+function bytesBetween(min: number, max: number) {
+  return bytes.refine((count) => count >= min && count <= max, {
+    error: `must be between ${min} and ${max} bytes`,
+  })
+}
+
+// A browser's request has 1 KiB; above 16 MiB a limit protects nothing.
+const headBytes = () =>
+  bytesBetween(1024, 16 * 1024 * 1024)
+    .nullable()
+    .default(null)
+
 const forwardedHeaders = block({
   insecure: flag(false),
   trustedIPs: networks(),
@@ -69,7 +81,7 @@ const http = block({
   sanitizePath: flag(true),
   underscoreHeadersStrategy: z.enum(['keep', 'delete', 'reject']).default('keep'),
   maxHeaderBytes: noted(
-    bytes.nullable().default(null),
+    headBytes(),
     "Traefik's default is 1048576; Sluice's is transport.limits.headBytesMax (64 KiB)",
   ),
   allowConnect: extension(flag(false), 'CONNECT is answered 501 unless this is set'),
@@ -104,7 +116,7 @@ const respondingTimeouts = block({
 
 const limits = block({
   headBytesMax: extension(
-    bytes.nullable().default(null),
+    headBytes(),
     'request line and headers together; http.maxHeaderBytes sets it too',
   ),
   headerCountMax: extension(z.int().min(1).max(10_000).default(128), 'headers of one request'),
@@ -113,7 +125,7 @@ const limits = block({
     'open connections per worker; beyond it new ones wait in the kernel',
   ),
   bufferedBytesMax: extension(
-    bytes.default(bufferedBytesDefault),
+    bytesBetween(16 * 1024, 1024 ** 3).default(bufferedBytesDefault),
     'bytes held for one connection before its peer is paused',
   ),
 })

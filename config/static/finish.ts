@@ -99,9 +99,10 @@ function checkClashes(keys: Keys, report: Report): void {
   }
 }
 
-// Valid addresses of a kind that isn't built yet belong in the warning as well.
-export function notYetAddresses(keys: Keys): string[] {
-  return Object.entries(keys.entryPoints)
+// Values that Traefik takes and that aren't built yet belong in the warning, though their keys work.
+export function notYetValues(keys: Keys): string[] {
+  const udp = Object.entries(keys.entryPoints)
     .filter(([, entryPoint]) => entryPoint.listen.protocol === 'udp')
     .map(([name]) => `entryPoints.${name}.address (udp)`)
+  return keys.core.defaultRuleSyntax === 'v2' ? [...udp, 'core.defaultRuleSyntax (v2)'] : udp
 }
