@@ -5,7 +5,6 @@
 
 import { parseCidr } from '../address.ts'
 import { compileRegex } from '../regex.ts'
-import type { RuleKind } from './parse.ts'
 import { RuleError, type Token } from './tokens.ts'
 import {
   ALPN,
@@ -25,6 +24,7 @@ import {
   RULE_LEAF,
   matcherNames,
   type MatcherId,
+  type RuleKind,
   type RuleLeaf,
 } from './rule.ts'
 

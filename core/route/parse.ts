@@ -9,11 +9,10 @@
 
 import { checkedLeaf } from './check.ts'
 import { RuleError, tokenize, type Token } from './tokens.ts'
-import { RULE_AND, RULE_OR, type RuleNode } from './rule.ts'
+import { RULE_AND, RULE_OR, type RuleKind, type RuleNode } from './rule.ts'
 
+export type { RuleKind } from './rule.ts'
 export { RuleError } from './tokens.ts'
-
-export type RuleKind = 'http' | 'tcp'
 
 export const RULE_DEPTH_MAX = 64 // nested parentheses and '!'; people write three
 export const RULE_LEAVES_MAX = 8192

@@ -7,6 +7,8 @@
 //   { op: RULE_AND, nodes: [{ op: RULE_LEAF, matcher: HOST, negated: false, name: '', value: 'a.com' },
 //                           { op: RULE_LEAF, matcher: PATH, negated: true, name: '', value: '/x' }] }
 
+export type RuleKind = 'http' | 'tcp'
+
 export const RULE_AND = 0
 export const RULE_OR = 1
 export const RULE_LEAF = 2
