@@ -6,6 +6,7 @@
 import { performance } from 'node:perf_hooks'
 import { errorTable } from '../core/errors.ts'
 import { methodNames } from '../core/exchange.ts'
+import { InFlightTable } from '../core/middleware/in-flight-table.ts'
 import {
   DRAIN,
   DRAIN_NONE,
@@ -34,6 +35,7 @@ export class WorkerContext {
   generation: LiveGeneration = emptyLiveGeneration
   prepared: LiveGeneration | null = null
   draining = false
+  readonly inFlight = new InFlightTable() // of inFlightReq; outlives generations
   date = '' // value of a Date header, renewed every second
   private readonly control: Int32Array
   private readonly row: number

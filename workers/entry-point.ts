@@ -13,10 +13,6 @@ import type { EntryPointBounds, EntryPointTimes } from './downstream/contract.ts
 import type { EntryPointPlan } from './messages.ts'
 import type { Swept } from './sweeper.ts'
 
-export interface ClientConnection extends Swept {
-  drain(): void // end when the current exchange has ended, or at once when there is none
-}
-
 export class EntryPoint {
   readonly name: string
   readonly index: number
@@ -72,7 +68,7 @@ export class EntryPoint {
   }
 
   // False: there is no room; the caller refuses the connection.
-  connectionOpened(connection: ClientConnection): boolean {
+  connectionOpened(connection: Swept): boolean {
     if (this.connections >= this.bounds.connectionsMax) return false
     this.connections++
     this.context.sweeper.add(connection)
@@ -81,7 +77,7 @@ export class EntryPoint {
     return true
   }
 
-  connectionClosed(connection: ClientConnection): void {
+  connectionClosed(connection: Swept): void {
     if (connection.sweepIndex < 0) return
     this.connections--
     this.context.sweeper.remove(connection)

@@ -94,6 +94,7 @@ export const emptyLiveGeneration = new LiveGeneration()
 // Builds the next generation from slices. One call of step() is one turn's work.
 export class GenerationBuilder {
   readonly next = new LiveGeneration()
+  complete = false // the last slice has been applied
   private readonly context: WorkerContext
   private readonly before: LiveGeneration
   private readonly builders: MatcherBuilder<LiveRouter>[]
@@ -102,18 +103,18 @@ export class GenerationBuilder {
   private stale: RouterPlan[] | null = null // routers to be rebuilt because a middleware of theirs changed
   private parents: LiveRouter[] | null = null
 
-  constructor(context: WorkerContext, before: LiveGeneration, number: number) {
+  // `before` is null when the slices lead there from nothing.
+  constructor(context: WorkerContext, before: LiveGeneration | null, number: number) {
     this.context = context
-    this.before = before
+    this.before = before ?? emptyLiveGeneration
     this.next.number = number
+    const { matchers, routers, cells, middlewares, transports } = this.before
     const { entryPoints } = context.plan
-    this.builders = entryPoints.map(
-      (_, i) => new MatcherBuilder<LiveRouter>(before.matchers[i] ?? null),
-    )
-    copyInto(before.routers, this.next.routers)
-    copyInto(before.cells, this.next.cells)
-    copyInto(before.middlewares, this.next.middlewares)
-    copyInto(before.transports, this.next.transports)
+    this.builders = entryPoints.map((_, i) => new MatcherBuilder<LiveRouter>(matchers[i] ?? null))
+    copyInto(routers, this.next.routers)
+    copyInto(cells, this.next.cells)
+    copyInto(middlewares, this.next.middlewares)
+    copyInto(transports, this.next.transports)
   }
 
   apply(slice: Slice): void {
@@ -158,6 +159,8 @@ export class GenerationBuilder {
     this.next.changedCells.push({ cell, service: null })
   }
 
+  private readonly now = (): number => this.context.sweeper.now
+
   private readonly cellOf = (name: string): ServiceCell => {
     let cell = this.next.cells.get(name)
     if (cell === undefined) {
@@ -191,14 +194,14 @@ export class GenerationBuilder {
 
   private buildRouter(plan: RouterPlan): LiveRouter {
     const cell = plan.service === '' ? null : this.cellOf(plan.service)
-    const built = plan.middlewares.map((name) => this.buildMiddleware(name))
+    const built = plan.middlewares.map((name) => this.buildMiddleware(name, plan.name))
     return new LiveRouter(plan, built, cell, this.context)
   }
 
-  private buildMiddleware(name: string): Middleware {
+  private buildMiddleware(name: string, router: string): Middleware {
     const plan = this.next.middlewares.get(name)
     if (plan === undefined) throw new Error(`middleware ${name} is missing from the generation`)
-    return buildMiddleware(plan, { name, now: () => this.context.sweeper.now })
+    return buildMiddleware(plan, { router, inFlight: this.context.inFlight, now: this.now })
   }
 
   // Routers that must be made anew though their plan did not change: a middleware of theirs did, or a

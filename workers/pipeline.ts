@@ -23,6 +23,7 @@ import {
   MIDDLEWARE_FAILED,
   NO_ROUTER,
   NO_SERVER,
+  REWRITE_INVALID,
   errorTable,
 } from '../core/errors.ts'
 import {
@@ -43,7 +44,7 @@ import {
 } from '../core/exchange.ts'
 import { forwardedLines, stripManaged } from '../core/forwarded.ts'
 import type { Head } from '../core/headers.ts'
-import { dropHopByHop } from '../core/h1/write.ts'
+import { dropHopByHop, requestHead } from '../core/h1/write.ts'
 import { statusPhrase } from '../core/h1/status.ts'
 import { ANSWERED, NEXT, REPLACE, type Replacement } from '../core/middleware/contract.ts'
 import { normalise } from '../core/normalise.ts'
@@ -132,10 +133,15 @@ function forward(exchange: LiveExchange, service: LiveService): void {
   exchange.serverUrl = server.url
   server.inFlight++
   exchange.wantsUpgrade = (exchange.facts & SAW_UPGRADE) !== 0 && exchange.bodyKind === BODY_NONE
-  const lines = forwardedLines(exchange, exchange.point!.forwarding)
   service.readdress(exchange, server)
+  const { forwarding } = exchange.point!
+  const head = requestHead(
+    exchange,
+    forwardedLines(exchange, forwarding, exchange.downstream!.forwarded),
+  )
+  if (head === '') return refuse(exchange, REWRITE_INVALID)
   exchange.requestHeld = exchange.bodyKind !== BODY_NONE
-  server.send(exchange, lines)
+  server.send(exchange, head)
   if (exchange.upstream !== null) exchange.requestHeld = false
 }
 

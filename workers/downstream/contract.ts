@@ -11,10 +11,12 @@
 // are until the receiver says that it can go on (downstreamWritable, resumeBody).
 
 import type { Buffer } from 'node:buffer'
+import type { ForwardedCache } from '../../core/forwarded.ts'
 import type { Head } from '../../core/headers.ts'
 import type { LiveExchange } from '../live-exchange.ts'
 
 export interface Downstream {
+  readonly forwarded: ForwardedCache // of the client's connection
   // Sends 100 Continue, because the body is wanted and no server will say so.
   sendContinue(exchange: LiveExchange): void
   // Sends exchange.response as an informational answer (103 and other 1xx; never 101).

@@ -40,12 +40,12 @@ export class Coalescer {
   }
 
   // False: the exchange must go the usual way.
-  send(exchange: LiveExchange, forwarded: string): boolean {
+  send(exchange: LiveExchange, head: string): boolean {
     if (this.state !== TRUSTED || exchange.attempts > 0 || !isSafe(exchange)) return false
     if (this.connections.length + this.dialing < this.plan.connections) this.open()
     const connection = this.choose()
     if (connection === null) return false
-    connection.begin(exchange, forwarded, true)
+    connection.begin(exchange, head, true)
     if (!this.flushPlanned) {
       this.flushPlanned = true
       setImmediate(this.flushAll)

@@ -12,7 +12,7 @@
 // response queue poisoning begins with such a byte (CVE-2026-6733). With coalescing the exchanges behind
 // the first one wait in `queue`, and bytes behind a response are the next response; see coalesce.ts.
 
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import {
   UPSTREAM_HEADER_TIMEOUT,
   UPSTREAM_MALFORMED,
@@ -24,9 +24,8 @@ import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE } from '../../core/exc
 import type { Head } from '../../core/headers.ts'
 import { ChunkedDecoder, DATA, END, MORE } from '../../core/h1/chunked.ts'
 import { ResponseParser } from '../../core/h1/response.ts'
-import { chunkHead, requestHead } from '../../core/h1/write.ts'
+import { chunkHead, lastChunk } from '../../core/h1/write.ts'
 import { INFORMATIONAL_MAX, READ_BUFFER_BYTES, responseLimits } from '../../core/limits.ts'
-import { linesOf } from '../../core/headers.ts'
 import { type LiveExchange, leaseGhost } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
 import type { Socket, SocketOwner } from '../socket.ts'
@@ -90,7 +89,7 @@ export class H1Connection implements SocketOwner, Swept {
 
   // Sends the head of the exchange's request. A request without body goes out at once, one with a body
   // waits for its first bytes, and a coalesced one for the end of the turn.
-  begin(exchange: LiveExchange, forwarded: string, defer: boolean): void {
+  begin(exchange: LiveExchange, head: string, defer: boolean): void {
     this.activeAt = this.server.context.sweeper.now
     if (this.state === BUSY) {
       this.queue!.push(exchange)
@@ -101,7 +100,6 @@ export class H1Connection implements SocketOwner, Swept {
     }
     exchange.upstream = this
     this.requestDone = exchange.bodyKind === BODY_NONE && !exchange.wantsUpgrade
-    const head = requestHead(exchange, forwarded)
     if (defer || !this.requestDone) this.out += head
     else this.socket!.writeText(head)
     if (exchange.wantsUpgrade) this.flush()
@@ -140,8 +138,7 @@ export class H1Connection implements SocketOwner, Swept {
 
   sendEnd(exchange: LiveExchange, trailers: Head | null): void {
     if (exchange.bodyKind === BODY_CHUNKED) {
-      this.out +=
-        trailers === null ? '0\r\n\r\n' : '0\r\n' + linesOf(trailers, trailers.linesStart) + '\r\n'
+      this.out += lastChunk(trailers)
     }
     this.requestDone = true
     this.flush()
@@ -227,7 +224,7 @@ export class H1Connection implements SocketOwner, Swept {
     const current = this.exchange // a ghost when the pipeline wants another response instead
     if (current === null || this.state !== BUSY) return false
     if (this.phase === IN_LENGTH && this.left === 0) this.end(current, null)
-    return this.state !== CLOSED
+    return true
   }
 
   private takeInformational(

@@ -44,22 +44,22 @@ export class Server {
   }
 
   // Gives the exchange a connection and sends its request; at once when one is idle.
-  send(exchange: LiveExchange, forwarded: string): void {
+  send(exchange: LiveExchange, head: string): void {
     if (this.address.secure || this.address.h2) {
       return pipeline.upstreamFailed(exchange, UPSTREAM_PROTOCOL, pipeline.RETRY_NEVER)
     }
-    if (this.coalescer !== null && this.coalescer.send(exchange, forwarded)) return
+    if (this.coalescer !== null && this.coalescer.send(exchange, head)) return
     // After a reused connection failed, the others of the pool are suspect as well.
     while (this.idle.length > 0 && exchange.attempts === 0) {
       const connection = this.idle.pop()!
       if (connection.state !== IDLE) continue
-      connection.begin(exchange, forwarded, false)
+      connection.begin(exchange, head, false)
       return
     }
-    this.dial(exchange, forwarded)
+    this.dial(exchange, head)
   }
 
-  private dial(exchange: LiveExchange, forwarded: string): void {
+  private dial(exchange: LiveExchange, head: string): void {
     const serial = exchange.serial
     this.connect((connection, code) => {
       const wanted = exchange.serial === serial && exchange.downstream !== null
@@ -68,7 +68,7 @@ export class Server {
       } else if (!wanted) {
         this.giveBack(connection)
       } else {
-        connection.begin(exchange, forwarded, false)
+        connection.begin(exchange, head, false)
         pipeline.upstreamReady(exchange)
       }
     })

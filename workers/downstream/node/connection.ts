@@ -23,10 +23,11 @@ import {
   SAW_CLOSE,
   SAW_KEEP_ALIVE,
 } from '../../../core/exchange.ts'
-import { type Head, linesOf } from '../../../core/headers.ts'
+import type { Head } from '../../../core/headers.ts'
+import { ForwardedCache } from '../../../core/forwarded.ts'
 import { ChunkedDecoder, DATA, END, MORE } from '../../../core/h1/chunked.ts'
 import { RequestParser } from '../../../core/h1/request.ts'
-import { chunkHead, responseHead } from '../../../core/h1/write.ts'
+import { chunkHead, lastChunk, responseHead } from '../../../core/h1/write.ts'
 import { PIPELINED_BYTES_MAX, READ_BUFFER_BYTES } from '../../../core/limits.ts'
 import type { EntryPoint } from '../../entry-point.ts'
 import { HeadBuffer } from '../../head-buffer.ts'
@@ -57,6 +58,7 @@ export class Connection implements Downstream, SocketOwner, Swept {
   readonly bornAt: number
   readonly socket: Socket
   readonly point: EntryPoint
+  readonly forwarded = new ForwardedCache()
   private clientAddress = ''
   private clientPort = 0
   private closing = false // the connection ends with the current response
@@ -387,8 +389,7 @@ export class Connection implements Downstream, SocketOwner, Swept {
 
   sendEnd(exchange: LiveExchange, trailers: Head | null): void {
     if (this.chunkedOut) {
-      this.out +=
-        trailers === null ? '0\r\n\r\n' : '0\r\n' + linesOf(trailers, trailers.linesStart) + '\r\n'
+      this.out += lastChunk(trailers)
     }
     this.chunkedOut = false
     exchange.downstream = null

@@ -10,6 +10,7 @@ import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL } from './phase.ts'
 import type { Connection } from './connection.ts'
 
 const LINGER_MS = 2000
+const DRAIN_NEW_MS = 1000
 const IN_TIME = -1
 
 // -1: nothing is overdue; NONE: close without a word; else the code of the error.
@@ -17,8 +18,9 @@ export function overdue(connection: Connection, now: number): number {
   const { phase, point } = connection
   const { times } = point
   if (phase === IDLE) {
-    if (point.context.draining && connection.requests > 0) return NONE
     const quiet = now - connection.activeAt
+    // A connection that was opened a moment ago may be about to send; the drain waits for it that long.
+    if (point.context.draining && (connection.requests > 0 || quiet > DRAIN_NEW_MS)) return NONE
     if (quiet > 5000) connection.socket.disown()
     return times.idleTimeoutMs > 0 && quiet > times.idleTimeoutMs ? NONE : IN_TIME
   }

@@ -1,0 +1,253 @@
+// workers/supervisor.ts: starts the workers, keeps them alive, hands them generations, ends them in order.
+//
+// Owner:  the main thread. Never on the path of a request: workers go on serving whatever happens here.
+//
+//             start        all listen         SIGTERM                  grace over, or all drained
+//   (nothing) -----> STARTING -----> SERVING --------> LEAVING ... CLOSING ---------------------> ENDED
+//
+// LEAVING still accepts (requestAcceptGraceTimeout) while /ready says 503; CLOSING does not.
+
+import { EventEmitter } from 'node:events'
+import type { Delta, Generation } from '../config/generation.ts'
+import { emptyGeneration } from '../config/generation.ts'
+import { diffGenerations, isEmptyDelta } from '../config/diff.ts'
+import {
+  DRAIN,
+  DRAIN_ACCEPTING,
+  DRAIN_CLOSING,
+  GENERATION,
+  READY,
+  controlBytes,
+} from '../core/shared/control.ts'
+import type { FromWorker, WorkerPlan } from './messages.ts'
+import { slicesOf } from './slices.ts'
+import { WorkerHandle } from './worker-handle.ts'
+
+const SLOTS_PER_WORKER = 1
+const WATCH_INTERVAL_MS = 250
+const SILENT_MAX_MS = 5000
+const RESTART_DELAY_MS = 100 // after the first; doubles up to the next while a worker keeps dying young
+const RESTART_DELAY_MAX_MS = 1500 // so that a worker is back within 2 s
+const YOUNG_MS = 5000
+
+export type SharedPlan = Omit<WorkerPlan, 'index' | 'control' | 'series'>
+
+export interface SupervisorOptions {
+  readonly workers: number
+  readonly plan: SharedPlan
+  readonly acceptGraceMs: number
+  readonly graceMs: number
+  readonly log: OperationsLog
+}
+
+export interface OperationsLog {
+  debug(message: string): void
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+export interface SupervisorEvents {
+  listening: [] // every worker accepts for the first time
+  failed: [message: string]
+  series: [worker: WorkerHandle, message: FromWorker & { type: 'series' }]
+  log: [lines: string, count: number]
+  converged: [number: number, ms: number]
+  replaced: [worker: WorkerHandle]
+  ended: [clean: boolean]
+}
+
+export class Supervisor extends EventEmitter<SupervisorEvents> {
+  readonly handles: WorkerHandle[] = []
+  readonly control: Int32Array
+  restarts = 0
+  defects = 0
+  convergenceMs = 0
+  generation: Generation = emptyGeneration() // what all workers have been told to serve by
+  private readonly memory: SharedArrayBuffer
+  private readonly options: SupervisorOptions
+  private target: Generation | null = null // being prepared
+  private waiting: Generation | null = null // the newest one that came meanwhile
+  private publishedAt = 0
+  private watch: NodeJS.Timeout | null = null
+  private ending = false
+  private ended = false
+
+  constructor(options: SupervisorOptions) {
+    super()
+    this.options = options
+    this.memory = new SharedArrayBuffer(controlBytes(options.workers * SLOTS_PER_WORKER))
+    this.control = new Int32Array(this.memory)
+  }
+
+  start(): void {
+    for (let index = 0; index < this.options.workers; index++) this.startWorker(index)
+    this.watch = setInterval(() => this.watchWorkers(), WATCH_INTERVAL_MS)
+  }
+
+  // ---- workers
+
+  private startWorker(index: number): WorkerHandle {
+    const handle = new WorkerHandle({ ...this.options.plan, index }, this.memory)
+    this.handles[index] = handle
+    handle.onMessage = (message) => this.receive(handle, message)
+    handle.onExit = (reason) => this.workerEnded(handle, reason)
+    const first = this.target ?? (this.generation.number > 0 ? this.generation : null)
+    if (first !== null) this.tell(handle, diffGenerations(emptyGeneration(), first))
+    return handle
+  }
+
+  // A worker that does not answer is ended, and then replaced like one that ended itself.
+  private watchWorkers(): void {
+    const now = performance.now()
+    for (const handle of this.handles) {
+      if (handle.isAlive && handle.silentMs(now, this.control) > SILENT_MAX_MS) {
+        handle.end('did not answer for 5 s')
+      }
+    }
+  }
+
+  private workerEnded(handle: WorkerHandle, reason: string): void {
+    if (this.ended) return
+    if (this.ending) return this.checkDrained()
+    this.options.log.error(`worker ${handle.index} ended (${reason}) and is replaced`)
+    this.restarts++
+    this.emit('replaced', handle)
+    const young = performance.now() - handle.startedAt < YOUNG_MS
+    const delay = young
+      ? Math.min(handle.restartDelayMs * 2, RESTART_DELAY_MAX_MS)
+      : RESTART_DELAY_MS
+    setTimeout(() => {
+      if (this.ended || this.ending) return
+      this.startWorker(handle.index).restartDelayMs = delay
+      this.checkPrepared()
+    }, delay)
+  }
+
+  private receive(handle: WorkerHandle, message: FromWorker): void {
+    switch (message.type) {
+      case 'listening':
+        handle.listening = true
+        if (this.handles.every((h) => h.listening)) this.allListening()
+        return
+      case 'failed':
+        this.emit('failed', message.message)
+        return
+      case 'prepared':
+        handle.prepared = message.number
+        this.options.log.debug(
+          `worker ${handle.index} built generation ${message.number} in ${message.buildMs.toFixed(1)} ms`,
+        )
+        return this.checkPrepared()
+      case 'refused':
+        this.options.log.error(
+          `worker ${handle.index} could not build generation ${message.number}: ${message.message}`,
+        )
+        return this.abandon(message.number)
+      case 'adopted':
+        handle.adopted = message.number
+        return this.checkConverged()
+      case 'series':
+        this.emit('series', handle, message)
+        return
+      case 'log':
+        this.emit('log', message.lines, message.count)
+        return
+      case 'defect':
+        this.defects++
+        this.options.log.error(
+          `defect in worker ${handle.index}, one connection was closed: ${message.message}`,
+        )
+        return
+      case 'drained':
+        handle.drained = true
+        return this.checkDrained()
+    }
+  }
+
+  private allListening(): void {
+    const first = Atomics.exchange(this.control, READY, 1) === 0
+    if (first) this.emit('listening')
+  }
+
+  // ---- generations
+
+  // Makes all workers serve by `next`; its number must be higher than any before. One publish is under way
+  // at a time, and of those that come meanwhile the newest is next.
+  publish(next: Generation): void {
+    if (this.target !== null) {
+      this.waiting = next
+      return
+    }
+    const delta = diffGenerations(this.generation, next)
+    if (isEmptyDelta(delta) && this.generation.number > 0) return
+    this.target = next
+    this.publishedAt = performance.now()
+    for (const handle of this.handles) if (handle.isAlive) this.tell(handle, delta)
+  }
+
+  private tell(handle: WorkerHandle, delta: Delta): void {
+    for (const slice of slicesOf(delta)) handle.post(slice)
+  }
+
+  private checkPrepared(): void {
+    const { target } = this
+    if (target === null) return
+    if (!this.handles.every((h) => h.isAlive && h.prepared === target.number)) return
+    this.generation = target
+    Atomics.store(this.control, GENERATION, target.number)
+    for (const handle of this.handles) handle.post({ type: 'commit', number: target.number })
+  }
+
+  private checkConverged(): void {
+    const { target } = this
+    if (target === null || this.generation !== target) return
+    if (!this.handles.every((h) => h.adopted === target.number)) return
+    this.target = null
+    this.convergenceMs = performance.now() - this.publishedAt
+    this.emit('converged', target.number, this.convergenceMs)
+    this.publishWaiting()
+  }
+
+  private publishWaiting(): void {
+    const next = this.waiting
+    this.waiting = null
+    if (next !== null) this.publish(next)
+  }
+
+  // No worker has adopted it, since all must be prepared first: the old generation stays everywhere.
+  private abandon(number: number): void {
+    if (this.target === null || this.target.number !== number || this.generation === this.target)
+      return
+    this.target = null
+    this.publishWaiting()
+  }
+
+  // ---- the end
+
+  terminate(): void {
+    if (this.ending) return
+    this.ending = true
+    Atomics.store(this.control, DRAIN, DRAIN_ACCEPTING)
+    this.options.log.info('shutting down')
+    setTimeout(() => this.close(), this.options.acceptGraceMs)
+  }
+
+  private close(): void {
+    Atomics.store(this.control, DRAIN, DRAIN_CLOSING)
+    for (const handle of this.handles) handle.post({ type: 'drain' })
+    setTimeout(() => this.finish(false), this.options.graceMs).unref()
+    this.checkDrained()
+  }
+
+  private checkDrained(): void {
+    if (this.handles.every((h) => h.drained || !h.isAlive)) this.finish(true)
+  }
+
+  private finish(clean: boolean): void {
+    if (this.ended) return
+    this.ended = true
+    if (this.watch !== null) clearInterval(this.watch)
+    this.emit('ended', clean)
+  }
+}

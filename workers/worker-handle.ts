@@ -1,0 +1,69 @@
+// workers/worker-handle.ts: one worker thread as the supervisor knows it.
+
+import { Worker } from 'node:worker_threads'
+import { HEARTBEAT, rowOf } from '../core/shared/control.ts'
+import { SERIES_BYTES, type SeriesLabels } from '../core/shared/series.ts'
+import type { FromWorker, ToWorker, WorkerPlan } from './messages.ts'
+
+export class WorkerHandle {
+  readonly index: number
+  readonly startedAt = performance.now()
+  readonly series: Float64Array
+  readonly labels = new Map<number, SeriesLabels>() // what the blocks of `series` stand for
+  isAlive = true
+  listening = false
+  drained = false
+  prepared = 0 // the last generation that it has built
+  adopted = 0 // the generation that it serves by
+  restartDelayMs = 50
+  onMessage: (message: FromWorker) => void = () => {}
+  onExit: (reason: string) => void = () => {}
+  private readonly worker: Worker
+  private reason = 'exited'
+  private lastBeat = 0
+  private lastBeatAt = performance.now()
+
+  constructor(plan: Omit<WorkerPlan, 'control' | 'series'>, control: SharedArrayBuffer) {
+    this.index = plan.index
+    const series = new SharedArrayBuffer(SERIES_BYTES)
+    this.series = new Float64Array(series)
+    this.worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      name: `sluice-worker-${plan.index}`,
+      workerData: { ...plan, control, series } satisfies WorkerPlan,
+      resourceLimits: { maxYoungGenerationSizeMb: plan.maxSemiSpaceMb },
+    })
+    this.worker.on('message', (message: FromWorker) => this.receive(message))
+    this.worker.on('error', (fault: Error) => (this.reason = fault.stack ?? String(fault)))
+    this.worker.on('exit', () => this.exited())
+  }
+
+  private receive(message: FromWorker): void {
+    if (message.type === 'series') this.labels.set(message.block, message.labels)
+    this.onMessage(message)
+  }
+
+  private exited(): void {
+    this.isAlive = false
+    this.onExit(this.reason)
+  }
+
+  // How long its heartbeat has stood still.
+  silentMs(now: number, control: Int32Array): number {
+    const beat = Atomics.load(control, rowOf(this.index) + HEARTBEAT)
+    if (beat !== this.lastBeat) {
+      this.lastBeat = beat
+      this.lastBeatAt = now
+    }
+    return now - this.lastBeatAt
+  }
+
+  post(message: ToWorker): void {
+    if (this.isAlive) this.worker.postMessage(message)
+  }
+
+  end(reason: string): void {
+    this.reason = reason
+    this.lastBeatAt = performance.now() // give terminate() time before asking again
+    void this.worker.terminate()
+  }
+}

@@ -1,0 +1,143 @@
+// workers/worker.ts: the main function of a worker thread: listens, serves, adopts generations, drains.
+//
+// A worker reads no files and waits for nobody: all it knows comes by workerData and messages.
+//
+//   start -> build the first generation -> listen -> serve ... -> drain -> exit
+
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { parentPort, workerData } from 'node:worker_threads'
+import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, LOOP_DELAY_MAX_US } from '../core/shared/control.ts'
+import { WorkerContext } from './context.ts'
+import { Listener } from './downstream/node/listener.ts'
+import { EntryPoint } from './entry-point.ts'
+import { GenerationBuilder } from './live-generation.ts'
+import type { FromWorker, Slice, ToWorker, WorkerPlan } from './messages.ts'
+import * as pipeline from './pipeline.ts'
+import { onDefect } from './socket.ts'
+
+const OPERATIONS_PER_TURN = 400 // about 1 ms of building a route table
+const LOOP_RESOLUTION_MS = 10
+
+interface AcceptingEngine {
+  listen(): Promise<void>
+  close(): void
+}
+
+const port = parentPort!
+const plan = workerData as WorkerPlan
+const post = (message: FromWorker): void => port.postMessage(message)
+const context = new WorkerContext(plan, post)
+const listeners: AcceptingEngine[] = []
+const slices: Slice[] = []
+let builder: GenerationBuilder | null = null
+let buildMs = 0
+let listening = false
+
+async function makeListener(point: EntryPoint): Promise<AcceptingEngine> {
+  if (point.plan.engine === 'node') return new Listener(point)
+  const { UwsListener } = await import('./downstream/uws/listener.ts')
+  return new UwsListener(point)
+}
+
+async function listen(): Promise<void> {
+  listening = true
+  try {
+    for (const [index, entryPoint] of plan.entryPoints.entries()) {
+      const listener = await makeListener(new EntryPoint(entryPoint, index, context))
+      await listener.listen()
+      listeners.push(listener)
+    }
+    post({ type: 'listening' })
+  } catch (fault) {
+    post({ type: 'failed', message: String(fault instanceof Error ? fault.message : fault) })
+  }
+}
+
+// ---- generations: one slice, or one piece of the route tables, per turn
+
+function build(): void {
+  const from = performance.now()
+  try {
+    buildPiece()
+  } catch (fault) {
+    const number = builder?.next.number ?? 0
+    builder = null
+    slices.length = 0
+    post({ type: 'refused', number, message: String(fault instanceof Error ? fault.stack : fault) })
+  }
+  buildMs += performance.now() - from
+  if (slices.length > 0 || builder !== null) setImmediate(build)
+}
+
+function buildPiece(): void {
+  const slice = slices.shift()
+  if (slice !== undefined) {
+    builder ??= new GenerationBuilder(
+      context,
+      slice.base === 0 ? null : context.generation,
+      slice.number,
+    )
+    builder.apply(slice)
+    if (slice.last) builder.complete = true
+    return
+  }
+  if (builder === null || !builder.complete) return
+  if (!builder.finishStep(OPERATIONS_PER_TURN)) return
+  const ready = builder.next
+  builder = null
+  context.prepared = ready
+  post({ type: 'prepared', number: ready.number, buildMs })
+  buildMs = 0
+  context.adopt() // when the process serves by this number already: a worker that replaces another
+  if (!listening && context.generation === ready) void listen()
+}
+
+function commit(): void {
+  context.adoptIfNew()
+  if (!listening) void listen()
+}
+
+// ---- life
+
+function drain(): void {
+  context.draining = true
+  for (const listener of listeners) listener.close()
+  context.whenEmpty(() => {
+    context.log?.flush()
+    post({ type: 'drained' })
+  })
+}
+
+// Tests and the fault suite only: what a defect that never returns looks like.
+function blockLoop(ms: number): void {
+  const until = performance.now() + ms
+  while (performance.now() < until) continue
+}
+
+function receive(message: ToWorker): void {
+  if (message.type === 'slice') {
+    slices.push(message)
+    if (slices.length === 1) setImmediate(build)
+  } else if (message.type === 'commit') commit()
+  else if (message.type === 'drain') drain()
+  else blockLoop(message.ms)
+}
+
+function beat(): void {
+  context.setInRow(HEARTBEAT, (context.rowCell(HEARTBEAT) + 1) | 0)
+  context.date = new Date().toUTCString()
+  const worstUs = Math.max(0, loopDelay.max / 1000 - LOOP_RESOLUTION_MS * 1000) | 0
+  if (worstUs > context.rowCell(LOOP_DELAY_MAX_US)) context.setInRow(LOOP_DELAY_MAX_US, worstUs)
+  loopDelay.reset()
+}
+
+const loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
+loopDelay.enable()
+onDefect((defect) =>
+  post({ type: 'defect', message: String(defect instanceof Error ? defect.stack : defect) }),
+)
+pipeline.install(context)
+context.sweeper.start()
+beat()
+setInterval(beat, HEARTBEAT_INTERVAL_MS)
+port.on('message', receive)
