@@ -1,1 +1,130 @@
-export class AccessLog { constructor(_p: unknown, _s: unknown) {} record(_x: unknown, _n: number): void {} flush(): void {} }
+// workers/access-log.ts: the access log of one worker: lines are gathered here and sent on in pieces.
+//
+// Owner:  the worker's context. The supervisor writes the lines to their file.
+// Hot:    record, when the log is on. A line is text appended to text; one message carries many of them.
+//
+// Lines wait in `text` until 32 KiB of them are there or 250 ms have passed. When the supervisor says what it
+// has taken (taken), at most 4 MiB may be on their way; what does not fit is counted in `lost`, because a
+// log that can't be written must not hold up a request nor fill the memory.
+
+import { performance } from 'node:perf_hooks'
+import { type LineFacts, isKept, lineOf } from '../core/access-log/line.ts'
+import { type LineSettings, compileSettings } from '../core/access-log/settings.ts'
+import type { LiveExchange } from './live-exchange.ts'
+import type { AccessLogPlan } from './messages.ts'
+
+export const FLUSH_LENGTH = 32 * 1024
+export const FLUSH_INTERVAL_MS = 250
+export const WAITING_MAX = 4 * 1024 * 1024
+
+export class AccessLog {
+  lost = 0
+  private readonly settings: LineSettings
+  private readonly send: (lines: string, count: number) => void
+  private readonly acknowledged: boolean
+  private readonly local: boolean
+  private text = ''
+  private count = 0 // lines in text
+  private underway = 0 // length of what was sent and not yet taken
+  private requestCount = 0
+  private timer: ReturnType<typeof setTimeout> | null = null
+  private readonly onTimer = () => this.flush()
+  private second = -1 // of the cached texts below, since the epoch
+  private secondUtc = ''
+  private secondClf = ''
+  private readonly facts: LineFacts = {
+    now: 0,
+    requestCount: 0,
+    startUtc: '',
+    startLocal: '',
+    startClf: '',
+    endUtc: '',
+  }
+
+  // `acknowledged`: the receiver calls taken() for what it was sent.
+  constructor(
+    plan: AccessLogPlan,
+    send: (lines: string, count: number) => void,
+    acknowledged = false,
+  ) {
+    this.settings = compileSettings(plan)
+    this.local = plan.format === 'json' && this.settings.keeps.StartLocal
+    this.send = send
+    this.acknowledged = acknowledged
+  }
+
+  record(exchange: LiveExchange, now: number): void {
+    this.requestCount++
+    if (!isKept(this.settings, exchange, now)) return
+    const line = lineOf(this.settings, exchange, this.factsOf(exchange, now))
+    if (this.text.length + this.underway + line.length > WAITING_MAX) {
+      this.lost++
+      return
+    }
+    this.text += line
+    this.count++
+    if (this.text.length >= FLUSH_LENGTH) this.flush()
+    else if (this.timer === null) this.startTimer()
+  }
+
+  flush(): void {
+    if (this.timer !== null) clearTimeout(this.timer)
+    this.timer = null
+    if (this.count === 0) return
+    const { text, count } = this
+    this.text = ''
+    this.count = 0
+    if (this.acknowledged) this.underway += text.length
+    this.send(text, count)
+  }
+
+  // The receiver is through with `length` characters of what it was sent.
+  taken(length: number): void {
+    this.underway = Math.max(0, this.underway - length)
+  }
+
+  private startTimer(): void {
+    this.timer = setTimeout(this.onTimer, FLUSH_INTERVAL_MS)
+    this.timer.unref()
+  }
+
+  private factsOf(exchange: LiveExchange, now: number): LineFacts {
+    const { facts } = this
+    const startMs = performance.timeOrigin + exchange.startedAt
+    const second = Math.floor(startMs / 1000)
+    if (second !== this.second) this.turnTo(second)
+    const fraction = String(Math.floor((startMs - second * 1000) * 1e6)).padStart(9, '0')
+    facts.now = now
+    facts.requestCount = this.requestCount
+    facts.startUtc = this.secondUtc + '.' + fraction + 'Z'
+    facts.startClf = this.secondClf
+    facts.startLocal = this.local ? localTime(startMs) : ''
+    facts.endUtc = new Date(performance.timeOrigin + now).toISOString().slice(0, 19) + 'Z'
+    return facts
+  }
+
+  private turnTo(second: number): void {
+    this.second = second
+    const date = new Date(second * 1000)
+    this.secondUtc = date.toISOString().slice(0, 19)
+    this.secondClf = clfTime(date)
+  }
+}
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
+
+function clfTime(date: Date): string {
+  const day = String(date.getUTCDate()).padStart(2, '0')
+  const month = months[date.getUTCMonth()]!
+  return `${day}/${month}/${date.getUTCFullYear()}:${date.toISOString().slice(11, 19)} +0000`
+}
+
+function localTime(ms: number): string {
+  const offset = -new Date(ms).getTimezoneOffset() // minutes east of UTC
+  const shifted = new Date(ms + offset * 60_000).toISOString().slice(0, 23)
+  if (offset === 0) return shifted + 'Z'
+  const sign = offset < 0 ? '-' : '+'
+  const hours = String(Math.floor(Math.abs(offset) / 60)).padStart(2, '0')
+  const minutes = String(Math.abs(offset) % 60).padStart(2, '0')
+  return `${shifted}${sign}${hours}:${minutes}`
+}
