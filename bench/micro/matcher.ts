@@ -10,7 +10,7 @@ import { parseRule, rulePriority } from '../../core/route/parse.ts'
 import { ruleOf, routeRequests } from '../peers/sluice-config.ts'
 import type { MicroCase } from '../micro.ts'
 
-const REQUESTS_MAX = 500
+const REQUESTS = 500
 
 export function matcherCases(): MicroCase[] {
   return [10, 1000, 10_000].map((routes) => {
@@ -37,7 +37,7 @@ function matcherOf(routes: number): Matcher<string> {
 }
 
 function exchangesOf(routes: number): Exchange[] {
-  return routeRequests(routes, REQUESTS_MAX).map((shape) => {
+  return routeRequests(routes, REQUESTS).map((shape) => {
     const exchange = new Exchange()
     exchange.reset()
     exchange.host = shape.host

@@ -27,8 +27,11 @@ test('The requests of a table are spread over it, and each belongs to one of its
   expect(regexps.length).toBe(20)
 })
 
-test('Ten routes get ten requests, one each.', () => {
-  expect(new Set(routeRequests(10, 200).map((request) => request.path)).size).toBe(10)
+test('A small table gets as many different requests as a large one, and all its routes get some.', () => {
+  const paths = routeRequests(10, 200).map((request) => request.path)
+  expect(new Set(paths).size).toBe(200)
+  const asked = paths.map((path) => /(?:services|parts)\/(\d+)/.exec(path)?.[1])
+  expect(new Set(asked).size).toBe(10)
 })
 
 test('Two editions of the same table differ in one route only.', () => {

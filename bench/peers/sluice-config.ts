@@ -97,15 +97,17 @@ function hostOf(route: number): string {
   return `site-${Math.floor(route / 10)}.bench.test`
 }
 
-// Requests that hit every kind of route, spread evenly over the whole table.
-export function routeRequests(routes: number, requestsMax: number): RequestShape[] {
-  const count = Math.min(routes, requestsMax)
+// Different requests, as many for a small table as for a large one, so that the size of the table is all that differs.
+// They hit every kind of route and are spread evenly over the whole table.
+export function routeRequests(routes: number, count: number): RequestShape[] {
+  const decades = Math.max(1, Math.floor(routes / 10))
   return Array.from({ length: count }, (_, i) => {
-    // A step that keeps the last digit moving; a plain stride of routes/count would miss the regular expressions.
-    const route = Math.min(routes - 1, Math.floor((i * routes) / count / 10) * 10 + (i % 10))
+    // The last digit moves with every request; a plain stride of routes/count would miss the regular expressions.
+    const decade = Math.floor((i * decades) / count)
+    const route = Math.min(routes - 1, decade * 10 + (i % 10))
     const path = isRegexp(route)
-      ? `/items/4711/parts/${route}`
-      : `/teams/${route % 7}/services/${route}/items/1`
+      ? `/items/${4000 + i}/parts/${route}`
+      : `/teams/${route % 7}/services/${route}/items/${4000 + i}`
     return { method: 'GET', host: hostOf(route), path, bodyBytes: 0 }
   })
 }

@@ -92,15 +92,14 @@ export const middlewares = steady(
   }),
 )
 
-// As many different requests for 1,000 routes as for 10,000; ten routes have ten.
-const ROUTE_REQUESTS_MAX = 500
+const ROUTE_REQUESTS = 500 // different ones, for each table
 
 function routesSubject(routes: number): Subject {
   return {
     name: `sluice-${routes}`,
     peer: 'sluice',
     options: { routes },
-    plan: { requests: routeRequests(routes, ROUTE_REQUESTS_MAX) },
+    plan: { requests: routeRequests(routes, ROUTE_REQUESTS) },
   }
 }
 
