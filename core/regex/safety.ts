@@ -105,11 +105,29 @@ function lookRepeat(
 ): Next {
   const body = stripGroups(node.node)
   if (body.type === 'set') return lookLoop(body.set, node.min, node.max, next, findings)
-  if (node.max === Infinity) {
+  // JavaScript passes over a repetition that matched nothing where Go takes it: not the same matches.
+  if (node.max === Infinity || isNullable(body)) {
     findings.hopeless = true
     return { first: EVERYTHING, open: false }
   }
   return lookCopies(node.node, node.min, node.max, next, findings)
+}
+
+function isNullable(node: RegexNode): boolean {
+  switch (node.type) {
+    case 'set':
+      return false
+    case 'group':
+      return isNullable(node.node)
+    case 'concat':
+      return node.nodes.every(isNullable)
+    case 'either':
+      return node.nodes.some(isNullable)
+    case 'repeat':
+      return node.min === 0 || isNullable(node.node)
+    default:
+      return true
+  }
 }
 
 function stripGroups(node: RegexNode): RegexNode {
