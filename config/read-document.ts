@@ -97,7 +97,7 @@ class DocumentReader {
       path,
       config,
       errors: errors.map((problem) => problem.message),
-      warnings: unused.map((used) => `${used} is without effect in this version`),
+      warnings: unused.map((used) => `${used} is not built in this version`),
     })
   }
 
@@ -169,7 +169,7 @@ class DocumentReader {
       times === 1 ? path : `${path} (${times})`,
     )
     const place = { file: this.doc.file, line: 0, column: 0, path: '' }
-    const message = `accepted, but without effect in this version: ${used.sort().join(', ')}`
+    const message = `not built in this version, so that what needs it is disabled or does without: ${used.sort().join(', ')}`
     const code = 'CONFIG_NOT_YET'
     this.problems.push({ severity: 'warning', code, ...place, message, suggestion: '' })
   }

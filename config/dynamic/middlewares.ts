@@ -87,7 +87,7 @@ const builtMiddlewares = {
     statusRewrites: z.record(z.string(), z.int().min(100).max(599)).default({}),
     service: z.string().min(1),
     query: text(),
-    errorRequestHeaders: list(),
+    errorRequestHeaders: z.array(z.string()).nullable().default(null), // null: all of them
   }),
   redirectRegex: off({
     regex: z.string().min(1),

@@ -1,0 +1,293 @@
+// config/compile/resolver.ts: middlewares and services with everything they name, each resolved once.
+//
+// A depth-first walk over one graph: chains name middlewares, the errors middleware names a service, services
+// name services, middlewares and transports. A circle anywhere in it disables what stands on it. What needs
+// something disabled is disabled too: nothing is ever served without a part that it was given. Hot: no.
+
+import { builtKinds, type MiddlewareConfig } from '../dynamic/middlewares.ts'
+import type { LoadBalancerConfig, ServiceConfig, WeightedConfig } from '../dynamic/services.ts'
+import type { TransportConfig } from '../dynamic/transports.ts'
+import { timesOf } from '../facts.ts'
+import type { MiddlewarePlan, ServicePlan, TransportPlan } from '../generation.ts'
+import type { Entry } from '../merge.ts'
+import type { Path } from '../problem.ts'
+import { qualify, shortened, type Compilation } from './compilation.ts'
+import { checkMiddleware } from './middleware-checks.ts'
+import { kindOfService, planServers } from './service-plan.ts'
+
+const depthMax = 100
+const flattenedMax = 1000 // middlewares of one list once its chains are written out
+
+export interface Resolved {
+  readonly errors: readonly string[] // [] when it is enabled
+  readonly flat: readonly string[] // of a middleware: itself, or what its chain holds
+}
+
+type Kind = 'middleware' | 'service'
+
+export class Resolver {
+  readonly middlewares = new Map<string, MiddlewarePlan>()
+  readonly services = new Map<string, ServicePlan>()
+  readonly transports = new Map<string, TransportPlan>()
+  private readonly shared: Compilation
+  private readonly known = new Map<string, Resolved>()
+  private readonly open: string[] = [] // keys between the start of the walk and here
+
+  constructor(shared: Compilation) {
+    this.shared = shared
+    for (const plan of shared.facts.internalMiddlewares) this.addMiddleware(plan)
+    for (const name of shared.facts.internalServices) {
+      this.services.set(name, { kind: 'internal', name })
+      this.known.set(`service ${name}`, { errors: [], flat: [] })
+    }
+    this.transports.set('', shared.facts.defaultTransport)
+    for (const entry of shared.merged.transports.values()) this.addTransport(entry)
+  }
+
+  addMiddleware(plan: MiddlewarePlan): void {
+    this.middlewares.set(plan.name, plan)
+    this.known.set(`middleware ${plan.name}`, { errors: [], flat: [plan.name] })
+  }
+
+  resolveAll(): void {
+    for (const name of this.shared.merged.middlewares.keys()) this.resolve('middleware', name)
+    for (const name of this.shared.merged.services.keys()) this.resolve('service', name)
+  }
+
+  // The list with its chains written out, or null when something in it is missing or disabled.
+  middlewareList(
+    names: readonly string[],
+    entry: Entry<unknown>,
+    key: Path,
+    errors: string[],
+  ): readonly string[] | null {
+    const flat: string[] = []
+    let whole = true
+    for (let at = 0; at < names.length; at++) {
+      const found = this.refer('middleware', names[at]!, entry, [...key, at], errors)
+      if (found === null) whole = false
+      else flat.push(...found.flat)
+      if (flat.length <= flattenedMax) continue
+      this.fail(entry, key, `more than ${flattenedMax} middlewares`, errors)
+      return null
+    }
+    return whole ? flat : null
+  }
+
+  // The service's qualified name, or '' when it is missing or disabled.
+  serviceName(name: string, entry: Entry<unknown>, key: Path, errors: string[]): string {
+    const found = this.refer('service', name, entry, key, errors)
+    return found === null ? '' : qualify(name, entry.provider)
+  }
+
+  private refer(
+    kind: Kind,
+    name: string,
+    entry: Entry<unknown>,
+    key: Path,
+    errors: string[],
+  ): Resolved | null {
+    const wanted = qualify(name, entry.provider)
+    const found = this.resolve(kind, wanted)
+    if (found === null) {
+      const hint = this.shared.suggest(wanted, this.namesOf(kind))
+      this.fail(entry, key, `the ${kind} ${wanted} does not exist`, errors, hint)
+      return null
+    }
+    if (found.errors.length === 0) return found
+    // A circle is told as it is, not once more for each step of it.
+    const circle = /leads in a circle: .*/.exec(found.errors[0]!)
+    const reason = circle === null ? `is disabled: ${found.errors[0]}` : circle[0]
+    this.fail(entry, key, `the ${kind} ${wanted} ${reason}`, errors)
+    return null
+  }
+
+  private *namesOf(kind: Kind): Generator<string> {
+    const { merged, facts } = this.shared
+    yield* (kind === 'service' ? merged.services : merged.middlewares).keys()
+    if (kind === 'service') yield* facts.internalServices
+  }
+
+  private fail(
+    entry: Entry<unknown>,
+    key: Path,
+    message: string,
+    errors: string[],
+    hint = '',
+  ): void {
+    const text = shortened(message)
+    errors.push(text)
+    this.shared.error(entry, key, 'CONFIG_REFERENCE', `${entry.qualified}: ${text}`, hint)
+  }
+
+  // Null when there is no such object.
+  resolve(kind: Kind, name: string): Resolved | null {
+    const key = `${kind} ${name}`
+    const before = this.known.get(key)
+    if (before !== undefined) return before
+    const circle = this.open.indexOf(key)
+    if (circle !== -1) {
+      const way = [...this.open.slice(circle), key].map((step) => step.split(' ')[1]).join(' -> ')
+      return { errors: [`it leads in a circle: ${way}`], flat: [] }
+    }
+    if (this.open.length > depthMax) {
+      return { errors: [`it is nested deeper than ${depthMax}`], flat: [] }
+    }
+    this.open.push(key)
+    const resolved = kind === 'middleware' ? this.middleware(name) : this.service(name)
+    this.open.pop()
+    if (resolved !== null) this.known.set(key, resolved)
+    return resolved
+  }
+
+  private middleware(name: string): Resolved | null {
+    const entry = this.shared.merged.middlewares.get(name)
+    if (entry === undefined) return null
+    if (entry.config === null) return { errors: entry.errors, flat: [] }
+    const errors: string[] = []
+    const kind = this.kindOfMiddleware(entry, entry.config, errors)
+    if (kind === '') return { errors, flat: [] }
+    const options = (entry.config as Record<string, unknown>)[kind]
+    for (const fault of checkMiddleware(kind, options)) {
+      errors.push(fault.message)
+      this.shared.error(entry, fault.key, 'CONFIG_MIDDLEWARE', `${name}: ${fault.message}`)
+    }
+    const plan = this.planMiddleware(entry, kind, entry.config, errors)
+    if (errors.length > 0) return { errors, flat: [] }
+    if (kind === 'chain') return { errors, flat: plan as readonly string[] }
+    const planKind = kind === 'ipWhiteList' ? 'ipAllowList' : kind
+    this.middlewares.set(name, { name, kind: planKind, options: plan })
+    return { errors, flat: [name] }
+  }
+
+  private kindOfMiddleware(
+    entry: Entry<MiddlewareConfig>,
+    config: MiddlewareConfig,
+    errors: string[],
+  ): string {
+    const kinds = Object.entries(config).filter(([, options]) => options !== null)
+    const kind = kinds[0]?.[0] ?? ''
+    if (kinds.length === 1 && builtKinds.has(kind)) return kind
+    let message = `${kind} is not built in this version`
+    if (kinds.length === 0) message = 'says nothing: no kind of middleware is given'
+    if (kinds.length > 1) message = `has more than one kind: ${kinds.map(([k]) => k).join(', ')}`
+    errors.push(message)
+    const code = kinds.length === 1 ? 'CONFIG_NOT_BUILT' : 'CONFIG_MIDDLEWARE'
+    this.shared.error(
+      entry,
+      kinds.length === 1 ? [kind] : [],
+      code,
+      `${entry.qualified}: ${message}`,
+    )
+    return ''
+  }
+
+  // Of a chain: its list. Otherwise the options as a worker wants them, with qualified names.
+  private planMiddleware(
+    entry: Entry<MiddlewareConfig>,
+    kind: string,
+    config: MiddlewareConfig,
+    errors: string[],
+  ): unknown {
+    if (kind === 'chain') {
+      const key = ['chain', 'middlewares']
+      return this.middlewareList(config.chain!.middlewares, entry, key, errors)
+    }
+    if (kind === 'errors') {
+      const key = ['errors', 'service']
+      return {
+        ...config.errors,
+        service: this.serviceName(config.errors!.service, entry, key, errors),
+      }
+    }
+    if (kind === 'ipWhiteList') return { ...config.ipWhiteList, rejectStatusCode: 403 }
+    return (config as Record<string, unknown>)[kind]
+  }
+
+  private service(name: string): Resolved | null {
+    const entry = this.shared.merged.services.get(name)
+    if (entry === undefined) return null
+    if (entry.config === null) return { errors: entry.errors, flat: [] }
+    const errors: string[] = []
+    const plan = this.planService(entry, entry.config, errors)
+    if (plan !== null && errors.length === 0) this.services.set(name, plan)
+    return { errors, flat: [] }
+  }
+
+  private planService(
+    entry: Entry<ServiceConfig>,
+    config: ServiceConfig,
+    errors: string[],
+  ): ServicePlan | null {
+    const name = entry.qualified
+    const kind = kindOfService(config)
+    const middlewares =
+      this.middlewareList(config.middlewares, entry, ['middlewares'], errors) ?? []
+    if (kind === 'loadBalancer') {
+      return this.planBalancer(entry, config.loadBalancer!, middlewares, errors)
+    }
+    if (kind === 'weighted') return this.planWeighted(entry, config.weighted!, middlewares, errors)
+    const isKind = typeof kind === 'string'
+    const message = isKind ? `${kind} is not built in this version` : kind.message
+    errors.push(message)
+    const code = isKind ? 'CONFIG_NOT_BUILT' : 'CONFIG_SERVICE'
+    this.shared.error(entry, isKind ? [kind] : [], code, `${name}: ${message}`)
+    return null
+  }
+
+  private planBalancer(
+    entry: Entry<ServiceConfig>,
+    config: LoadBalancerConfig,
+    middlewares: readonly string[],
+    errors: string[],
+  ): ServicePlan {
+    const { plans, faults } = planServers(config.servers, this.shared.facts.serverSchemes)
+    for (const { key, message } of faults) {
+      errors.push(message)
+      this.shared.error(entry, key, 'CONFIG_SERVER', `${entry.qualified}: ${message}`)
+    }
+    return {
+      kind: 'loadBalancer',
+      name: entry.qualified,
+      servers: plans,
+      strategy: config.strategy,
+      passHostHeader: config.passHostHeader,
+      serversTransport: this.transportName(entry, config.serversTransport, errors),
+      middlewares,
+      flushIntervalMs: config.responseForwarding.flushInterval,
+    }
+  }
+
+  private planWeighted(
+    entry: Entry<ServiceConfig>,
+    config: WeightedConfig,
+    middlewares: readonly string[],
+    errors: string[],
+  ): ServicePlan {
+    const services = config.services.map(({ name, weight }, at) => {
+      const key = ['weighted', 'services', at, 'name']
+      return { name: this.serviceName(name, entry, key, errors), weight }
+    })
+    return { kind: 'weighted', name: entry.qualified, services, middlewares }
+  }
+
+  private transportName(entry: Entry<unknown>, name: string, errors: string[]): string {
+    if (name === '' || name === 'default@internal') return ''
+    const wanted = qualify(name, entry.provider)
+    if (this.transports.has(wanted)) return wanted
+    const all = this.shared.merged.transports
+    const key = ['loadBalancer', 'serversTransport']
+    const missing = !all.has(wanted)
+    const hint = missing ? this.shared.suggest(wanted, all.keys()) : ''
+    const state = missing ? 'does not exist' : 'is disabled'
+    this.fail(entry, key, `the serversTransport ${wanted} ${state}`, errors, hint)
+    return ''
+  }
+
+  private addTransport(entry: Entry<TransportConfig>): void {
+    if (entry.config === null) return
+    const { serverName, insecureSkipVerify } = entry.config
+    const name = entry.qualified
+    this.transports.set(name, { ...timesOf(entry.config), name, serverName, insecureSkipVerify })
+  }
+}

@@ -1,0 +1,147 @@
+// config/facts.ts: what the compiler of routes needs to know of the install configuration.
+//
+// Small and plain, so that compile() can be tested, and later run, without a whole install configuration.
+// Hot: no.
+
+import type { MiddlewarePlan, TransportPlan } from './generation.ts'
+import type { EntryPoint, StaticConfig } from './static.ts'
+
+export interface EntryPointFacts {
+  readonly name: string
+  readonly port: number
+  readonly takesDefault: boolean // routers that name no entry point listen here
+  readonly middlewares: readonly string[] // qualified; before those of the router
+  readonly tls: boolean // all its routers answer TLS
+  readonly accessLogs: boolean
+  readonly metrics: boolean
+  readonly redirection: Redirection | null
+}
+
+export interface Redirection {
+  readonly to: string // an entry point, or ':port'
+  readonly scheme: string
+  readonly permanent: boolean
+  readonly priority: number
+}
+
+export interface InternalRouter {
+  readonly name: string // 'ping@internal'
+  readonly entryPoint: string
+  readonly rule: string
+  readonly service: string
+}
+
+export interface StaticFacts {
+  readonly entryPoints: readonly EntryPointFacts[]
+  readonly precedence: readonly string[] // providers; the first wins a tie
+  readonly internalServices: readonly string[] // those that users' routers may name
+  readonly internalRouters: readonly InternalRouter[]
+  readonly internalMiddlewares: readonly MiddlewarePlan[]
+  readonly defaultTransport: TransportPlan
+  readonly serverSchemes: readonly string[] // what the upstream side can speak
+}
+
+export const serverSchemesBuilt = ['http', 'unix']
+
+export function factsOf(config: StaticConfig): StaticFacts {
+  return {
+    entryPoints: entryPointFacts(config),
+    precedence: config.providers.precedence,
+    internalServices: internalServicesOf(config),
+    internalRouters: internalRoutersOf(config),
+    internalMiddlewares: [],
+    defaultTransport: defaultTransportOf(config),
+    serverSchemes: serverSchemesBuilt,
+  }
+}
+
+// As in Traefik: those flagged asDefault; if none is, all but the one called traefik and that of the API.
+function entryPointFacts(config: StaticConfig): EntryPointFacts[] {
+  const all = Object.entries(config.entryPoints).filter(([, at]) => at.listen.protocol === 'tcp')
+  const flagged = all.some(([, at]) => at.asDefault)
+  const api = config.api?.insecure === true ? config.api.entryPoint : ''
+  return all.map(([name, at]) => ({
+    name,
+    port: at.listen.port,
+    takesDefault: flagged ? at.asDefault : name !== 'traefik' && name !== api,
+    middlewares: at.http.middlewares,
+    tls: at.http.tls !== null,
+    accessLogs: at.observability.accessLogs,
+    metrics: at.observability.metrics,
+    redirection: redirectionOf(at),
+  }))
+}
+
+function redirectionOf(at: EntryPoint): Redirection | null {
+  const redirection = at.http.redirections.entryPoint
+  return redirection === null ? null : { ...redirection }
+}
+
+function internalServicesOf(config: StaticConfig): string[] {
+  const services = ['noop@internal', 'whoami@internal']
+  if (config.api !== null) services.push('api@internal')
+  if (config.ping !== null) services.push('ping@internal', 'ready@internal')
+  if ((config.metrics?.prometheus ?? null) !== null) services.push('prometheus@internal')
+  return services
+}
+
+function internalRoutersOf(config: StaticConfig): InternalRouter[] {
+  const routers: InternalRouter[] = []
+  const add = (name: string, entryPoint: string, path: string): void => {
+    const service = `${name}@internal`
+    routers.push({ name: service, entryPoint, rule: `PathPrefix(\`${path}\`)`, service })
+  }
+  const { api, ping } = config
+  const prometheus = config.metrics?.prometheus ?? null
+  if (api?.insecure === true) add('api', api.entryPoint, `${api.basePath.replace(/\/+$/, '')}/api`)
+  if (ping !== null && !ping.manualRouting) {
+    add('ping', ping.entryPoint, '/ping')
+    add('ready', ping.entryPoint, '/ready')
+  }
+  if (prometheus !== null && !prometheus.manualRouting) {
+    add('prometheus', prometheus.entryPoint, '/metrics')
+  }
+  return routers
+}
+
+function defaultTransportOf(config: StaticConfig): TransportPlan {
+  const transport = config.serversTransport
+  return {
+    ...timesOf(transport),
+    name: '',
+    serverName: '',
+    insecureSkipVerify: transport.insecureSkipVerify,
+  }
+}
+
+type TransportTimes = Pick<
+  StaticConfig['serversTransport'],
+  'maxIdleConnsPerHost' | 'lifetime' | 'stallTimeout' | 'dnsRefresh' | 'coalesce'
+> & {
+  forwardingTimeouts: {
+    dialTimeout: number
+    responseHeaderTimeout: number
+    idleConnTimeout: number
+  }
+}
+
+// Go keeps 2 idle connections where 0 is written, and none for -1.
+export function timesOf(
+  transport: TransportTimes,
+): Omit<TransportPlan, 'name' | 'serverName' | 'insecureSkipVerify'> {
+  const { maxIdleConnsPerHost: idle, forwardingTimeouts: timeouts, coalesce } = transport
+  return {
+    maxIdleConnsPerHost: idle === 0 ? 2 : Math.max(0, idle),
+    dialTimeoutMs: timeouts.dialTimeout,
+    responseHeaderTimeoutMs: timeouts.responseHeaderTimeout,
+    idleConnTimeoutMs: timeouts.idleConnTimeout,
+    stallTimeoutMs: transport.stallTimeout,
+    lifetimeMs: transport.lifetime,
+    dnsRefreshMs: transport.dnsRefresh,
+    coalesce: coalesce && {
+      connections: coalesce.connections,
+      depth: coalesce.depth,
+      slowAfterMs: coalesce.slowAfter,
+    },
+  }
+}

@@ -1,0 +1,44 @@
+// Facts of an install configuration for tests: web :80 and websecure :443 by default, admin :8080 not.
+
+import type { EntryPointFacts, StaticFacts } from '../../config/facts.ts'
+
+export function testEntryPoint(name: string, port: number): EntryPointFacts {
+  return {
+    name,
+    port,
+    takesDefault: true,
+    middlewares: [],
+    tls: false,
+    accessLogs: true,
+    metrics: true,
+    redirection: null,
+  }
+}
+
+export function testFacts(): StaticFacts {
+  return {
+    entryPoints: [
+      testEntryPoint('web', 80),
+      testEntryPoint('websecure', 443),
+      { ...testEntryPoint('admin', 8080), takesDefault: false },
+    ],
+    precedence: ['docker', 'file', 'http'],
+    internalServices: ['noop@internal', 'whoami@internal', 'ping@internal'],
+    internalRouters: [],
+    internalMiddlewares: [],
+    defaultTransport: {
+      name: '',
+      maxIdleConnsPerHost: 200,
+      dialTimeoutMs: 30_000,
+      responseHeaderTimeoutMs: 0,
+      idleConnTimeoutMs: 90_000,
+      stallTimeoutMs: 60_000,
+      lifetimeMs: 0,
+      dnsRefreshMs: 30_000,
+      serverName: '',
+      insecureSkipVerify: false,
+      coalesce: null,
+    },
+    serverSchemes: ['http', 'unix'],
+  }
+}
