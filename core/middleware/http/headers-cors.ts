@@ -63,7 +63,9 @@ export class Cors {
       ...corsLine('Expose-Headers', options.accessControlExposeHeaders),
     ]
     this.origins = options.accessControlAllowOriginList ?? []
-    this.expressions = (options.accessControlAllowOriginListRegex ?? []).map(compileRegex)
+    this.expressions = (options.accessControlAllowOriginListRegex ?? []).map((source) =>
+      compileRegex(source),
+    )
     this.addVary = options.addVaryHeader === true
   }
 
