@@ -1,0 +1,57 @@
+// test/support/wait.ts: waits for conditions. Whoever changes what a condition looks at calls look().
+
+const WITHIN_MS = 10_000
+
+interface Waiting {
+  readonly isThere: () => boolean
+  readonly done: (fault: unknown) => void
+}
+
+export class Wait {
+  private readonly waiting = new Set<Waiting>()
+
+  until(isThere: () => boolean, describe: () => string, withinMs = WITHIN_MS): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiting.delete(entry)
+        reject(new Error(`not within ${withinMs} ms: ${describe()}`))
+      }, withinMs)
+      const entry: Waiting = {
+        isThere,
+        done: (fault) => {
+          clearTimeout(timer)
+          this.waiting.delete(entry)
+          if (fault === null) resolve()
+          else reject(fault)
+        },
+      }
+      this.waiting.add(entry)
+      lookAt(entry)
+    })
+  }
+
+  look(): void {
+    for (const entry of this.waiting) lookAt(entry)
+  }
+}
+
+function lookAt(entry: Waiting): void {
+  try {
+    if (entry.isThere()) entry.done(null)
+  } catch (fault) {
+    entry.done(fault)
+  }
+}
+
+// For conditions that nobody announces: asks again and again.
+export async function eventually(
+  what: string,
+  isThere: () => boolean | Promise<boolean>,
+  withinMs = WITHIN_MS,
+): Promise<void> {
+  const until = performance.now() + withinMs
+  while (!(await isThere())) {
+    if (performance.now() > until) throw new Error(`not within ${withinMs} ms: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
