@@ -52,7 +52,7 @@ import {
   teFacts,
   upgradeKind,
 } from './tokens.ts'
-import { decimalOf, isWord } from './text.ts'
+import { decimalOf, isChunked, isWord } from './text.ts'
 
 // What one pass gathers; one object for the worker, because nothing outlives the pass.
 const found = {
@@ -110,7 +110,7 @@ function readField(exchange: Exchange, line: number, id: number): number {
   if (id === TRAILER) return NONE
   found.facts |= SAW_HOP
   if (id === CONNECTION) return readConnection(text, from, to)
-  if (id === TRANSFER_ENCODING) return readEncoding(exchange, text, from, to)
+  if (id === TRANSFER_ENCODING) return readEncoding(exchange, line)
   if (id === UPGRADE) return readUpgrade(text, from, to)
   if (id === EXPECT) return readExpect(exchange, text, from, to)
   if (id === TE) found.facts |= teFacts(text, from, to)
@@ -123,9 +123,10 @@ function readLength(text: string, from: number, to: number): number {
   return found.length < 0 ? LENGTH_INVALID : NONE
 }
 
-function readEncoding(exchange: Exchange, text: string, from: number, to: number): number {
+function readEncoding(exchange: Exchange, line: number): number {
+  const { text, offsets } = exchange.request
   if (exchange.versionMinor === 0) return TRANSFER_ENCODING_10
-  if (++found.encodings > 1 || !isWord(text, from, to, 'chunked')) return TRANSFER_ENCODING_ERROR
+  if (++found.encodings > 1 || !isChunked(text, offsets, line)) return TRANSFER_ENCODING_ERROR
   return NONE
 }
 

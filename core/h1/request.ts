@@ -153,9 +153,8 @@ export class RequestParser {
   private endLine(exchange: Exchange, bytes: Buffer, start: number, after: number): number {
     const major = bytes[start + this.versionStart + 5]! - 48
     const minor = bytes[start + this.versionStart + 7]! - 48
-    if (major !== 1 || minor > 1) {
-      return -(exchange.method === 'PRI' ? HTTP2_PREFACE : REQUEST_VERSION)
-    }
+    if (exchange.method === 'PRI') return -HTTP2_PREFACE // reserved, RFC 9113 section 11.6
+    if (major !== 1 || minor > 1) return -REQUEST_VERSION
     exchange.versionMinor = minor
     exchange.targetStart = this.targetStart - this.base
     exchange.targetEnd = this.versionStart - this.base - 1

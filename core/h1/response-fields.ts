@@ -33,7 +33,7 @@ import {
 } from '../header-ids.ts'
 import type { Head } from '../headers.ts'
 import { dropNominated } from './hop-by-hop.ts'
-import { decimalOf, isWord } from './text.ts'
+import { decimalOf, isChunked } from './text.ts'
 import { UPGRADE_MALFORMED, connectionFacts, upgradeKind } from './tokens.ts'
 
 export class ResponseFields {
@@ -58,6 +58,7 @@ export class ResponseFields {
       if (!this.readField(head, line, id)) return UPSTREAM_MALFORMED
     }
     if (this.encodings > 0 && (this.length >= 0 || versionMinor === 0)) return UPSTREAM_MALFORMED
+    if (status < 200 && !this.isInformational()) return UPSTREAM_MALFORMED
     if ((this.facts & SAW_NOMINATED) !== 0) dropNominated(head)
     this.concludeUpgrade(head, status)
     dropConnectionLines(head)
@@ -80,12 +81,18 @@ export class ResponseFields {
       return true // dropped at the end: it names what else is
     }
     ids[line] = DROPPED
-    if (id === TRANSFER_ENCODING) return ++this.encodings === 1 && isWord(text, from, to, 'chunked')
+    if (id === TRANSFER_ENCODING) return ++this.encodings === 1 && isChunked(text, offsets, line)
     if (id === UPGRADE) {
       if (this.upgradeLine >= 0 || upgradeKind(text, from, to) === UPGRADE_MALFORMED) return false
       this.upgradeLine = line
     }
     return true
+  }
+
+  // RFC 9110 section 15.2: a 1xx has no body. One that announces a body, or an end before the final response,
+  // would leave the two of us at different places.
+  private isInformational(): boolean {
+    return this.length <= 0 && this.encodings === 0 && (this.facts & SAW_CLOSE) === 0
   }
 
   // The Upgrade line stays in a 101 only.
@@ -106,11 +113,10 @@ export class ResponseFields {
     } else exchange.responseKind = BODY_CLOSE
   }
 
-  // A 1xx or 204 that announces a body may be followed by one: such a connection is not used again.
+  // A 204 that announces a body may be followed by one: such a connection is not used again.
   isReusable(exchange: Exchange, versionMinor: number): boolean {
     if (exchange.responseKind === BODY_CLOSE || (this.facts & SAW_CLOSE) !== 0) return false
-    const bodiless = exchange.status < 200 || exchange.status === 204
-    if (bodiless && (this.length > 0 || this.encodings > 0)) return false
+    if (exchange.status === 204 && (this.length > 0 || this.encodings > 0)) return false
     return versionMinor === 1 || (this.facts & SAW_KEEP_ALIVE) !== 0
   }
 }

@@ -119,3 +119,25 @@ export function decimalOf(text: string, from: number, to: number): number {
   }
   return value <= Number.MAX_SAFE_INTEGER ? value : -1
 }
+
+// Whether only spaces stand between a header's colon and its value, and behind it up to CR. A tab is lawful
+// there too, but "chunked" next to one is not "chunked" to every server (llhttp refuses it behind the value).
+export function isPaddedPlainly(
+  text: string,
+  afterColon: number,
+  from: number,
+  to: number,
+): boolean {
+  for (let i = afterColon; i < from; i++) if (text.charCodeAt(i) !== SP) return false
+  for (let i = to; text.charCodeAt(i) !== CR; i++) if (text.charCodeAt(i) !== SP) return false
+  return true
+}
+
+// Transfer-Encoding exactly "chunked": header line at offsets[4 * line..] of text.
+export function isChunked(text: string, offsets: Int32Array, line: number): boolean {
+  const from = offsets[line * 4 + 2]!
+  const to = offsets[line * 4 + 3]!
+  return (
+    isWord(text, from, to, 'chunked') && isPaddedPlainly(text, offsets[line * 4 + 1]! + 1, from, to)
+  )
+}
