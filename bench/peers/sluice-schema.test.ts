@@ -1,0 +1,40 @@
+// The bench's configuration against the real schema: a key that is misspelt here would measure something else.
+
+import { expect, test } from 'vitest'
+import { parseLocated } from '../../config/located.ts'
+import { readDocument } from '../../config/read-document.ts'
+import { loadStatic } from '../../config/sources.ts'
+import { defaultOptions } from './contract.ts'
+import { dynamicText, staticText } from './sluice-config.ts'
+
+const options = { ...defaultOptions(9001, null), hasMiddlewares: true, isCoalescing: true }
+
+test.each(['node', 'uws'] as const)(
+  'The static file for %s is accepted without a warning.',
+  (engine) => {
+    const text = staticText({ ...options, engine }, { web: 8001, admin: 8002 }, '/srv/dynamic.yml')
+    const readFile = (path: string): string | null => (path === '/srv/sluice.yml' ? text : null)
+    const argv = ['--configFile=sluice.yml']
+    const loaded = loadStatic({ argv, env: {}, cwd: '/srv', readFile, cores: 2 })
+    expect(loaded.problems).toEqual([])
+    expect(loaded.config.workers).toBe(1)
+    expect(loaded.config.entryPoints['web']?.engine).toBe(engine)
+    expect(loaded.config.accessLog ?? null).toBe(null)
+  },
+)
+
+test.each([0, 100])('The routing file with %d routes is accepted without a warning.', (routes) => {
+  const document = readDocument(parseLocated(dynamicText({ ...options, routes }, 3), 'dynamic.yml'))
+  expect(document.problems).toEqual([])
+  const objects = [
+    document.routers,
+    document.services,
+    document.middlewares,
+    document.serversTransports,
+  ]
+  expect(objects.map((found) => found.length)).toEqual([(routes || 1) + 1, 1, 4, 1])
+  for (const found of objects.flat()) {
+    expect(found).toMatchObject({ errors: [], warnings: [] })
+    expect(found.config).not.toBe(null)
+  }
+})
