@@ -69,7 +69,8 @@ describe('errors', () => {
   it('names the request headers that the service may see', () => {
     const some = replacementFor({ errorRequestHeaders: ['Accept', 'X-Id'] }, 500)
     expect(some?.requestHeaders).toEqual(['accept', 'x-id'])
-    expect(replacementFor({ errorRequestHeaders: [] }, 500)?.requestHeaders).toBe(null)
+    expect(replacementFor({ errorRequestHeaders: [] }, 500)?.requestHeaders).toEqual([])
+    expect(replacementFor({ errorRequestHeaders: null }, 500)?.requestHeaders).toBe(null)
   })
 
   it('keeps a response whose status is not asked for', () => {

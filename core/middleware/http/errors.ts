@@ -14,7 +14,7 @@ export interface ErrorsOptions {
   readonly statusRewrites?: Readonly<Record<string, number>> | undefined // '502-504': 500
   readonly service: string
   readonly query?: string | undefined
-  readonly errorRequestHeaders?: readonly string[] | undefined // none: all
+  readonly errorRequestHeaders?: readonly string[] | null | undefined // null: all
 }
 
 interface StatusRange {
@@ -49,7 +49,7 @@ export class Errors extends RequestMiddleware {
 
   constructor(name: string, options: ErrorsOptions) {
     super(name)
-    const headers = options.errorRequestHeaders ?? []
+    const headers = options.errorRequestHeaders ?? null
     const rewrites = Object.entries(options.statusRewrites ?? {})
     this.ranges = options.status.map((text) => rangeOf(text, 0)).filter(isRange)
     this.rewrites = rewrites
@@ -58,7 +58,7 @@ export class Errors extends RequestMiddleware {
       .sort((a, b) => a.to - a.from - (b.to - b.from))
     this.service = options.service
     this.query = options.query ?? ''
-    this.requestHeaders = headers.length === 0 ? null : lowerCase(headers)
+    this.requestHeaders = headers === null ? null : lowerCase(headers)
   }
 
   onRequest(_exchange: Exchange): Verdict {
