@@ -1,0 +1,64 @@
+// What config hands over for a middleware is what core expects: checked by the compiler, kept by this file.
+
+import { expect, test } from 'vitest'
+import type { BuiltKind, MiddlewareOptions } from '../../config/dynamic/middlewares.ts'
+import { builtKinds } from '../../config/dynamic/middlewares.ts'
+import { middlewareKinds } from '../../core/middleware/build.ts'
+import type { AddPrefixOptions } from '../../core/middleware/http/add-prefix.ts'
+import type { EncodedCharactersOptions } from '../../core/middleware/http/encoded-characters.ts'
+import type { ErrorsOptions } from '../../core/middleware/http/errors.ts'
+import type { HeadersOptions } from '../../core/middleware/http/headers.ts'
+import type { InFlightReqOptions } from '../../core/middleware/http/in-flight-req.ts'
+import type { IpAllowListOptions } from '../../core/middleware/http/ip-allow-list.ts'
+import type { RedirectRegexOptions } from '../../core/middleware/http/redirect-regex.ts'
+import type { RedirectSchemeOptions } from '../../core/middleware/http/redirect-scheme.ts'
+import type {
+  ReplacePathOptions,
+  ReplacePathRegexOptions,
+} from '../../core/middleware/http/replace-path.ts'
+import type {
+  StripPrefixOptions,
+  StripPrefixRegexOptions,
+} from '../../core/middleware/http/strip-prefix.ts'
+
+interface CoreOptions {
+  addPrefix: AddPrefixOptions
+  stripPrefix: StripPrefixOptions
+  stripPrefixRegex: StripPrefixRegexOptions
+  replacePath: ReplacePathOptions
+  replacePathRegex: ReplacePathRegexOptions
+  chain: unknown // flattened by config, never built
+  ipAllowList: IpAllowListOptions
+  ipWhiteList: IpAllowListOptions
+  headers: HeadersOptions
+  encodedCharacters: EncodedCharactersOptions
+  errors: ErrorsOptions
+  redirectRegex: RedirectRegexOptions
+  redirectScheme: RedirectSchemeOptions
+  inFlightReq: InFlightReqOptions
+}
+
+// `true` for each kind whose config type fits core's; a kind that does not fit fails `tsc`.
+const fits: {
+  [Kind in BuiltKind]: MiddlewareOptions<Kind> extends CoreOptions[Kind] ? true : never
+} = {
+  addPrefix: true,
+  stripPrefix: true,
+  stripPrefixRegex: true,
+  replacePath: true,
+  replacePathRegex: true,
+  chain: true,
+  ipAllowList: true,
+  ipWhiteList: true,
+  headers: true,
+  encodedCharacters: true,
+  errors: true,
+  redirectRegex: true,
+  redirectScheme: true,
+  inFlightReq: true,
+}
+
+test('Config accepts exactly the kinds that core can build, and chains', () => {
+  expect([...builtKinds].toSorted()).toEqual([...middlewareKinds, 'chain'].toSorted())
+  expect(Object.keys(fits).toSorted()).toEqual([...builtKinds].toSorted())
+})
