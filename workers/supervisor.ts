@@ -72,6 +72,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   private watch: NodeJS.Timeout | null = null
   private ending = false
   private ended = false
+  private serving = false // every worker has listened once
+  private isComplete = false
 
   constructor(options: SupervisorOptions) {
     super()
@@ -119,7 +121,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       : RESTART_DELAY_MS
     setTimeout(() => {
       if (this.ended || this.ending) return
-      this.startWorker(handle.index).restartDelayMs = delay
+      const next = this.startWorker(handle.index)
+      next.restartDelayMs = delay
+      next.restarts = handle.restarts + 1
       this.checkPrepared()
     }, delay)
   }
@@ -166,8 +170,26 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   private allListening(): void {
-    const first = Atomics.exchange(this.control, READY, 1) === 0
+    const first = !this.serving
+    this.serving = true
     if (first) this.emit('listening')
+    this.markReady()
+  }
+
+  // The first complete configuration was published. /ready waits for it and for all workers to listen: a
+  // gateway that knows only part of its routes must get no traffic.
+  completeConfiguration(): void {
+    this.isComplete = true
+    this.markReady()
+  }
+
+  private markReady(): void {
+    const adopted = this.handles.every((h) => h.adopted > 0)
+    if (this.serving && this.isComplete && adopted) Atomics.store(this.control, READY, 1)
+  }
+
+  get ready(): boolean {
+    return Atomics.load(this.control, READY) === 1 && !this.ending
   }
 
   // ---- generations

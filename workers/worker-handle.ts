@@ -13,6 +13,7 @@ export class WorkerHandle {
   isAlive = true
   listening = false
   drained = false
+  restarts = 0 // how often this place was filled again
   prepared = 0 // the last generation that it has built
   adopted = 0 // the generation that it serves by
   restartDelayMs = 50

@@ -1,0 +1,57 @@
+# Sluice. `make` lists what there is to do; each target works alone on a fresh machine (Node >= 20, npm).
+
+.DEFAULT_GOAL := help
+NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
+VITEST := $(NODE) node_modules/vitest/vitest.mjs
+
+.PHONY: help install run test check fmt fuzz conformance bench bench-check bench-peers micro flame golden docs
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# npm ci when the lock file is newer than what is installed; the stamp lies inside node_modules.
+install: node_modules/.stamp ## install what everything else needs
+node_modules/.stamp: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+run: install ## start the gateway; ARGS="--configFile=FILE" for another than the quickstart
+	bin/sluice $(ARGS)
+
+test: install ## every test but the long suites
+	$(VITEST) run
+
+check: install ## types, linter, formatter
+	$(NODE) node_modules/typescript/bin/tsc --noEmit
+	node_modules/.bin/oxlint
+	node_modules/.bin/oxfmt --check
+
+fmt: install ## format everything
+	node_modules/.bin/oxfmt
+
+fuzz: install ## parsers and codec, for SECONDS (60)
+	SLUICE_FUZZ_SECONDS=$(or $(SECONDS),60) $(VITEST) run test/fuzz
+
+conformance: install ## HTTP/1 cases and the differential test with 1,000,000 inputs
+	SLUICE_FUZZ_RUNS=$(or $(RUNS),1000000) $(VITEST) run test/conformance
+
+bench: install ## the whole comparison; results in bench/results
+	$(NODE) bench/run.ts $(ARGS)
+
+bench-check: install ## ratios of bench/budgets.json, in minutes
+	$(NODE) bench/check.ts
+
+bench-peers: ## install the peers that are compared with (Debian)
+	apt-get install -y nginx-light haproxy caddy wrk
+
+micro: install ## codec and matcher alone
+	$(NODE) bench/micro.ts
+
+flame: install ## a flamegraph of SCENARIO into flamegraphs/
+	$(NODE) bench/flame.ts $(SCENARIO)
+
+golden: install ## write test/golden anew; read the diff
+	UPDATE_GOLDEN=1 $(VITEST) run test/config config
+
+docs: install ## write the generated pages of docs/ anew
+	$(NODE) config/compat.ts

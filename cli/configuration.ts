@@ -1,0 +1,103 @@
+// cli/configuration.ts: keeps what the providers say, compiles it when it changes, and remembers how that went.
+//
+// Owner:  the gateway (cli/gateway.ts). Not hot. Bad configuration never replaces a good one: a file that can't
+// be read keeps its last good content (config/providers/file.ts), and an object that is wrong disables only
+// itself and what needs it (config/compile.ts).
+
+import { compile } from '../config/compile.ts'
+import { factsOf, type StaticFacts } from '../config/facts.ts'
+import { emptyGeneration, type Generation, type RuntimeStatus } from '../config/generation.ts'
+import { type Located, type Problem, formatProblem } from '../config/located.ts'
+import { FileProvider } from '../config/providers/file.ts'
+import type { StaticConfig } from '../config/static.ts'
+import type { OperationsLog } from '../workers/supervisor.ts'
+
+const noStatus: RuntimeStatus = { routers: new Map(), services: new Map(), middlewares: new Map() }
+
+export class Configuration {
+  generation: Generation = emptyGeneration()
+  status: RuntimeStatus = noStatus
+  problems: readonly Problem[] = [] // of the last load; in /api/overview and sluice_config_errors
+  reloads = 0
+  lastSuccessAt = 0 // seconds since the epoch; 0 before the first
+  lastFailedAt = 0
+  complete = false // every provider has spoken once, without a file that could not be read
+  private readonly documents = new Map<string, readonly Located[]>()
+  private readonly providerProblems = new Map<string, readonly Problem[]>()
+  private readonly facts: StaticFacts
+  private readonly log: OperationsLog
+  private readonly onGeneration: (generation: Generation) => void
+  private readonly file: FileProvider | null
+  private told = new Set<string>() // problems that were written to the log already
+
+  constructor(
+    config: StaticConfig,
+    log: OperationsLog,
+    onGeneration: (generation: Generation) => void,
+  ) {
+    this.facts = factsOf(config)
+    this.log = log
+    this.onGeneration = onGeneration
+    const { file, providersThrottleDuration } = config.providers
+    this.file = file && this.fileProvider({ ...file, throttleMs: providersThrottleDuration })
+  }
+
+  private fileProvider(options: ConstructorParameters<typeof FileProvider>[0]): FileProvider {
+    return new FileProvider(options, (docs, problems) => this.update('file', docs, problems))
+  }
+
+  get providers(): string[] {
+    return this.file === null ? [] : ['File']
+  }
+
+  async start(): Promise<void> {
+    if (this.file === null) this.build()
+    else await this.file.start()
+  }
+
+  close(): void {
+    this.file?.close()
+  }
+
+  private update(provider: string, docs: readonly Located[], problems: readonly Problem[]): void {
+    this.documents.set(provider, docs)
+    this.providerProblems.set(provider, problems)
+    this.build()
+  }
+
+  private build(): void {
+    const from = performance.now()
+    const compiled = compile(this.documents, this.facts, this.generation.number + 1)
+    const fromProviders = [...this.providerProblems.values()].flat()
+    this.problems = [...fromProviders, ...compiled.problems]
+    this.generation = compiled.generation
+    this.status = compiled.status
+    const unread = fromProviders.some((problem) => problem.severity === 'error')
+    if (!unread) this.complete = true
+    this.count(unread)
+    this.report()
+    const { routers } = compiled.generation
+    const ms = (performance.now() - from).toFixed(0)
+    this.log.info(`configuration compiled: ${routers.size} routers in ${ms} ms`)
+    this.onGeneration(compiled.generation)
+  }
+
+  private count(failed: boolean): void {
+    this.reloads++
+    if (failed) this.lastFailedAt = Date.now() / 1000
+    else this.lastSuccessAt = Date.now() / 1000
+  }
+
+  // Each problem is told once, and again only after it was gone.
+  private report(): void {
+    const now = new Set<string>()
+    for (const problem of this.problems) {
+      const line = formatProblem(problem)
+      now.add(line)
+      if (this.told.has(line)) continue
+      if (problem.severity === 'error') this.log.error(line)
+      else this.log.warn(line)
+    }
+    this.told = now
+  }
+}

@@ -1,0 +1,110 @@
+// cli/gateway.ts: the running gateway: configuration, supervisor, admin server, logs and signals put together.
+//
+// Owner:  main.ts makes one. It ends the process by itself: 0 after a clean shutdown, 1 when it could not start
+//         or had to cut exchanges off.
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Configuration } from './configuration.ts'
+import { GatewayState } from './gateway-state.ts'
+import { PidFile } from './pid-file.ts'
+import { workerPlanOf } from './worker-plan.ts'
+import { AdminServer } from '../admin/server.ts'
+import type { StaticConfig } from '../config/static.ts'
+import { LogFile } from '../workers/log-file.ts'
+import { createLog, type OperationsLogFile } from '../workers/operations-log.ts'
+import { Supervisor } from '../workers/supervisor.ts'
+
+const FAREWELL_MS = 2000 // for logs to be written after the last exchange
+
+export class Gateway {
+  private readonly config: StaticConfig
+  private readonly log: OperationsLogFile
+  private readonly accessLog: LogFile | null
+  private readonly supervisor: Supervisor
+  private readonly configuration: Configuration
+  private readonly state: GatewayState
+  private readonly admin: AdminServer
+  private readonly pidFile: PidFile | null
+  private readonly directory: string // 0700: the admin socket is nobody else's
+
+  constructor(config: StaticConfig, version: string) {
+    this.config = config
+    this.log = createLog(config.log)
+    this.directory = mkdtempSync(join(tmpdir(), 'sluice-'))
+    this.accessLog = config.accessLog && new LogFile(config.accessLog.filePath || null)
+    this.supervisor = new Supervisor({
+      workers: config.workers,
+      plan: workerPlanOf(config, this.socketPath),
+      acceptGraceMs: longest(config, (cycle) => cycle.requestAcceptGraceTimeout),
+      graceMs: longest(config, (cycle) => cycle.graceTimeOut),
+      log: this.log,
+    })
+    this.configuration = new Configuration(config, this.log, (generation) => {
+      this.supervisor.publish(generation)
+      if (this.configuration.complete) this.supervisor.completeConfiguration()
+    })
+    this.state = new GatewayState(config, version, this.supervisor, this.configuration)
+    this.admin = new AdminServer(this.state)
+    this.pidFile = config.upgrade.pidFile === '' ? null : new PidFile(config.upgrade.pidFile, this.log)
+  }
+
+  private get socketPath(): string {
+    return join(this.directory, 'admin.sock')
+  }
+
+  async start(): Promise<void> {
+    this.connect()
+    this.supervisor.start()
+    await Promise.all([this.admin.listen(this.socketPath), this.configuration.start()])
+  }
+
+  private connect(): void {
+    const { supervisor } = this
+    supervisor.on('listening', () => this.listening())
+    supervisor.on('failed', (message) => this.fail(message))
+    supervisor.on('log', (lines, count) => this.accessLog?.write(lines, count))
+    supervisor.on('ended', (clean) => void this.end(clean ? 0 : 1))
+    process.on('SIGTERM', () => this.terminate())
+    process.on('SIGINT', () => this.terminate())
+    process.on('SIGUSR1', () => this.reopenLogs())
+  }
+
+  private listening(): void {
+    const points = Object.entries(this.config.entryPoints).map(([name, p]) => `${name} ${p.address}`)
+    this.log.info(`listening: ${points.join(', ')}; ${this.config.workers} workers`)
+    this.pidFile?.takeOver()
+  }
+
+  // An address that can't be listened on at the start is a mistake of whoever started us.
+  private fail(message: string): void {
+    this.log.error(`cannot listen: ${message}`)
+    void this.end(1)
+  }
+
+  private terminate(): void {
+    this.configuration.close()
+    this.supervisor.terminate()
+  }
+
+  private reopenLogs(): void {
+    this.log.reopen()
+    this.accessLog?.reopen()
+  }
+
+  private async end(code: number): Promise<void> {
+    this.pidFile?.leave()
+    rmSync(this.directory, { recursive: true, force: true })
+    setTimeout(() => process.exit(code), FAREWELL_MS).unref()
+    await this.accessLog?.close()
+    process.exit(code)
+  }
+}
+
+function longest(
+  config: StaticConfig,
+  of: (cycle: StaticConfig['entryPoints'][string]['transport']['lifeCycle']) => number,
+): number {
+  return Math.max(0, ...Object.values(config.entryPoints).map((p) => of(p.transport.lifeCycle)))
+}

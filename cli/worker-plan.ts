@@ -1,0 +1,128 @@
+// cli/worker-plan.ts: what workers are told of the install configuration, as plain data.
+//
+// Not hot: once per start. Names of keys are Traefik's on the left and ours on the right; times are ms.
+
+import { hostname } from 'node:os'
+import type { EntryPoint, StaticConfig } from '../config/static.ts'
+import {
+  ALLOW_BACKSLASH,
+  ALLOW_HASH,
+  ALLOW_NULL,
+  ALLOW_PERCENT,
+  ALLOW_QUESTION_MARK,
+  ALLOW_SEMICOLON,
+  ALLOW_SLASH,
+} from '../core/normalise.ts'
+import type { AccessLogPlan, EntryPointPlan, MetricsPlan } from '../workers/messages.ts'
+import type { SharedPlan } from '../workers/supervisor.ts'
+
+// A young generation this large is collected some ten times a second at 100,000 requests/s; at 8 MiB the
+// same load spent 1.4 % more CPU, at 32 MiB nothing less and RSS grew.
+const SEMI_SPACE_MB = 16
+
+export function workerPlanOf(config: StaticConfig, adminSocket: string): SharedPlan {
+  return {
+    entryPoints: entryPointPlans(config),
+    hostname: hostname(),
+    adminSocket,
+    metrics: metricsPlan(config),
+    accessLog: accessLogPlan(config),
+    pingTerminatingStatus: config.ping?.terminatingStatusCode ?? 503,
+    maxSemiSpaceMb: SEMI_SPACE_MB,
+  }
+}
+
+function entryPointPlans(config: StaticConfig): EntryPointPlan[] {
+  return Object.entries(config.entryPoints)
+    .filter(([, point]) => point.listen.protocol === 'tcp')
+    .map(([name, point]) => entryPointPlan(name, point, config))
+}
+
+function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): EntryPointPlan {
+  const { http, forwardedHeaders, transport, observability } = point
+  return {
+    name,
+    engine: point.engine,
+    host: point.listen.host,
+    port: point.listen.port,
+    times: timesOf(transport),
+    bounds: transport.limits,
+    sanitizePath: http.sanitizePath,
+    encodeQuerySemicolons: http.encodeQuerySemicolons,
+    allowEncoded: allowedBits(http.encodedCharacters),
+    underscoreHeaders: http.underscoreHeadersStrategy,
+    trustAll: forwardedHeaders.insecure,
+    trustedIPs: forwardedHeaders.trustedIPs,
+    notAppendXForwardedFor:
+      forwardedHeaders.notAppendXForwardedFor || config.global.notAppendXForwardedFor,
+    addXForwardedScheme: forwardedHeaders.addXForwardedSchemeHeaders,
+    connectionHeaders: forwardedHeaders.connection,
+    via: http.via,
+    accessLogs: observability.accessLogs,
+    metrics: observability.metrics,
+  }
+}
+
+function timesOf(transport: EntryPoint['transport']): EntryPointPlan['times'] {
+  const times = transport.respondingTimeouts
+  return {
+    headerTimeoutMs: times.headerTimeout,
+    idleTimeoutMs: times.idleTimeout,
+    readTimeoutMs: times.readTimeout,
+    bodyStallTimeoutMs: times.bodyStallTimeout,
+    bodyRateMin: times.bodyRateMin,
+    bodyRateGraceMs: times.bodyRateGrace,
+    writeStallTimeoutMs: times.writeStallTimeout,
+    writeTimeoutMs: times.writeTimeout,
+    keepAliveMaxRequests: transport.keepAliveMaxRequests,
+    keepAliveMaxTimeMs: transport.keepAliveMaxTime,
+  }
+}
+
+function allowedBits(allowed: EntryPoint['http']['encodedCharacters']): number {
+  return (
+    (allowed.allowEncodedSlash ? ALLOW_SLASH : 0) |
+    (allowed.allowEncodedBackSlash ? ALLOW_BACKSLASH : 0) |
+    (allowed.allowEncodedNullCharacter ? ALLOW_NULL : 0) |
+    (allowed.allowEncodedSemicolon ? ALLOW_SEMICOLON : 0) |
+    (allowed.allowEncodedPercent ? ALLOW_PERCENT : 0) |
+    (allowed.allowEncodedQuestionMark ? ALLOW_QUESTION_MARK : 0) |
+    (allowed.allowEncodedHash ? ALLOW_HASH : 0)
+  )
+}
+
+function metricsPlan(config: StaticConfig): MetricsPlan | null {
+  const prometheus = config.metrics?.prometheus
+  if (!prometheus) return null
+  return {
+    buckets: prometheus.buckets,
+    entryPoints: prometheus.addEntryPointsLabels,
+    routers: prometheus.addRoutersLabels,
+    services: prometheus.addServicesLabels,
+    internals: config.metrics!.addInternals,
+  }
+}
+
+function accessLogPlan(config: StaticConfig): AccessLogPlan | null {
+  const log = config.accessLog
+  if (!log) return null
+  const { filters, fields } = log
+  return {
+    format: log.format,
+    statusCodes: filters.statusCodes.map(rangeOf),
+    retryAttempts: filters.retryAttempts,
+    minDurationMs: filters.minDuration,
+    defaultMode: fields.defaultMode === 'drop' ? 'drop' : 'keep',
+    names: fields.names,
+    headersDefaultMode: fields.headers.defaultMode,
+    headerNames: fields.headers.names,
+    queryDefaultMode: fields.queryParameters.defaultMode,
+    internals: log.addInternals,
+  }
+}
+
+// '404' -> [404, 404], '500-599' -> [500, 599]
+function rangeOf(text: string): readonly [number, number] {
+  const [low, high] = text.split('-').map(Number)
+  return [low!, high ?? low!]
+}
