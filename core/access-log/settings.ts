@@ -31,7 +31,7 @@ export interface LineSettings {
 
 export function compileSettings(choices: LineChoices): LineSettings {
   const modeOf = (name: string) => choices.names[name] ?? choices.defaultMode
-  const kept = accessLogFields.map((f) => f.name).filter((name) => modeOf(name) !== 'drop')
+  const kept = accessLogFields.map((f) => f.name).filter((name) => modeOf(name) === 'keep') // a field can't be redacted in part
   const keeps = Object.fromEntries(accessLogFields.map((f) => [f.name, kept.includes(f.name)]))
   const named = Object.values(choices.headerNames).some((mode) => mode !== 'drop')
   const anyHeader = choices.headersDefaultMode !== 'drop' || named

@@ -1,0 +1,114 @@
+// admin/metrics/catalogue.ts: every metric that /metrics can show: name, type, labels, meaning.
+//
+// docs/metrics.md lists the same; a test holds page, table and output together. Hot: no.
+
+export interface MetricFact {
+  readonly name: string
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: readonly string[]
+}
+
+const ofEntryPoint = ['code', 'entrypoint', 'method', 'protocol']
+const ofRouter = ['code', 'method', 'protocol', 'router', 'service']
+const ofService = ['code', 'method', 'protocol', 'service']
+
+function requestFacts(family: string, what: string, labels: readonly string[]): MetricFact[] {
+  const name = `traefik_${family}_`
+  return [
+    { name: `${name}requests_total`, type: 'counter', help: `Requests ${what}.`, labels },
+    {
+      name: `${name}request_duration_seconds`,
+      type: 'histogram',
+      help: `Time from the first to the last byte of an exchange ${what}.`,
+      labels,
+    },
+    {
+      name: `${name}requests_bytes_total`,
+      type: 'counter',
+      help: `Bytes of request bodies ${what}.`,
+      labels,
+    },
+    {
+      name: `${name}responses_bytes_total`,
+      type: 'counter',
+      help: `Bytes of response bodies ${what}.`,
+      labels,
+    },
+  ]
+}
+
+function fact(
+  name: string,
+  type: 'counter' | 'gauge',
+  help: string,
+  ...labels: string[]
+): MetricFact {
+  return { name, type, help, labels }
+}
+
+// Counted by workers, in shared memory.
+export const workerFacts: readonly MetricFact[] = [
+  ...requestFacts('entrypoint', 'that arrived on an entry point', ofEntryPoint),
+  ...requestFacts('router', 'that a router took', ofRouter),
+  ...requestFacts('service', 'that a service answered', ofService),
+  fact(
+    'traefik_open_connections',
+    'gauge',
+    'Connections of clients that are open.',
+    'entrypoint',
+    'protocol',
+  ),
+  fact(
+    'traefik_service_retries_total',
+    'counter',
+    'Requests that were sent to a service once more.',
+    'service',
+  ),
+  fact('sluice_errors_total', 'counter', 'Refusals and failures by code; see errors.md.', 'code'),
+]
+
+// Known to the supervisor.
+export const gatewayFacts: readonly MetricFact[] = [
+  fact('traefik_config_reloads_total', 'counter', 'Configurations that were taken over.'),
+  fact(
+    'traefik_config_last_reload_success',
+    'gauge',
+    'When a configuration was last taken over, in seconds since the epoch.',
+  ),
+  fact('sluice_generation_number', 'gauge', 'Number of the generation that is published.'),
+  fact(
+    'sluice_generation_convergence_seconds',
+    'gauge',
+    'Time from publishing the last generation until every worker served by it.',
+  ),
+  fact('sluice_config_errors', 'gauge', 'Errors in the configuration that was loaded last.'),
+  fact('sluice_workers', 'gauge', 'Workers that serve.'),
+  fact('sluice_worker_restarts_total', 'counter', 'Workers that were replaced.'),
+  fact(
+    'sluice_worker_event_loop_delay_max_seconds',
+    'gauge',
+    'Longest turn of the event loop since the last scrape.',
+    'worker',
+  ),
+  fact('sluice_in_flight', 'gauge', 'Exchanges under way.'),
+  fact('sluice_upstream_connections', 'gauge', 'Connections to servers that are open.'),
+  fact('sluice_access_log_lost_total', 'counter', 'Access log lines that could not be written.'),
+  fact(
+    'sluice_series_overflow_total',
+    'counter',
+    'Counts without labels because a worker has no room for more series.',
+  ),
+]
+
+export const processFacts: readonly MetricFact[] = [
+  fact('process_cpu_seconds_total', 'counter', 'Processor time of all threads.'),
+  fact('process_start_time_seconds', 'gauge', 'When the process began, seconds since the epoch.'),
+  fact('process_resident_memory_bytes', 'gauge', 'Memory of the process that is in RAM.'),
+  fact('process_open_fds', 'gauge', 'File descriptors in use.'),
+  fact('process_max_fds', 'gauge', 'File descriptors that the process may use.'),
+  fact('nodejs_heap_size_total_bytes', 'gauge', "Heap of the supervisor's thread."),
+  fact('nodejs_heap_size_used_bytes', 'gauge', "Used part of the supervisor's heap."),
+  fact('nodejs_external_memory_bytes', 'gauge', "Memory bound to the supervisor's objects."),
+  fact('nodejs_version_info', 'gauge', 'Version of Node.js; the value is 1.', 'version'),
+]

@@ -1,0 +1,45 @@
+// admin/state.ts: what the admin server asks of the supervisor, and nothing more.
+//
+// The supervisor implements AdminState; everything is asked for at the moment of a request, so nothing here
+// has to be told of a change. Hot: no.
+
+import type { RuntimeStatus } from '../config/generation.ts'
+import type { Problem } from '../config/problem.ts'
+import type { StaticConfig } from '../config/static.ts'
+import type { MetricsPage } from './metrics/page.ts'
+
+export interface WorkerRow {
+  readonly index: number
+  readonly state: 'starting' | 'serving' | 'draining' | 'gone'
+  readonly generation: number // that it serves by
+  readonly connections: number
+  readonly inFlight: number
+  readonly upstreamConnections: number
+  readonly restarts: number // how often this place was filled again
+}
+
+export interface GenerationInfo {
+  readonly number: number // published last; 0 before the first
+  readonly convergenceMs: number // until every worker served by it
+  readonly loadedAt: number // milliseconds since the epoch
+}
+
+// The last attempt to load a configuration, which may have been refused.
+export interface LoadInfo {
+  readonly succeeded: boolean
+  readonly problems: readonly Problem[]
+}
+
+export interface AdminState {
+  readonly version: string
+  readonly startedAt: number // milliseconds since the epoch
+  readonly staticConfig: StaticConfig
+  readonly providers: readonly string[] // names as users know them: 'File', 'Internal'
+  readonly metrics: MetricsPage | null // null: metrics are off
+  runtime(): RuntimeStatus // of the generation that is published
+  generation(): GenerationInfo
+  lastLoad(): LoadInfo
+  workers(): readonly WorkerRow[]
+  // Whether a server may be given requests; without health checks every one may.
+  isUp(service: string, url: string): boolean
+}
