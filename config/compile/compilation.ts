@@ -42,7 +42,10 @@ export class Compilation {
 
   suggest(wanted: string, known: Iterable<string>): string {
     if (++this.suggestions > suggestionsMax) return ''
-    return nearestKey(wanted, [...known])
+    const names = [...known]
+    // The commonest slip: the name is right, but it belongs to another provider.
+    const start = `${wanted.split('@', 1)[0]}@`
+    return names.find((name) => name.startsWith(start)) ?? nearestKey(wanted, names)
   }
 }
 
