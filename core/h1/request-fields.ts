@@ -11,6 +11,7 @@ import {
   BODY_LENGTH,
   FORM_ORIGIN,
   FORM_ASTERISK,
+  SAW_ALIAS,
   SAW_EXPECT,
   SAW_HOP,
   SAW_MANAGED,
@@ -19,6 +20,7 @@ import {
 import type { Exchange } from '../exchange.ts'
 import {
   EXPECTATION,
+  HEADER_NAME,
   HEADER_VALUE,
   HOST_DOUBLE,
   HOST_INVALID,
@@ -44,6 +46,7 @@ import {
   UNKNOWN,
   UPGRADE,
 } from '../header-ids.ts'
+import type { Head } from '../headers.ts'
 import { isHostPortIn } from './host.ts'
 import {
   UPGRADE_MALFORMED,
@@ -83,7 +86,18 @@ export function readRequestFields(exchange: Exchange): number {
     const error = id === HOST ? readHost(exchange, line) : readField(exchange, line, id)
     if (error !== NONE) return error
   }
+  if ((exchange.facts & SAW_ALIAS) !== 0 && hasFramingAlias(exchange.request)) return HEADER_NAME
   return concludeRequest(exchange)
+}
+
+// "Transfer_Encoding", "Content.Length": framing to a server that folds "_" and "." into "-", as CGI does.
+function hasFramingAlias(head: Head): boolean {
+  for (let line = 0; line < head.count; line++) {
+    if (head.ids[line] !== UNKNOWN) continue
+    const name = head.nameAt(line).replace(/[-_.]+/g, '-')
+    if (name === 'transfer-encoding' || name === 'content-length' || name === 'host') return true
+  }
+  return false
 }
 
 function readHost(exchange: Exchange, line: number): number {
