@@ -83,6 +83,18 @@ export function forwardedLines(
   return cache.lines
 }
 
+// What a managed header is going to say when the request brought none: rules on it see that, as they do
+// in Traefik. '' for those that only forwardedLines knows (X-Forwarded-For is not there yet in Traefik
+// either, X-Forwarded-Server is the same for every request).
+export function impliedValue(exchange: Exchange, id: number): string {
+  const head = exchange.request
+  if (id === X_FORWARDED_HOST) return exchange.authority
+  if (id === X_REAL_IP) return withoutZone(exchange.clientAddress)
+  const proto = valueOf(head, X_FORWARDED_PROTO) || protoOf(exchange)
+  if (id === X_FORWARDED_PROTO) return proto
+  return id === X_FORWARDED_PORT ? portFor(exchange, '', proto) : ''
+}
+
 function linesFor(exchange: Exchange, policy: ForwardedPolicy): string {
   const head = exchange.request
   const address = withoutZone(exchange.clientAddress)
@@ -90,7 +102,12 @@ function linesFor(exchange: Exchange, policy: ForwardedPolicy): string {
   let lines = ''
   if (!policy.notAppendXForwardedFor) lines += extendedFor(head, address)
   lines += missing(head, X_FORWARDED_HOST, 'X-Forwarded-Host', exchange.authority)
-  lines += missing(head, X_FORWARDED_PORT, 'X-Forwarded-Port', portFor(exchange, policy, proto))
+  lines += missing(
+    head,
+    X_FORWARDED_PORT,
+    'X-Forwarded-Port',
+    portFor(exchange, policy.port, proto),
+  )
   lines += missing(head, X_FORWARDED_PROTO, 'X-Forwarded-Proto', proto)
   if (policy.addScheme) {
     lines += replaced(head, X_FORWARDED_SCHEME, 'X-Forwarded-Scheme', proto)
@@ -151,10 +168,10 @@ function isWebSocket(exchange: Exchange): boolean {
   return false
 }
 
-function portFor(exchange: Exchange, policy: ForwardedPolicy, proto: string): string {
+function portFor(exchange: Exchange, port: string, proto: string): string {
   const named = portOf(exchange.authority)
   if (named !== '') return named
-  if (policy.port !== '') return policy.port
+  if (port !== '') return port
   return proto === 'https' || proto === 'wss' || exchange.secure ? '443' : '80'
 }
 

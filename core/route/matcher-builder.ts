@@ -4,7 +4,7 @@
 // 10,000 routers are built over several turns of the event loop. Groups that no changed router touches
 // are taken over as they are; a router that is set again unchanged changes nothing.
 
-import { compileRegex, type SafeRegex } from '../regex.ts'
+import { compileRegex, literalPrefixOf, type SafeRegex } from '../regex.ts'
 import { HOST_PATTERN, branchesOf, type Branch } from './branches.ts'
 import { compilePredicate } from './predicate.ts'
 import { sameRule } from './rule.ts'
@@ -68,6 +68,7 @@ export class MatcherBuilder<T> {
     return this.pending.size === 0 && this.rebuilds.size === 0
   }
 
+  // The end of the builder: its tables now belong to the matcher and may not change any more.
   finish(): Matcher<T> {
     while (!this.buildSlice(Number.MAX_SAFE_INTEGER));
     return new Matcher(this.routes, this.groups)
@@ -142,7 +143,8 @@ export class MatcherBuilder<T> {
     }
     linkTrie(rebuild.root)
     const regex = kind === HOST_PATTERN ? this.sharedRegex(host) : null
-    const group: Group = { kind, host, regex, entries, root: rebuild.root }
+    const hostPrefix = kind === HOST_PATTERN ? literalPrefixOf(host) : ''
+    const group: Group = { kind, host, regex, hostPrefix, entries, root: rebuild.root }
     this.groups.maps[kind]!.set(host, group)
   }
 

@@ -43,12 +43,13 @@ export interface Group {
   readonly kind: HostKind
   readonly host: string
   readonly regex: SafeRegex | null // of HOST_PATTERN
+  readonly hostPrefix: string // of HOST_PATTERN: what the host must begin with; spares most expressions
   readonly entries: readonly Entry[] // best first
   readonly root: TrieNode
 }
 
 // Hosts that no rule names outright and that are remembered nevertheless; beyond that all are forgotten.
-const STRANGERS_MAX = 1024
+const STRANGERS_MAX = 4096 // about 1 MiB
 const MEMO_HOST_LENGTH_MAX = 255
 
 export class GroupTable {
@@ -96,6 +97,11 @@ export class Matcher<T> {
     return best === null ? null : (best.candidate as CompiledRoute<T>)
   }
 
+  // For tests and the heap's sake: bounded whatever clients send.
+  get hostsRemembered(): number {
+    return this.plans.size
+  }
+
   private makePlan(host: string): readonly Group[] {
     const plan = this.groupsOf(host)
     const named = this.groups.get(HOST_EXACT, host)
@@ -116,7 +122,7 @@ export class Matcher<T> {
     const label = dot > 0 ? this.groups.get(HOST_LABEL, host.slice(dot + 1)) : null
     if (label !== null) plan.push(label)
     for (const group of this.groups.maps[HOST_PATTERN]!.values()) {
-      if (group.regex!.test(host)) plan.push(group)
+      if (host.startsWith(group.hostPrefix) && group.regex!.test(host)) plan.push(group)
     }
     return plan.sort((a, b) => compareCandidates(a.entries[0]!.candidate, b.entries[0]!.candidate))
   }

@@ -4,7 +4,8 @@
 // for a regular expression. Any value of a repeated header or parameter may match (as in Go).
 
 import type { Exchange } from '../exchange.ts'
-import { DROPPED, UNKNOWN } from '../header-ids.ts'
+import { impliedValue } from '../forwarded.ts'
+import { DROPPED, MANAGED_FIRST, MANAGED_LAST, UNKNOWN } from '../header-ids.ts'
 import type { Head } from '../headers.ts'
 import { decodeQueryText, isAscii, textOfBytes } from '../percent.ts'
 import type { SafeRegex } from '../regex.ts'
@@ -18,15 +19,23 @@ export interface ValueTest {
 
 export function headerMatches(exchange: Exchange, test: ValueTest): boolean {
   const head = exchange.request
+  const managed = test.headerId >= MANAGED_FIRST && test.headerId <= MANAGED_LAST
+  if (managed && head.get(test.name) === null) {
+    const implied = impliedValue(exchange, test.headerId)
+    return implied !== '' && isWanted(implied, test)
+  }
   for (let line = 0; line < head.count; line++) {
     if (isLine(head, line, test) && lineMatches(head, line, test)) return true
   }
   for (let i = 0; i < head.extraCount; i++) {
     if (head.extraNames[i]!.toLowerCase() !== test.name) continue
-    const value = head.extraValues[i]!
-    if (test.regex === null ? value === test.value : test.regex.test(readable(value))) return true
+    if (isWanted(head.extraValues[i]!, test)) return true
   }
   return false
+}
+
+function isWanted(value: string, test: ValueTest): boolean {
+  return test.regex === null ? value === test.value : test.regex.test(readable(value))
 }
 
 function isLine(head: Head, line: number, test: ValueTest): boolean {
