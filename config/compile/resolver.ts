@@ -30,7 +30,10 @@ export class Resolver {
   readonly services = new Map<string, ServicePlan>()
   readonly transports = new Map<string, TransportPlan>()
   private readonly shared: Compilation
-  private readonly known = new Map<string, Resolved>()
+  private readonly known = {
+    middleware: new Map<string, Resolved>(),
+    service: new Map<string, Resolved>(),
+  }
   private readonly open: string[] = [] // keys between the start of the walk and here
 
   constructor(shared: Compilation) {
@@ -38,7 +41,7 @@ export class Resolver {
     for (const plan of shared.facts.internalMiddlewares) this.addMiddleware(plan)
     for (const name of shared.facts.internalServices) {
       this.services.set(name, { kind: 'internal', name })
-      this.known.set(`service ${name}`, { errors: [], flat: [] })
+      this.known.service.set(name, { errors: [], flat: [] })
     }
     this.transports.set('', shared.facts.defaultTransport)
     for (const entry of shared.merged.transports.values()) this.addTransport(entry)
@@ -46,7 +49,7 @@ export class Resolver {
 
   addMiddleware(plan: MiddlewarePlan): void {
     this.middlewares.set(plan.name, plan)
-    this.known.set(`middleware ${plan.name}`, { errors: [], flat: [plan.name] })
+    this.known.middleware.set(plan.name, { errors: [], flat: [plan.name] })
   }
 
   resolveAll(): void {
@@ -122,9 +125,9 @@ export class Resolver {
 
   // Null when there is no such object.
   resolve(kind: Kind, name: string): Resolved | null {
-    const key = `${kind} ${name}`
-    const before = this.known.get(key)
+    const before = this.known[kind].get(name)
     if (before !== undefined) return before
+    const key = `${kind} ${name}`
     const circle = this.open.indexOf(key)
     if (circle !== -1) {
       const way = [...this.open.slice(circle), key].map((step) => step.split(' ')[1]).join(' -> ')
@@ -136,7 +139,7 @@ export class Resolver {
     this.open.push(key)
     const resolved = kind === 'middleware' ? this.middleware(name) : this.service(name)
     this.open.pop()
-    if (resolved !== null) this.known.set(key, resolved)
+    if (resolved !== null) this.known[kind].set(name, resolved)
     return resolved
   }
 

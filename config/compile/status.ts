@@ -1,4 +1,6 @@
-// config/compile/status.ts: what the API tells about each router, service and middleware. Hot: no.
+// config/compile/status.ts: what the API tells about each router, service and middleware.
+//
+// Definitions are taken from the documents when somebody looks at them. Hot: no.
 
 import type { ObjectStatus, RuntimeStatus } from '../generation.ts'
 import type { Entry, Merged } from '../merge.ts'
@@ -36,7 +38,9 @@ function routerStatus(draft: Draft): ObjectStatus {
     error: errors.length > 0 ? [...errors] : [...warnings],
     using: draft.entryPoints,
     usedBy: [],
-    definition: entry === null ? null : definitionOf(entry),
+    get definition() {
+      return entry === null ? null : definitionOf(entry)
+    },
   }
 }
 
@@ -76,7 +80,9 @@ function statusMap(
       error: errors.length > 0 ? errors : entry.warnings,
       using: [],
       usedBy: usedBy.get(`${kind} ${name}`) ?? [],
-      definition: definitionOf(entry),
+      get definition() {
+        return definitionOf(entry)
+      },
     })
   }
   return map
