@@ -120,13 +120,13 @@ function title(text: string): string {
   })
 }
 
-function trimSet(text: string, set: string, left: boolean, right: boolean): string {
+function trimSet(text: string, set: string): string {
   const characters = [...text]
   const cut = new Set(set)
   let start = 0
   let end = characters.length
-  while (left && start < end && cut.has(characters[start]!)) start++
-  while (right && end > start && cut.has(characters[end - 1]!)) end--
+  while (start < end && cut.has(characters[start]!)) start++
+  while (end > start && cut.has(characters[end - 1]!)) end--
   return characters.slice(start, end).join('')
 }
 
@@ -137,7 +137,7 @@ export const textFunctions: FunctionTable = {
   lower: texts(1, (text) => text!.toLowerCase()),
   title: texts(1, (text) => title(text!)),
   trim: texts(1, (text) => text!.trim()),
-  trimAll: texts(2, (set, text) => trimSet(text!, set!, true, true)),
+  trimAll: texts(2, (set, text) => trimSet(text!, set!)),
   trimPrefix: texts(2, (cut, text) => (text!.startsWith(cut!) ? text!.slice(cut!.length) : text!)),
   trimSuffix: texts(2, (cut, text) =>
     cut !== '' && text!.endsWith(cut!) ? text!.slice(0, -cut!.length) : text!,
