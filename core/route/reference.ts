@@ -119,10 +119,10 @@ function decoded(raw: string): string | null {
 // Dotted IPv4 only, which is all that the property test asks about.
 function isInside(cidr: string, address: string): boolean {
   const [base, width = '32'] = cidr.split('/')
-  const bits = (text: string): string =>
-    text
-      .split('.')
-      .map((part) => Number(part).toString(2).padStart(8, '0'))
-      .join('')
-  return bits(base!).slice(0, Number(width)) === bits(address).slice(0, Number(width))
+  return bitsOf(base!).slice(0, Number(width)) === bitsOf(address).slice(0, Number(width))
+}
+
+function bitsOf(address: string): string {
+  const bytes = address.split('.').map((part) => Number(part).toString(2).padStart(8, '0'))
+  return bytes.join('')
 }
