@@ -39,7 +39,13 @@ export class Configuration {
     this.log = log
     this.onGeneration = onGeneration
     const { file, providersThrottleDuration } = config.providers
-    this.file = file && this.fileProvider({ ...file, throttleMs: providersThrottleDuration })
+    this.file =
+      file &&
+      this.fileProvider({
+        ...file,
+        throttleMs: providersThrottleDuration,
+        environment: process.env,
+      })
   }
 
   private fileProvider(options: ConstructorParameters<typeof FileProvider>[0]): FileProvider {

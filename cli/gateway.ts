@@ -47,7 +47,8 @@ export class Gateway {
     })
     this.state = new GatewayState(config, version, this.supervisor, this.configuration)
     this.admin = new AdminServer(this.state)
-    this.pidFile = config.upgrade.pidFile === '' ? null : new PidFile(config.upgrade.pidFile, this.log)
+    this.pidFile =
+      config.upgrade.pidFile === '' ? null : new PidFile(config.upgrade.pidFile, this.log)
   }
 
   private get socketPath(): string {
@@ -72,7 +73,9 @@ export class Gateway {
   }
 
   private listening(): void {
-    const points = Object.entries(this.config.entryPoints).map(([name, p]) => `${name} ${p.address}`)
+    const points = Object.entries(this.config.entryPoints).map(
+      ([name, p]) => `${name} ${p.address}`,
+    )
     this.log.info(`listening: ${points.join(', ')}; ${this.config.workers} workers`)
     this.pidFile?.takeOver()
   }

@@ -10,6 +10,7 @@ import type { Downstream } from './downstream/contract.ts'
 import type { EntryPoint } from './entry-point.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
+import type { Passed, Stage } from './stages.ts'
 import type { H1Connection } from './upstream/h1.ts'
 import type { Server } from './upstream/server.ts'
 
@@ -28,19 +29,13 @@ export class LiveExchange extends Exchange {
   replaced = false // the response comes from a Replacement (errors middleware)
   attempts = 0
   triedServer = -1
-  leaf: LiveService | null = null // the load balancer below any weighted services
   countedBy: RequestSeries | null = null
   plainPath = '' // the path before a server's own was put in front of it; '' when none was
   replacementStatus = 0 // what the client sees of a replaced response
+  replacementHeaders: readonly string[] | null = null // of the request for it; null = all
   tunnelEnds = 0 // halves of a tunnel that have ended
-  outer: Passed | null = null // parents that it came through, innermost first
-}
-
-// A parent router whose middlewares an exchange has passed before it was matched again.
-export interface Passed {
-  readonly router: LiveRouter
-  readonly step: number
-  readonly outer: Passed | null
+  stage: Stage | null = null // the list of middlewares that `step` counts in
+  outer: Passed | null = null // stages before it, innermost first
 }
 
 const POOL_MAX = 4096 // beyond this, a burst's exchanges are left to the garbage collector
@@ -63,11 +58,12 @@ export function leaseExchange(): LiveExchange {
   exchange.replaced = false
   exchange.attempts = 0
   exchange.triedServer = -1
-  exchange.leaf = null
   exchange.countedBy = null
   exchange.plainPath = ''
   exchange.replacementStatus = 0
+  exchange.replacementHeaders = null
   exchange.tunnelEnds = 0
+  exchange.stage = null
   exchange.outer = null
   return exchange
 }

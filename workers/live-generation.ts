@@ -21,8 +21,9 @@ import type { WorkerContext } from './context.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import { LiveService, ServiceCell } from './live-service.ts'
 import type { Slice } from './messages.ts'
+import type { Stage } from './stages.ts'
 
-export class LiveRouter implements Route {
+export class LiveRouter implements Route, Stage {
   readonly name: string
   readonly plan: RouterPlan
   readonly middlewares: readonly Middleware[] | null
@@ -53,6 +54,10 @@ export class LiveRouter implements Route {
     const labels = { router: plan.name, service: plan.service }
     const series = this.counted && metrics !== null && metrics.routers
     this.series = series ? context.requestSeries('router', labels) : null
+  }
+
+  service(): LiveService | null {
+    return this.cell === null ? null : this.cell.current
   }
 }
 
@@ -133,7 +138,10 @@ export class GenerationBuilder {
 
   // After the last slice: a bounded piece of what is left; true when the generation is complete.
   finishStep(operationsMax: number): boolean {
-    this.stale ??= this.findStale()
+    if (this.stale === null) {
+      this.stale = this.findStale()
+      this.renewServices()
+    }
     for (let i = 0; i < 100; i++) {
       const plan = this.stale.pop()
       if (plan === undefined) break
@@ -148,7 +156,9 @@ export class GenerationBuilder {
 
   private setService(plan: ServicePlan): void {
     const cell = this.cellOf(plan.name)
-    const service = new LiveService(plan, this.context, this.transportOf, this.cellOf)
+    const names = plan.kind === 'internal' ? [] : plan.middlewares
+    const own = names.map((name) => this.buildMiddleware(name, plan.name))
+    const service = new LiveService(plan, this.context, this.transportOf, this.cellOf, own)
     this.next.changedCells.push({ cell, service })
   }
 
@@ -217,6 +227,17 @@ export class GenerationBuilder {
     for (const name of [...this.touched, ...stale.keys()]) this.addParents(name, stale)
     for (const name of this.touched) stale.delete(name)
     return [...stale.values()]
+  }
+
+  // Services whose middlewares changed though they did not.
+  private renewServices(): void {
+    if (this.changedMiddlewares.size === 0) return
+    const renewed = new Set(this.next.changedCells.map(({ cell }) => cell.name))
+    for (const [name, cell] of this.next.cells) {
+      const plan = cell.current?.plan
+      if (plan === undefined || plan.kind === 'internal' || renewed.has(name)) continue
+      if (plan.middlewares.some((m) => this.changedMiddlewares.has(m))) this.setService(plan)
+    }
   }
 
   private addParents(name: string, stale: Map<string, RouterPlan>): void {

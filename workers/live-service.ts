@@ -14,6 +14,8 @@ import { REQUESTS, type RequestSeries } from '../core/shared/series.ts'
 import type { WorkerContext } from './context.ts'
 import { internalAnswers } from './internal.ts'
 import type { LiveExchange } from './live-exchange.ts'
+import type { Stage } from './stages.ts'
+import type { Middleware } from '../core/middleware/contract.ts'
 import type { Server } from './upstream/server.ts'
 
 export class ServiceCell {
@@ -32,6 +34,7 @@ export class LiveService {
   readonly servers: readonly Server[]
   readonly state: ServiceState
   readonly series: RequestSeries | null
+  readonly stage: Stage | null // its own middlewares; null when it has none
   private readonly balancer: Balancer
   private readonly children: readonly ServiceCell[] | null
   private readonly passHostHeader: boolean
@@ -43,39 +46,41 @@ export class LiveService {
     context: WorkerContext,
     transportOf: (name: string) => TransportPlan,
     cellOf: (name: string) => ServiceCell,
+    middlewares: readonly Middleware[],
   ) {
     this.name = plan.name
     this.plan = plan
     this.internal = plan.kind === 'internal' ? (internalAnswers.get(plan.name) ?? null) : null
     this.children = plan.kind === 'weighted' ? plan.services.map((s) => cellOf(s.name)) : null
     this.servers = serversOf(plan, context, transportOf)
-    this.state = new ServiceState(
-      this.children === null ? this.servers : this.children.map(childState),
-    )
+    this.state = stateOf(plan, this.servers, this.children)
     this.balancer = balancerOf(plan, this.servers, this.children, context.plan.index)
     this.passHostHeader = plan.kind !== 'loadBalancer' || plan.passHostHeader
     const keeps = plan.kind === 'loadBalancer' && plan.servers.some((s) => s.preservePath)
     this.preserves = keeps ? plan.servers.map((s) => s.preservePath) : null
     this.series = seriesOf(plan, context)
+    this.stage = middlewares.length > 0 ? new ServiceStage(this, middlewares) : null
   }
 
-  // The server for this exchange, through any levels of weighted services; null when none can be used.
+  get isWeighted(): boolean {
+    return this.children !== null
+  }
+
+  // The child of a weighted service that takes this exchange; null when none can.
+  pickChild(exchange: LiveExchange): LiveService | null {
+    const index = this.balancer.pick(exchange, -1)
+    return index < 0 ? null : this.children![index]!.current
+  }
+
+  // The server for this exchange; null when none can be used.
   pick(exchange: LiveExchange): Server | null {
-    let service: LiveService = this
-    while (service.children !== null) {
-      const index = service.balancer.pick(exchange, -1)
-      const child = index < 0 ? null : service.children[index]!.current
-      if (child === null) return null
-      service = child
-    }
-    exchange.leaf = service
-    exchange.serviceName = service.name
-    exchange.countedBy = service.series
-    let index = service.balancer.pick(exchange, exchange.triedServer)
-    if (index < 0 && exchange.triedServer >= 0) index = service.balancer.pick(exchange, -1)
+    exchange.serviceName = this.name
+    exchange.countedBy = this.series
+    let index = this.balancer.pick(exchange, exchange.triedServer)
+    if (index < 0 && exchange.triedServer >= 0) index = this.balancer.pick(exchange, -1)
     if (index < 0) return null
     exchange.triedServer = index
-    return service.servers[index]!
+    return this.servers[index]!
   }
 
   // What the server shall see as Host and path.
@@ -105,6 +110,39 @@ export class LiveService {
     for (const server of this.servers) if (--server.users === 0) server.retire()
   }
 }
+
+class ServiceStage implements Stage {
+  readonly middlewares: readonly Middleware[]
+  readonly hasResponse: boolean
+  readonly hasFinish: boolean
+  readonly children = null
+  private readonly behind: LiveService
+
+  constructor(behind: LiveService, middlewares: readonly Middleware[]) {
+    this.behind = behind
+    this.middlewares = middlewares
+    this.hasResponse = middlewares.some((m) => m.hasResponse)
+    this.hasFinish = middlewares.some((m) => m.hasFinish)
+  }
+
+  service(): LiveService {
+    return this.behind
+  }
+}
+
+// Whether the service can take an exchange at all; what has weight 0 does not count.
+function stateOf(
+  plan: ServicePlan,
+  servers: readonly Server[],
+  children: readonly ServiceCell[] | null,
+): ServiceState {
+  if (plan.kind === 'internal') return new ServiceState([alwaysUp])
+  const targets = children === null ? servers : children.map(childState)
+  const weights = plan.kind === 'weighted' ? plan.services : plan.servers
+  return new ServiceState(targets.filter((_, i) => weights[i]!.weight > 0))
+}
+
+const alwaysUp = { up: true }
 
 // A cell answers for whatever service it holds at the moment.
 function childState(cell: ServiceCell): { readonly up: boolean } {

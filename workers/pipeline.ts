@@ -43,13 +43,18 @@ import {
   UPSTREAM_DONE,
 } from '../core/exchange.ts'
 import { forwardedLines, stripManaged } from '../core/forwarded.ts'
+import { HOST } from '../core/header-ids.ts'
 import type { Head } from '../core/headers.ts'
 import { dropHopByHop, requestHead } from '../core/h1/write.ts'
 import { statusPhrase } from '../core/h1/status.ts'
-import { ANSWERED, NEXT, REPLACE, type Replacement } from '../core/middleware/contract.ts'
+import { ANSWERED, NEXT, type Replacement } from '../core/middleware/contract.ts'
 import { normalise } from '../core/normalise.ts'
+import type { Matcher } from '../core/route/matcher.ts'
 import type { WorkerContext } from './context.ts'
-import { type LiveExchange, finishHalf, releaseExchange } from './live-exchange.ts'
+import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
+import { enterStage, hasPassed, responsePhases } from './stages.ts'
+import type { Server } from './upstream/server.ts'
+import { type LiveExchange } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
 
@@ -64,6 +69,7 @@ let context: WorkerContext
 
 export function install(worker: WorkerContext): void {
   context = worker
+  installEndings(worker)
 }
 
 // ---- from the engine
@@ -84,6 +90,7 @@ export function begin(exchange: LiveExchange): void {
   if (router === null) return refuse(exchange, NO_ROUTER)
   exchange.router = router
   exchange.route = router
+  exchange.stage = router
   run(exchange)
 }
 
@@ -94,55 +101,92 @@ export function beginRefused(exchange: LiveExchange, code: number): void {
   refuse(exchange, code)
 }
 
-// Runs what is left of the middlewares and forwards. Whoever made an exchange WAIT calls it again.
+// Runs what is left of the current stage's middlewares and goes on to what is behind it. Whoever made an
+// exchange WAIT calls it again.
 export function run(exchange: LiveExchange): void {
-  const middlewares = exchange.router!.middlewares
+  const stage = exchange.stage!
+  const { middlewares } = stage
   if (middlewares !== null) {
     while (exchange.step < middlewares.length) {
       const middleware = middlewares[exchange.step]!
       exchange.step++ // before the call: a middleware that waits resumes after itself
       const verdict = middleware.onRequest(exchange)
       if (verdict === NEXT) continue
-      if (verdict === ANSWERED) sendAnswer(exchange)
+      if (verdict === ANSWERED) answered(exchange)
       return
     }
   }
-  const { children } = exchange.router!
-  if (children === null) {
-    const service = exchange.router!.cell!.current
-    return service === null ? refuse(exchange, NO_SERVER) : forward(exchange, service)
-  }
+  if (stage.children !== null) return runChild(exchange, stage.children)
+  const service = stage.service()
+  if (service === null) refuse(exchange, NO_SERVER)
+  else forward(exchange, service)
+}
+
+function answered(exchange: LiveExchange): void {
+  if (exchange.error !== 0) context.countError(exchange.error)
+  sendAnswer(exchange)
+}
+
+function runChild(exchange: LiveExchange, children: Matcher<LiveRouter>): void {
   const child = children.match(exchange)
   if (child === null) return refuse(exchange, NO_ROUTER)
-  exchange.outer = { router: exchange.router!, step: exchange.step, outer: exchange.outer }
   exchange.router = child
   exchange.route = child
-  exchange.step = 0
+  enterStage(exchange, child)
   run(exchange) // at the most as deep as routers nest, which config bounds
 }
 
+// Services with middlewares of their own are stages too; weighted services lead to their children.
 function forward(exchange: LiveExchange, service: LiveService): void {
   exchange.service = service
+  if (service.stage !== null && !hasPassed(exchange, service.stage)) {
+    enterStage(exchange, service.stage)
+    return run(exchange)
+  }
   if (service.internal !== null) {
     service.internal(exchange, context)
     return sendAnswer(exchange)
   }
+  if (service.isWeighted) {
+    const child = service.pickChild(exchange)
+    return child === null ? refuse(exchange, NO_SERVER) : forward(exchange, child)
+  }
   const server = service.pick(exchange)
-  if (server === null) return refuse(exchange, NO_SERVER)
+  if (server === null) refuse(exchange, NO_SERVER)
+  else sendTo(exchange, service, server)
+}
+
+function sendTo(exchange: LiveExchange, service: LiveService, server: Server): void {
+  exchange.wantsUpgrade = (exchange.facts & SAW_UPGRADE) !== 0 && exchange.bodyKind === BODY_NONE
+  service.readdress(exchange, server)
+  const head = headToSend(exchange)
+  if (head === '') return refuse(exchange, REWRITE_INVALID)
   exchange.server = server
   exchange.serverUrl = server.url
   server.inFlight++
-  exchange.wantsUpgrade = (exchange.facts & SAW_UPGRADE) !== 0 && exchange.bodyKind === BODY_NONE
-  service.readdress(exchange, server)
-  const { forwarding } = exchange.point!
-  const head = requestHead(
-    exchange,
-    forwardedLines(exchange, forwarding, exchange.downstream!.forwarded),
-  )
-  if (head === '') return refuse(exchange, REWRITE_INVALID)
   exchange.requestHeld = exchange.bodyKind !== BODY_NONE
   server.send(exchange, head)
   if (exchange.upstream !== null) exchange.requestHeld = false
+}
+
+function headToSend(exchange: LiveExchange): string {
+  if (exchange.replacementHeaders !== null)
+    return headOfReplacement(exchange, exchange.replacementHeaders)
+  const { forwarding } = exchange.point!
+  return requestHead(exchange, forwardedLines(exchange, forwarding, exchange.downstream!.forwarded))
+}
+
+// Only these headers go to the service that replaces the response. The others stay in the exchange, whose
+// middlewares may still look at them (CORS asks for Origin in its response phase).
+function headOfReplacement(exchange: LiveExchange, kept: readonly string[]): string {
+  const { request } = exchange
+  const ids = request.ids.slice()
+  for (let line = 0; line < request.count; line++) {
+    if (ids[line] !== HOST && !kept.includes(request.nameAt(line))) request.drop(line)
+  }
+  const head = requestHead(exchange, forwardedLines(exchange, exchange.point!.forwarding, null))
+  request.ids.set(ids)
+  return head
 }
 
 // A connection is there for an exchange that had to wait for one.
@@ -284,13 +328,11 @@ function isIdempotent(methodId: number): boolean {
 
 // Sends exchange.response through the response phases of the middlewares that the request has passed.
 function sendHead(exchange: LiveExchange): void {
-  const router = exchange.router
-  if (
-    router !== null &&
-    (router.hasResponse || exchange.outer !== null) &&
-    !responsePhases(exchange)
-  )
-    return
+  const stage = exchange.stage
+  if (stage !== null && (stage.hasResponse || exchange.outer !== null)) {
+    const replacement = responsePhases(exchange)
+    if (replacement !== null && replace(exchange, replacement)) return
+  }
   if (exchange.replaced) takeReplacementStatus(exchange)
   exchange.wroteHead = true
   exchange.downstream!.sendHead(exchange)
@@ -302,34 +344,12 @@ function takeReplacementStatus(exchange: LiveExchange): void {
   exchange.reason = ''
 }
 
-// False: the response was replaced.
-function responsePhases(exchange: LiveExchange): boolean {
-  if (!phasesOf(exchange, exchange.router!, exchange.step)) return false
-  for (let passed = exchange.outer; passed !== null; passed = passed.outer) {
-    if (!phasesOf(exchange, passed.router, passed.step)) return false
-  }
-  return true
-}
-
-function phasesOf(exchange: LiveExchange, router: LiveRouter, step: number): boolean {
-  if (!router.hasResponse) return true
-  const middlewares = router.middlewares!
-  for (let i = step - 1; i >= 0; i--) {
-    const middleware = middlewares[i]!
-    if (!middleware.hasResponse || middleware.onResponse(exchange) !== REPLACE) continue
-    if (exchange.replaced) continue // an error page is not replaced by another one
-    const replacement = middleware.replacement(exchange)
-    const service = replacement && context.generation.service(replacement.service)
-    if (!replacement || !service) continue
-    replace(exchange, service, replacement)
-    return false
-  }
-  return true
-}
-
-// Asks another service, with GET and without body, for the response.
-function replace(exchange: LiveExchange, service: LiveService, by: Replacement): void {
+// Asks another service, with GET and without body, for the response. False: there is no such service.
+function replace(exchange: LiveExchange, by: Replacement): boolean {
+  const service = context.generation.service(by.service)
+  if (service === null) return false
   exchange.replaced = true
+  exchange.replacementHeaders = by.requestHeaders
   exchange.replacementStatus = by.status !== 0 ? by.status : exchange.status
   if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
   leaveServer(exchange)
@@ -343,6 +363,7 @@ function replace(exchange: LiveExchange, service: LiveService, by: Replacement):
   exchange.pathChanged = true
   exchange.answerBody = ''
   forward(exchange, service)
+  return true
 }
 
 // Sends what exchange.answer() has set.
@@ -392,79 +413,6 @@ export function upstreamSwitched(exchange: LiveExchange): void {
   dropHopByHop(exchange.response, true)
   sendHead(exchange)
   downstream.beginTunnel(exchange)
-}
-
-export function tunnelFromUpstream(
-  exchange: LiveExchange,
-  bytes: Buffer,
-  from: number,
-  to: number,
-): boolean {
-  exchange.responseBytes += to - from
-  const downstream = exchange.downstream
-  return downstream === null || downstream.tunnelSend(exchange, bytes, from, to)
-}
-
-export function tunnelFromDownstream(
-  exchange: LiveExchange,
-  bytes: Buffer,
-  from: number,
-  to: number,
-): boolean {
-  exchange.requestBytes += to - from
-  return exchange.upstream === null || exchange.upstream.tunnelSend(bytes, from, to)
-}
-
-// One side will send no more; the other may still. The tunnel ends when both have ended.
-export function tunnelUpstreamEnded(exchange: LiveExchange): void {
-  exchange.tunnelEnds |= UPSTREAM_DONE
-  exchange.downstream?.tunnelEnd(exchange)
-  closeTunnel(exchange)
-}
-
-export function tunnelDownstreamEnded(exchange: LiveExchange): void {
-  exchange.tunnelEnds |= DOWNSTREAM_DONE
-  exchange.upstream?.tunnelEnd()
-  closeTunnel(exchange)
-}
-
-function closeTunnel(exchange: LiveExchange): void {
-  if (exchange.tunnelEnds !== (DOWNSTREAM_DONE | UPSTREAM_DONE)) return
-  const downstream = exchange.downstream
-  exchange.downstream = null
-  leaveUpstream(exchange)
-  downstream?.tunnelClosed(exchange)
-  finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
-}
-
-// ---- endings
-
-function leaveUpstream(exchange: LiveExchange): void {
-  exchange.upstream?.cancel(exchange)
-  leaveServer(exchange)
-}
-
-function leaveServer(exchange: LiveExchange): void {
-  if (exchange.server === null) return
-  exchange.server.inFlight--
-  exchange.server = null
-}
-
-function finish(exchange: LiveExchange, half: number): void {
-  if (!finishHalf(exchange, half)) return
-  if (exchange.point !== null) context.account(exchange)
-  if (exchange.router !== null) finishPhases(exchange, exchange.router, exchange.step)
-  for (let passed = exchange.outer; passed !== null; passed = passed.outer) {
-    finishPhases(exchange, passed.router, passed.step)
-  }
-  releaseExchange(exchange)
-}
-
-function finishPhases(exchange: LiveExchange, router: LiveRouter, step: number): void {
-  if (!router.hasFinish) return
-  const middlewares = router.middlewares!
-  for (let i = step - 1; i >= 0; i--)
-    if (middlewares[i]!.hasFinish) middlewares[i]!.onFinish(exchange)
 }
 
 // A defect: something threw while it worked for this exchange. The client gets a 500 if it can.

@@ -14,7 +14,8 @@
 import type { CoalescePlan } from '../../config/generation.ts'
 import { BODY_NONE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS } from '../../core/exchange.ts'
 import type { LiveExchange } from '../live-exchange.ts'
-import { BUSY, CLOSED, type H1Connection, IDLE } from './h1.ts'
+import type { H1Connection } from './h1.ts'
+import { BUSY, CLOSED, IDLE } from './phases.ts'
 import type { Server } from './server.ts'
 
 const PROVING = 0

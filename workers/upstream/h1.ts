@@ -13,80 +13,22 @@
 // the first one wait in `queue`, and bytes behind a response are the next response; see coalesce.ts.
 
 import { Buffer } from 'node:buffer'
-import {
-  UPSTREAM_HEADER_TIMEOUT,
-  UPSTREAM_MALFORMED,
-  UPSTREAM_RESET,
-  UPSTREAM_STALL,
-  UPSTREAM_UPGRADE,
-} from '../../core/errors.ts'
-import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH, BODY_NONE } from '../../core/exchange.ts'
+import { UPSTREAM_HEADER_TIMEOUT, UPSTREAM_RESET, UPSTREAM_STALL } from '../../core/errors.ts'
+import { BODY_CHUNKED, BODY_NONE } from '../../core/exchange.ts'
 import type { Head } from '../../core/headers.ts'
-import { ChunkedDecoder, DATA, END, MORE } from '../../core/h1/chunked.ts'
-import { ResponseParser } from '../../core/h1/response.ts'
 import { chunkHead, lastChunk } from '../../core/h1/write.ts'
-import { INFORMATIONAL_MAX, READ_BUFFER_BYTES, responseLimits } from '../../core/limits.ts'
 import { type LiveExchange, leaseGhost } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
-import type { Socket, SocketOwner } from '../socket.ts'
-import type { Swept } from '../sweeper.ts'
-import { HeadBuffer } from '../head-buffer.ts'
-import type { Server } from './server.ts'
+import { tunnelUpstreamEnded } from '../tunnel.ts'
 
-export const DIALING = 0
-export const IDLE = 1
-export const BUSY = 2
-export const CLOSED = 3
-type State = typeof DIALING | typeof IDLE | typeof BUSY | typeof CLOSED
-
-// What the bytes that come next are.
-const IN_HEAD = 0
-const IN_LENGTH = 1 // `left` bytes of body
-const IN_CHUNKS = 2
-const TO_CLOSE = 3
-const IN_TUNNEL = 4
+import { BUSY, CLOSED, IDLE, IN_CHUNKS, IN_HEAD, IN_LENGTH, IN_TUNNEL, TO_CLOSE } from './phases.ts'
+import { ResponseReader } from './response-reader.ts'
 
 const TEXT_MAX = 8 * 1024 // smaller bodies travel as text with the head: one write, no Buffer object
 const DISCARD_MAX = 64 * 1024 // a longer body costs more to read than a new connection
 const DISOWN_AFTER_MS = 5000 // an idle connection gives its own read buffer back
 
-let spareParser = new ResponseParser()
-
-export class H1Connection implements SocketOwner, Swept {
-  state: State = DIALING
-  sweepIndex = -1
-  exchange: LiveExchange | null = null
-  queue: LiveExchange[] | null = null // coalesced exchanges behind `exchange`; null = never coalesced
-  served = 0 // responses that ended well
-  out = '' // text that waits for flush()
-  activeAt = 0 // sweeper's clock: last byte in either direction
-  readonly server: Server
-  readonly bornAt: number
-  private socket: Socket | null = null
-  private phase = IN_HEAD
-  private left = 0
-  private parser: ResponseParser | null = null // while a head is incomplete
-  private readonly partial = new HeadBuffer()
-  private decoder: ChunkedDecoder | null = null
-  private informational = 0
-  private reusable = false
-  private gotBytes = false // some byte of the current response has arrived
-  private requestDone = false // the current request was sent whole
-  private blocked = false // the client is slow: reading is paused
-
-  constructor(server: Server, now: number) {
-    this.server = server
-    this.bornAt = now
-    this.activeAt = now
-  }
-
-  opened(socket: Socket): void {
-    this.socket = socket
-    this.state = IDLE
-    socket.noDelay()
-    socket.resume()
-  }
-
+export class H1Connection extends ResponseReader {
   // Sends the head of the exchange's request. A request without body goes out at once, one with a body
   // waits for its first bytes, and a coalesced one for the end of the turn.
   begin(exchange: LiveExchange, head: string, defer: boolean): void {
@@ -105,7 +47,7 @@ export class H1Connection implements SocketOwner, Swept {
     if (exchange.wantsUpgrade) this.flush()
   }
 
-  private beginResponse(): void {
+  protected beginResponse(): void {
     this.phase = IN_HEAD
     this.informational = 0
     this.gotBytes = false
@@ -151,143 +93,7 @@ export class H1Connection implements SocketOwner, Swept {
     this.socket.writeText(out)
   }
 
-  // ---- socket events
-
-  onBytes(bytes: Buffer, length: number): void {
-    this.activeAt = this.server.context.sweeper.now
-    const first = this.exchange
-    if (this.state !== BUSY || first === null) return this.close() // a byte that nobody asked for
-    let at = 0
-    while (at < length) {
-      const exchange = this.exchange
-      if (exchange === null) return this.close() // bytes behind the last response
-      at =
-        this.phase === IN_HEAD
-          ? this.readHead(exchange, bytes, at, length)
-          : this.readBody(exchange, bytes, at, length)
-      if (at < 0) return
-    }
-    const exchange = this.exchange
-    if (exchange !== null && exchange.downstream !== null && exchange.wroteHead)
-      exchange.downstream.flush(exchange)
-  }
-
-  // Returns the position after the head, `end` when more is needed, -1 when the connection is gone.
-  private readHead(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
-    this.gotBytes = true
-    let parser = this.parser
-    let result: number
-    if (parser === null) {
-      parser = spareParser
-      parser.reset()
-      exchange.response.clear()
-      result = parser.parse(exchange, bytes, at, end, responseLimits)
-      if (result === 0) this.keepPartial(parser, bytes, at, end)
-    } else {
-      const before = this.partial.length
-      this.partial.append(bytes, at, end)
-      result = parser.parse(exchange, this.partial.bytes, 0, this.partial.length, responseLimits)
-      if (result > 0) {
-        result = at + (result - before)
-        this.parser = null
-        this.partial.release()
-      }
-    }
-    if (result === 0) return end
-    if (result < 0) {
-      this.fail(-result)
-      return -1
-    }
-    return this.takeHead(exchange, parser) ? result : -1
-  }
-
-  private keepPartial(parser: ResponseParser, bytes: Buffer, at: number, end: number): void {
-    this.parser = parser
-    spareParser = new ResponseParser()
-    this.partial.append(bytes, at, end)
-  }
-
-  // What the head means for this connection. False: it is gone, or the exchange left it.
-  private takeHead(exchange: LiveExchange, parser: ResponseParser): boolean {
-    const status = exchange.status
-    if (status < 200) return this.takeInformational(exchange, parser, status)
-    this.reusable = parser.keepAlive && exchange.responseKind !== BODY_CLOSE
-    this.phase = phaseOf(exchange)
-    this.left = exchange.responseKind === BODY_LENGTH ? exchange.responseLength : 0
-    if (this.phase === IN_CHUNKS) {
-      this.decoder ??= new ChunkedDecoder()
-      this.decoder.reset()
-    }
-    // A body that will not fit the shared buffer is read into one of our own from here on.
-    if (this.left > READ_BUFFER_BYTES / 2 || this.phase === TO_CLOSE) this.socket!.own()
-    pipeline.upstreamHead(exchange)
-    const current = this.exchange // a ghost when the pipeline wants another response instead
-    if (current === null || this.state !== BUSY) return false
-    if (this.phase === IN_LENGTH && this.left === 0) this.end(current, null)
-    return true
-  }
-
-  private takeInformational(
-    exchange: LiveExchange,
-    parser: ResponseParser,
-    status: number,
-  ): boolean {
-    if (status === 101) {
-      if (!exchange.wantsUpgrade || !parser.upgrade) {
-        this.fail(UPSTREAM_UPGRADE)
-        return false
-      }
-      this.phase = IN_TUNNEL
-      this.reusable = false
-      pipeline.upstreamSwitched(exchange)
-      return this.state !== CLOSED
-    }
-    if (++this.informational > INFORMATIONAL_MAX) {
-      this.fail(UPSTREAM_MALFORMED)
-      return false
-    }
-    pipeline.upstreamInformational(exchange)
-    return this.state !== CLOSED
-  }
-
-  private readBody(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
-    if (this.phase === IN_CHUNKS) return this.readChunks(exchange, bytes, at, end)
-    const owned = this.socket!.ownsBuffer
-    if (this.phase === IN_TUNNEL) {
-      if (!pipeline.tunnelFromUpstream(exchange, bytes, at, end)) this.block(false)
-      return this.state === CLOSED ? -1 : end
-    }
-    const to = this.phase === IN_LENGTH && end - at > this.left ? at + this.left : end
-    this.left -= to - at
-    if (!pipeline.upstreamBody(exchange, bytes, at, to, owned)) this.block(owned)
-    if (this.state === CLOSED) return -1
-    if (this.phase === IN_LENGTH && this.left === 0) this.end(exchange, null)
-    return to
-  }
-
-  private readChunks(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
-    const decoder = this.decoder!
-    const owned = this.socket!.ownsBuffer
-    while (true) {
-      const event = decoder.next(bytes, at, end)
-      at = decoder.pos
-      if (event === DATA) {
-        if (!pipeline.upstreamBody(exchange, bytes, decoder.dataStart, decoder.dataEnd, owned))
-          this.block(owned)
-        if (this.state === CLOSED) return -1
-      } else if (event === MORE) {
-        return end
-      } else if (event === END) {
-        this.end(exchange, decoder.trailers)
-        return at
-      } else {
-        this.fail(UPSTREAM_MALFORMED)
-        return -1
-      }
-    }
-  }
-
-  private block(owned: boolean): void {
+  protected block(owned: boolean): void {
     if (this.socket === null || this.state === CLOSED) return
     this.blocked = true
     this.socket.lent = owned
@@ -305,7 +111,7 @@ export class H1Connection implements SocketOwner, Swept {
 
   // The response is whole. The connection is given back before the client hears of it, so that its next
   // request finds it idle.
-  private end(exchange: LiveExchange, trailers: Head | null): void {
+  protected end(exchange: LiveExchange, trailers: Head | null): void {
     this.phase = IN_HEAD
     this.served++
     exchange.upstream = null
@@ -313,7 +119,7 @@ export class H1Connection implements SocketOwner, Swept {
     pipeline.upstreamEnd(exchange, trailers)
   }
 
-  private advance(): void {
+  protected advance(): void {
     const next = this.queue !== null && this.queue.length > 0 ? this.queue.shift()! : null
     this.exchange = next
     if (!this.reusable || !this.requestDone || this.isWorn()) return this.closeAfterResponse()
@@ -325,19 +131,19 @@ export class H1Connection implements SocketOwner, Swept {
   }
 
   // The slow client still reads our buffer: leave it to that write and read into another.
-  private unblockForNext(): void {
+  protected unblockForNext(): void {
     this.socket!.disown()
     this.socket!.lent = false
     this.socket!.resume()
   }
 
-  private isWorn(): boolean {
+  protected isWorn(): boolean {
     const { lifetimeMs } = this.server.transport
     return lifetimeMs > 0 && this.server.context.sweeper.now - this.bornAt > lifetimeMs
   }
 
   // Exchanges that wait behind this response can only be sent elsewhere.
-  private closeAfterResponse(): void {
+  protected closeAfterResponse(): void {
     const waiting = this.takeWaiting()
     if (waiting.length > 0) this.server.distrust()
     this.close()
@@ -348,7 +154,7 @@ export class H1Connection implements SocketOwner, Swept {
   onEnd(): void {
     const exchange = this.exchange
     if (exchange === null || this.state !== BUSY) return this.close()
-    if (this.phase === IN_TUNNEL) return pipeline.tunnelUpstreamEnded(exchange)
+    if (this.phase === IN_TUNNEL) return tunnelUpstreamEnded(exchange)
     if (this.phase !== TO_CLOSE) return this.fail(UPSTREAM_RESET)
     this.reusable = false
     this.end(exchange, null)
@@ -403,7 +209,7 @@ export class H1Connection implements SocketOwner, Swept {
     this.close()
   }
 
-  private haunt(exchange: LiveExchange): void {
+  protected haunt(exchange: LiveExchange): void {
     const ghost = leaseGhost(exchange)
     ghost.upstream = this
     if (this.exchange === exchange) this.exchange = ghost
@@ -412,7 +218,7 @@ export class H1Connection implements SocketOwner, Swept {
   }
 
   // The server is too slow for sharing: those who wait behind this response are asked anew, elsewhere.
-  private sendElsewhere(): void {
+  protected sendElsewhere(): void {
     this.server.distrust()
     for (const exchange of this.queue!.slice()) {
       if (exchange.downstream === null) continue // a ghost already
@@ -433,12 +239,12 @@ export class H1Connection implements SocketOwner, Swept {
     for (const later of waiting) this.failOne(later, UPSTREAM_RESET, pipeline.RETRY_IF_IDEMPOTENT)
   }
 
-  private failOne(exchange: LiveExchange, code: number, retry: pipeline.RetryAnswer): void {
+  protected failOne(exchange: LiveExchange, code: number, retry: pipeline.RetryAnswer): void {
     exchange.upstream = null
     pipeline.upstreamFailed(exchange, code, retry)
   }
 
-  private takeWaiting(): LiveExchange[] {
+  protected takeWaiting(): LiveExchange[] {
     if (this.queue === null || this.queue.length === 0) return noExchanges
     return this.queue.splice(0)
   }
@@ -471,9 +277,3 @@ export class H1Connection implements SocketOwner, Swept {
 }
 
 const noExchanges: LiveExchange[] = []
-
-function phaseOf(exchange: LiveExchange): number {
-  if (exchange.responseKind === BODY_CHUNKED) return IN_CHUNKS
-  if (exchange.responseKind === BODY_CLOSE) return TO_CLOSE
-  return IN_LENGTH // a response without body is one of length 0
-}

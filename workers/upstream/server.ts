@@ -19,7 +19,8 @@ import * as pipeline from '../pipeline.ts'
 import type { WorkerContext } from '../context.ts'
 import { Coalescer } from './coalesce.ts'
 import { type Address, Dial, parseAddress } from './dial.ts'
-import { H1Connection, IDLE } from './h1.ts'
+import { H1Connection } from './h1.ts'
+import { IDLE } from './phases.ts'
 
 export class Server {
   readonly key: string

@@ -1,0 +1,316 @@
+// workers/downstream/node/request-reader.ts: the reading half of a client connection: bytes in, exchanges out.
+//
+// Owner:  see connection.ts, which is the writing half and the same object; two files for two directions.
+// Hot:    yes.
+//
+// One exchange at a time: what a pipelining client sends on is kept in `pending`, and reading pauses when that
+// is full. A head that arrives whole is parsed where it lies, by a parser that all connections share; only a
+// head in pieces takes a parser and a buffer of its own.
+
+import { Buffer } from 'node:buffer'
+import { CLIENT_GONE, REQUEST_CUT } from '../../../core/errors.ts'
+import { BODY_CHUNKED, BODY_NONE, SAW_CLOSE, SAW_KEEP_ALIVE } from '../../../core/exchange.ts'
+import type { Head } from '../../../core/headers.ts'
+import { ForwardedCache } from '../../../core/forwarded.ts'
+import { ChunkedDecoder, DATA, END, MORE } from '../../../core/h1/chunked.ts'
+import { RequestParser } from '../../../core/h1/request.ts'
+import { PIPELINED_BYTES_MAX, READ_BUFFER_BYTES } from '../../../core/limits.ts'
+import type { EntryPoint } from '../../entry-point.ts'
+import { HeadBuffer } from '../../head-buffer.ts'
+import { type LiveExchange, leaseExchange } from '../../live-exchange.ts'
+import * as pipeline from '../../pipeline.ts'
+import { tunnelDownstreamEnded, tunnelFromDownstream } from '../../tunnel.ts'
+import { Socket, type Handle, type SocketOwner } from '../../socket.ts'
+import type { Swept } from '../../sweeper.ts'
+import type { Downstream } from '../contract.ts'
+import { BODY, BUSY, CLOSED, HEAD, IDLE, LINGER, TUNNEL, type Phase } from './phase.ts'
+
+const TEXT_MAX = 8 * 1024 // shorter pieces of a body are gathered as text with the head
+const LINGER_BYTES_MAX = 256 * 1024 // thrown away after a response that ends the connection
+
+let spareParser = new RequestParser()
+
+export abstract class RequestReader implements SocketOwner, Swept {
+  sweepIndex = -1
+  phase: Phase = IDLE
+  exchange: LiveExchange | null = null
+  requests = 0
+  activeAt = 0 // sweeper's clock: last byte read, or end of the last response
+  startedAt = 0 // of the current phase HEAD or BODY
+  bodyBytes = 0 // of the current request, for bodyRateMin
+  heldBefore = 0 // bytes held at the last tick, to see whether the client reads
+  progressAt = 0
+  paused = false // reading, because the server or `pending` is full
+  readonly bornAt: number
+  readonly socket: Socket
+  readonly point: EntryPoint
+  readonly forwarded = new ForwardedCache()
+  protected clientAddress = ''
+  protected clientPort = 0
+  protected closing = false // the connection ends with the current response
+  protected processing = false // inside process(): endings are picked up by its loop
+  protected chunkedOut = false
+  protected left = 0 // of a request body with a length, or of LINGER
+  protected inHand = 0 // bytes behind the head in the same read
+  protected out = ''
+  protected pending: Buffer | null = null
+  protected parser: RequestParser | null = null
+  protected partial: HeadBuffer | null = null
+  protected decoder: ChunkedDecoder | null = null
+
+  constructor(handle: Handle, point: EntryPoint, now: number) {
+    this.point = point
+    this.bornAt = now
+    this.activeAt = now
+    this.socket = new Socket(handle, this)
+    this.socket.noDelay()
+    this.socket.resume()
+  }
+
+  // ---- reading
+
+  onBytes(bytes: Buffer, length: number): void {
+    this.activeAt = this.point.context.sweeper.now
+    if (this.pending !== null) return this.keepPending(bytes, 0, length)
+    this.process(bytes, 0, length)
+  }
+
+  protected process(bytes: Buffer, at: number, end: number): void {
+    this.processing = true
+    while (at < end && this.phase !== CLOSED) {
+      if (this.phase === BUSY || this.paused) {
+        this.keepPending(bytes, at, end)
+        break
+      }
+      if (this.phase === BODY) at = this.readBody(bytes, at, end)
+      else if (this.phase === IDLE || this.phase === HEAD) at = this.readHead(bytes, at, end)
+      else if (this.phase === TUNNEL) at = this.readTunnel(bytes, at, end)
+      else at = this.throwAway(at, end)
+    }
+    this.processing = false
+    if (this.exchange !== null) pipeline.requestFlush(this.exchange)
+    if (this.out !== '') this.writeOut()
+  }
+
+  protected readHead(bytes: Buffer, at: number, end: number): number {
+    const exchange = this.phase === IDLE ? this.beginHead() : this.exchange!
+    let parser = this.parser
+    let result: number
+    if (parser === null) {
+      parser = spareParser
+      parser.reset()
+      result = parser.parse(exchange, bytes, at, end, this.point.bounds)
+      if (result === 0) this.keepHead(parser, bytes, at, end)
+    } else {
+      const partial = this.partial!
+      const before = partial.length
+      partial.append(bytes, at, end)
+      result = parser.parse(exchange, partial.bytes, 0, partial.length, this.point.bounds)
+      if (result > 0) result = at + (result - before)
+    }
+    if (result === 0) return end
+    this.dropPartial()
+    if (result < 0) {
+      this.refuse(exchange, -result)
+      return this.phase === LINGER ? end : at
+    }
+    this.inHand = end - result
+    this.takeHead(exchange)
+    return result
+  }
+
+  protected beginHead(): LiveExchange {
+    const exchange = leaseExchange()
+    exchange.downstream = this.asDownstream()
+    exchange.point = this.point
+    this.exchange = exchange
+    this.phase = HEAD
+    this.startedAt = this.point.context.sweeper.now
+    return exchange
+  }
+
+  protected keepHead(parser: RequestParser, bytes: Buffer, at: number, end: number): void {
+    this.parser = parser
+    spareParser = new RequestParser()
+    this.partial = new HeadBuffer()
+    this.partial.append(bytes, at, end)
+  }
+
+  protected dropPartial(): void {
+    this.parser = null
+    this.partial = null
+  }
+
+  // A complete head: what it means for the connection, then on to the pipeline.
+  protected takeHead(exchange: LiveExchange): void {
+    this.requests++
+    if (this.clientAddress === '') this.learnPeer()
+    exchange.clientAddress = this.clientAddress
+    exchange.clientPort = this.clientPort
+    exchange.entryPoint = this.point.name
+    this.closing = this.mustClose(exchange)
+    this.left = exchange.bodyLength
+    this.bodyBytes = 0
+    if (exchange.bodyKind === BODY_NONE) {
+      exchange.requestComplete = true
+      this.phase = BUSY
+    } else {
+      this.beginBody(exchange)
+    }
+    pipeline.begin(exchange)
+    if (this.exchange === exchange && exchange.requestHeld) this.pauseReading()
+  }
+
+  protected beginBody(exchange: LiveExchange): void {
+    this.phase = BODY
+    this.startedAt = this.point.context.sweeper.now
+    if (exchange.bodyKind === BODY_CHUNKED) {
+      this.decoder ??= new ChunkedDecoder()
+      this.decoder.reset()
+    } else if (this.left > READ_BUFFER_BYTES / 2) {
+      this.socket.own() // its slices can then be passed on without a copy
+    }
+  }
+
+  protected learnPeer(): void {
+    const peer: { address?: string; port?: number } = {}
+    this.socket.peer(peer)
+    const address = peer.address ?? ''
+    this.clientAddress = address.startsWith('::ffff:') ? address.slice(7) : address
+    this.clientPort = peer.port ?? 0
+  }
+
+  protected mustClose(exchange: LiveExchange): boolean {
+    const { facts } = exchange
+    if ((facts & SAW_CLOSE) !== 0) return true
+    if (exchange.versionMinor === 0 && (facts & SAW_KEEP_ALIVE) === 0) return true
+    const { times, context } = this.point
+    if (times.keepAliveMaxRequests > 0 && this.requests >= times.keepAliveMaxRequests) return true
+    if (context.draining) return true
+    return (
+      times.keepAliveMaxTimeMs > 0 && context.sweeper.now - this.bornAt > times.keepAliveMaxTimeMs
+    )
+  }
+
+  protected readBody(bytes: Buffer, at: number, end: number): number {
+    const exchange = this.exchange!
+    if (exchange.bodyKind === BODY_CHUNKED || this.decoderRuns(exchange))
+      return this.readChunks(exchange, bytes, at, end)
+    const to = end - at > this.left ? at + this.left : end
+    this.left -= to - at
+    this.passBody(exchange, bytes, at, to)
+    if (this.left === 0 && this.phase === BODY) this.endRequest(exchange, null)
+    return to
+  }
+
+  // An answered exchange may have had its bodyKind cleared; the wire is still chunked.
+  protected decoderRuns(exchange: LiveExchange): boolean {
+    return exchange.bodyKind === BODY_NONE && this.left === 0 && this.decoder !== null
+  }
+
+  protected readChunks(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
+    const decoder = this.decoder!
+    const event = decoder.next(bytes, at, end)
+    if (event === DATA) this.passBody(exchange, bytes, decoder.dataStart, decoder.dataEnd)
+    else if (event === END) this.endRequest(exchange, decoder.trailers)
+    else if (event !== MORE) {
+      this.failRequest(exchange, -event)
+      return end
+    }
+    return event === MORE ? end : decoder.pos
+  }
+
+  protected passBody(exchange: LiveExchange, bytes: Buffer, from: number, to: number): void {
+    this.bodyBytes += to - from
+    const owned = this.socket.ownsBuffer && this.pending === null
+    if (pipeline.requestBody(exchange, bytes, from, to, owned)) return
+    this.socket.lent = owned
+    this.pauseReading()
+  }
+
+  protected endRequest(exchange: LiveExchange, trailers: Head | null): void {
+    this.phase = BUSY
+    pipeline.requestEnd(exchange, trailers)
+    if (exchange.downstream === null) this.endExchange(exchange) // its response was out before
+  }
+
+  // The request can't be read to its end: it must not look complete to the server.
+  protected failRequest(exchange: LiveExchange, code: number): void {
+    this.closing = true
+    if (exchange.downstream !== null && !exchange.wroteHead)
+      return pipeline.requestFailed(exchange, code)
+    this.giveUp(code)
+  }
+
+  // A request that was not understood: answered without a route, and the connection ends.
+  refuse(exchange: LiveExchange, code: number): void {
+    this.closing = true
+    this.phase = BUSY
+    exchange.requestComplete = true
+    if (this.clientAddress === '') this.learnPeer()
+    exchange.clientAddress = this.clientAddress
+    exchange.clientPort = this.clientPort
+    exchange.entryPoint = this.point.name
+    pipeline.beginRefused(exchange, code)
+    if (!this.processing) this.writeOut()
+  }
+
+  protected readTunnel(bytes: Buffer, at: number, end: number): number {
+    if (!tunnelFromDownstream(this.exchange!, bytes, at, end)) this.pauseReading()
+    return end
+  }
+
+  protected throwAway(at: number, end: number): number {
+    this.left -= end - at
+    if (this.left < 0) this.close()
+    return end
+  }
+
+  protected keepPending(bytes: Buffer, at: number, end: number): void {
+    const rest = bytes.subarray(at, end)
+    this.pending = this.pending === null ? Buffer.from(rest) : Buffer.concat([this.pending, rest])
+    if (this.pending.length >= PIPELINED_BYTES_MAX) this.socket.pause()
+  }
+
+  protected pauseReading(): void {
+    this.paused = true
+    this.socket.pause()
+  }
+
+  // Goes on with what was kept, then with the socket.
+  goOn(): void {
+    this.paused = false
+    this.socket.lent = false
+    const pending = this.pending
+    if (pending !== null) {
+      this.pending = null
+      this.process(pending, 0, pending.length)
+    }
+    if (!this.paused && this.pending === null && this.phase !== CLOSED) this.socket.resume()
+  }
+
+  onEnd(): void {
+    if (this.phase === IDLE || this.phase === LINGER) return this.close()
+    if (this.phase === HEAD) return this.refuse(this.exchange!, REQUEST_CUT)
+    if (this.phase === TUNNEL) return tunnelDownstreamEnded(this.exchange!)
+    if (this.phase === BODY) return this.failRequest(this.exchange!, REQUEST_CUT)
+    this.closing = true // BUSY: the client only half-closed and still wants its answer
+  }
+
+  onGone(_reason: string): void {
+    this.giveUp(CLIENT_GONE)
+  }
+
+  onWritable(): void {
+    if (this.phase === LINGER || this.exchange === null) return
+    pipeline.downstreamWritable(this.exchange)
+  }
+
+  // The writing half.
+  protected abstract writeOut(): boolean
+  protected abstract endExchange(exchange: LiveExchange): void
+  abstract giveUp(code: number): void
+  abstract close(): void
+  abstract onTick(now: number): void
+  protected abstract asDownstream(): Downstream
+}

@@ -1,0 +1,31 @@
+// workers/endings.ts: how an exchange leaves its server and how it ends: accounted for once, then released.
+//
+// Hot:    yes.
+
+import type { WorkerContext } from './context.ts'
+import { type LiveExchange, finishHalf, releaseExchange } from './live-exchange.ts'
+import { finishPhases } from './stages.ts'
+
+let context: WorkerContext
+
+export function installEndings(worker: WorkerContext): void {
+  context = worker
+}
+
+export function leaveUpstream(exchange: LiveExchange): void {
+  exchange.upstream?.cancel(exchange)
+  leaveServer(exchange)
+}
+
+export function leaveServer(exchange: LiveExchange): void {
+  if (exchange.server === null) return
+  exchange.server.inFlight--
+  exchange.server = null
+}
+
+export function finish(exchange: LiveExchange, half: number): void {
+  if (!finishHalf(exchange, half)) return
+  if (exchange.point !== null) context.account(exchange)
+  finishPhases(exchange)
+  releaseExchange(exchange)
+}
