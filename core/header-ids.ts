@@ -115,3 +115,14 @@ function isName(buffer: Uint8Array, start: number, name: Uint8Array, length: num
 
 const foldCase = new Uint8Array(256)
 for (let c = 0; c < 256; c++) foldCase[c] = c >= 65 && c <= 90 ? c + 32 : c
+
+// For the test that holds the promise above: the most names that one slot of the table leads to.
+export function chainLengthMax(): number {
+  let longest = 0
+  for (const first of table) {
+    let length = 0
+    for (let id = first; id !== 0; id = next[id]!) length++
+    if (length > longest) longest = length
+  }
+  return longest
+}
