@@ -58,7 +58,7 @@ export class MetricsPage {
     for (const [family, members] of Map.groupBy(all, (series) => series.family)) {
       for (const metric of metricsOf(family)) text += await this.family(metric, members)
     }
-    text += await this.process.metrics()
+    text += (await this.process.metrics()).replaceAll('\n\n', '\n')
     this.index.forget((series) => this.isGone(series))
     return text
   }
