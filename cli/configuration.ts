@@ -52,6 +52,16 @@ export class Configuration {
     return new FileProvider(options, (docs, problems) => this.update('file', docs, problems))
   }
 
+  get errors(): number {
+    return this.problems.filter((problem) => problem.severity === 'error').length
+  }
+
+  // Whether the generation that is published has it.
+  knows(kind: 'router' | 'service', name: string): boolean {
+    const { routers, services } = this.generation
+    return kind === 'router' ? routers.has(name) : services.has(name)
+  }
+
   get providers(): string[] {
     return this.file === null ? [] : ['File']
   }

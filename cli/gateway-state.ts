@@ -1,30 +1,55 @@
 // cli/gateway-state.ts: the answers to what the admin server asks, read from supervisor and configuration.
 
+import { MetricsPage } from '../admin/metrics/page.ts'
 import type { AdminState, GenerationInfo, LoadInfo, WorkerRow } from '../admin/state.ts'
 import type { RuntimeStatus } from '../config/generation.ts'
 import type { StaticConfig } from '../config/static.ts'
 import { CONNECTIONS, IN_FLIGHT, UPSTREAM_CONNECTIONS, rowOf } from '../core/shared/control.ts'
 import type { Supervisor } from '../workers/supervisor.ts'
+import type { WorkerHandle } from '../workers/worker-handle.ts'
 import type { Configuration } from './configuration.ts'
 
 export class GatewayState implements AdminState {
   readonly version: string
   readonly startedAt = Date.now()
   readonly staticConfig: StaticConfig
-  metrics: AdminState['metrics'] = null
+  readonly metrics: MetricsPage | null
   private readonly supervisor: Supervisor
   private readonly configuration: Configuration
+  private readonly accessLogLost: () => number
 
   constructor(
     config: StaticConfig,
     version: string,
     supervisor: Supervisor,
     configuration: Configuration,
+    accessLogLost: () => number,
   ) {
     this.staticConfig = config
     this.version = version
+    this.accessLogLost = accessLogLost
     this.supervisor = supervisor
     this.configuration = configuration
+    this.metrics = this.metricsPage()
+  }
+
+  private metricsPage(): MetricsPage | null {
+    const prometheus = this.staticConfig.metrics?.prometheus
+    if (!prometheus) return null
+    const { supervisor, configuration } = this
+    const page = new MetricsPage({
+      control: supervisor.control,
+      buckets: prometheus.buckets,
+      workers: () => this.workers(),
+      generation: () => this.generation(),
+      reloads: () => configuration.reloads,
+      lastReloadAt: () => configuration.lastSuccessAt * 1000,
+      configErrors: () => configuration.errors,
+      accessLogLost: () => this.accessLogLost(),
+      knows: (kind, name) => configuration.knows(kind, name),
+    })
+    feed(page, supervisor)
+    return page
   }
 
   get providers(): readonly string[] {
@@ -66,4 +91,15 @@ export class GatewayState implements AdminState {
   isUp(_service: string, _url: string): boolean {
     return true
   }
+}
+
+// Tells the page which memory each worker counts in, and which series that memory holds.
+function feed(page: MetricsPage, supervisor: Supervisor): void {
+  const counting = new Map<WorkerHandle, ReturnType<MetricsPage['workerStarted']>>()
+  supervisor.on('started', (worker) => counting.set(worker, page.workerStarted(worker.series)))
+  supervisor.on('series', (worker, block, labels) => counting.get(worker)?.add(block, labels))
+  supervisor.on('replaced', (worker) => {
+    counting.get(worker)?.end()
+    counting.delete(worker)
+  })
 }

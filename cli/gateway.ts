@@ -45,7 +45,13 @@ export class Gateway {
       this.supervisor.publish(generation)
       if (this.configuration.complete) this.supervisor.completeConfiguration()
     })
-    this.state = new GatewayState(config, version, this.supervisor, this.configuration)
+    this.state = new GatewayState(
+      config,
+      version,
+      this.supervisor,
+      this.configuration,
+      () => this.accessLog?.lostLines ?? 0,
+    )
     this.admin = new AdminServer(this.state)
     this.pidFile =
       config.upgrade.pidFile === '' ? null : new PidFile(config.upgrade.pidFile, this.log)

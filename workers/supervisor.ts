@@ -19,6 +19,7 @@ import {
   READY,
   controlBytes,
 } from '../core/shared/control.ts'
+import type { SeriesLabels } from '../core/shared/series.ts'
 import type { FromWorker, WorkerPlan } from './messages.ts'
 import { slicesOf } from './slices.ts'
 import { WorkerHandle } from './worker-handle.ts'
@@ -50,7 +51,8 @@ export interface OperationsLog {
 export interface SupervisorEvents {
   listening: [] // every worker accepts for the first time
   failed: [message: string]
-  series: [worker: WorkerHandle, message: FromWorker & { type: 'series' }]
+  started: [worker: WorkerHandle]
+  series: [worker: WorkerHandle, block: number, labels: SeriesLabels]
   log: [lines: string, count: number]
   converged: [number: number, ms: number]
   replaced: [worker: WorkerHandle]
@@ -94,6 +96,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.handles[index] = handle
     handle.onMessage = (message) => this.receive(handle, message)
     handle.onExit = (reason) => this.workerEnded(handle, reason)
+    this.emit('started', handle)
     const first = this.target ?? (this.generation.number > 0 ? this.generation : null)
     if (first !== null) this.tell(handle, diffGenerations(emptyGeneration(), first))
     return handle
@@ -152,7 +155,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         handle.adopted = message.number
         return this.checkConverged()
       case 'series':
-        this.emit('series', handle, message)
+        this.emit('series', handle, message.block, message.labels)
         return
       case 'log':
         this.emit('log', message.lines, message.count)

@@ -2,14 +2,13 @@
 
 import { Worker } from 'node:worker_threads'
 import { HEARTBEAT, rowOf } from '../core/shared/control.ts'
-import { SERIES_BYTES, type SeriesLabels } from '../core/shared/series.ts'
+import { SERIES_BYTES } from '../core/shared/series.ts'
 import type { FromWorker, ToWorker, WorkerPlan } from './messages.ts'
 
 export class WorkerHandle {
   readonly index: number
   readonly startedAt = performance.now()
-  readonly series: Float64Array
-  readonly labels = new Map<number, SeriesLabels>() // what the blocks of `series` stand for
+  readonly series = new SharedArrayBuffer(SERIES_BYTES) // its counters
   isAlive = true
   listening = false
   drained = false
@@ -26,21 +25,14 @@ export class WorkerHandle {
 
   constructor(plan: Omit<WorkerPlan, 'control' | 'series'>, control: SharedArrayBuffer) {
     this.index = plan.index
-    const series = new SharedArrayBuffer(SERIES_BYTES)
-    this.series = new Float64Array(series)
     this.worker = new Worker(new URL('./worker.ts', import.meta.url), {
       name: `sluice-worker-${plan.index}`,
-      workerData: { ...plan, control, series } satisfies WorkerPlan,
+      workerData: { ...plan, control, series: this.series } satisfies WorkerPlan,
       resourceLimits: { maxYoungGenerationSizeMb: plan.maxSemiSpaceMb },
     })
-    this.worker.on('message', (message: FromWorker) => this.receive(message))
+    this.worker.on('message', (message: FromWorker) => this.onMessage(message))
     this.worker.on('error', (fault: Error) => (this.reason = fault.stack ?? String(fault)))
     this.worker.on('exit', () => this.exited())
-  }
-
-  private receive(message: FromWorker): void {
-    if (message.type === 'series') this.labels.set(message.block, message.labels)
-    this.onMessage(message)
   }
 
   private exited(): void {
