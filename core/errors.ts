@@ -143,6 +143,12 @@ export const UPGRADE_WITH_BODY = define(
   'client',
   'A request that asks for an upgrade has a body.',
 )
+export const UPGRADE_ENGINE = define(
+  'UPGRADE_ENGINE',
+  501,
+  'client',
+  'The request asks for an upgrade and the engine of the entry point (uws) relays none.',
+)
 export const EXPECTATION = define(
   'EXPECTATION',
   417,

@@ -70,17 +70,26 @@ export class EntryPoint {
   // False: there is no room; the caller refuses the connection.
   connectionOpened(connection: Swept): boolean {
     if (this.connections >= this.bounds.connectionsMax) return false
-    this.connections++
     this.context.sweeper.add(connection)
-    this.context.series.add(this.openBlock, REQUESTS, 1)
-    this.context.addToRow(CONNECTIONS, 1)
+    this.connectionCame()
     return true
   }
 
   connectionClosed(connection: Swept): void {
     if (connection.sweepIndex < 0) return
-    this.connections--
     this.context.sweeper.remove(connection)
+    this.connectionLeft()
+  }
+
+  // For an engine that only knows that there is one more, or one less.
+  connectionCame(): void {
+    this.connections++
+    this.context.series.add(this.openBlock, REQUESTS, 1)
+    this.context.addToRow(CONNECTIONS, 1)
+  }
+
+  connectionLeft(): void {
+    this.connections--
     this.context.series.add(this.openBlock, REQUESTS, -1)
     this.context.addToRow(CONNECTIONS, -1)
     this.context.connectionEnded()

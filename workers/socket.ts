@@ -312,6 +312,11 @@ export function onDefect(report: (defect: unknown) => void): void {
   reportDefect = report
 }
 
+// For callbacks of an engine that has sockets of its own.
+export function tellDefect(defect: unknown): void {
+  reportDefect(defect)
+}
+
 // Begins to connect; `done` is called once with 0 or a negative libuv code. The socket is the caller's at
 // once and may be closed before that.
 export function dialTcp(

@@ -1,0 +1,69 @@
+// workers/downstream/uws/binding.ts: the parts of uWebSockets.js that the engine uses, and how it is loaded.
+//
+// Nothing outside this folder knows the package; a newer build comes by changing the alias in package.json.
+// It is loaded when the first entry point asks for it, because its binary costs memory and refuses Node
+// versions that the rest of Sluice runs on. Hot: no.
+
+export interface HttpRequest {
+  getCaseSensitiveMethod(): string
+  getUrl(): string // raw, without the query
+  getQuery(): string | undefined // undefined: there was no "?"
+  forEach(take: (name: string, value: string) => void): void // names in lower case
+}
+
+// After the end of a response or an abort every call throws.
+export interface HttpResponse {
+  onAborted(handler: () => void): unknown
+  onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): unknown
+  onWritable(handler: (offset: number) => boolean): unknown
+  getRemoteAddress(): ArrayBuffer // 4 or 16 bytes
+  getWriteOffset(): number
+  cork(write: () => void): unknown
+  writeStatus(status: string | Uint8Array): unknown
+  write(chunk: Uint8Array): boolean
+  tryEnd(chunk: string | Uint8Array, total: number): [ok: boolean, done: boolean]
+  end(body?: string | Uint8Array, closeConnection?: boolean): unknown
+  endWithoutBody(): unknown
+  close(): unknown
+  pause(): unknown
+  resume(): unknown
+}
+
+export type ListenSocket = object
+
+export interface App {
+  any(pattern: string, handler: (response: HttpResponse, request: HttpRequest) => void): unknown
+  filter(handler: (response: HttpResponse, change: number) => void): unknown
+  listen(host: string, port: number, done: (socket: ListenSocket | false) => void): unknown
+  listen(port: number, done: (socket: ListenSocket | false) => void): unknown
+  close(): unknown
+}
+
+export interface Uws {
+  App(): App
+  us_listen_socket_close(socket: ListenSocket): void
+  _cfg(setting: string): void
+}
+
+const HEADERS_SIZE = 'UWS_HTTP_MAX_HEADERS_SIZE'
+
+// The main thread calls it before it starts a worker: the binary reads the real environment once, when it is
+// loaded, and a worker's process.env is a copy. `headBytesMax` is the largest of all uws entry points; the
+// margin lets the engine see a head that is too large by a little and answer 431 itself.
+export function prepareUws(headBytesMax: number): void {
+  process.env[HEADERS_SIZE] = String(headBytesMax + 4096)
+}
+
+let loaded: Promise<Uws> | null = null
+
+export function loadUws(): Promise<Uws> {
+  loaded ??= load()
+  return loaded
+}
+
+async function load(): Promise<Uws> {
+  const module: unknown = await import('uWebSockets.js')
+  const uws = module as Uws
+  uws['_cfg']('silent') // no "uWebSockets: 20" in each response
+  return uws
+}

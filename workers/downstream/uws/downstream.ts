@@ -1,0 +1,317 @@
+// workers/downstream/uws/downstream.ts: one request on a connection of uWebSockets.js, and its response.
+//
+// Owner:  its listener, which pools them. uWebSockets.js calls back without an argument, so each carries its
+//         handlers for life. One whose request body was still arriving when its response ended is not used
+//         again, because uWebSockets.js goes on to call its onData.
+// Hot:    yes.
+//
+//   take --(body chunked, or refused)--> setImmediate --.
+//     '--------------------------------------------> begin -> sendHead, sendBody, sendEnd -> finish
+//
+// Rules that keep a client's bytes from being read as another request (docs/engines.md has the reasons):
+// a chunked request is never answered in the turn in which it arrived, and the connection is not read again
+// after it; nor after a refusal. While a response is pending, uWebSockets.js closes a connection on which
+// another request arrives. A response that has ended is
+// forgotten at once: a call on it would throw.
+
+import { Buffer } from 'node:buffer'
+import { CLIENT_GONE, NONE, UPGRADE_ENGINE } from '../../../core/errors.ts'
+import { BODY_CHUNKED, BODY_NONE, SAW_CLOSE, SAW_UPGRADE } from '../../../core/exchange.ts'
+import { ForwardedCache } from '../../../core/forwarded.ts'
+import type { Head } from '../../../core/headers.ts'
+import { type LiveExchange, leaseExchange } from '../../live-exchange.ts'
+import * as pipeline from '../../pipeline.ts'
+import type { Downstream } from '../contract.ts'
+import type { HttpRequest, HttpResponse } from './binding.ts'
+import type { UwsListener } from './listener.ts'
+import { METHOD_FAULT, isMethodServed, readHead } from './request.ts'
+import { ResponseWriter } from './response-writer.ts'
+
+const nothing = Buffer.alloc(0)
+
+export class UwsDownstream implements Downstream {
+  forwarded = noForwarded
+  private exchange: LiveExchange | null = null
+  private deferred = false // setImmediate will begin, or refuse
+  private refusal = NONE
+  private paused = false // the receiver of the request body is full
+  private kept: Buffer[] | null = null // request body that can't be passed on yet
+  private keptLast = false
+  private ending = false // sendEnd was called
+  private readonly listener: UwsListener
+  private readonly writer: ResponseWriter
+  private readonly onAborted: () => void
+  private readonly onData: (chunk: ArrayBuffer, isLast: boolean) => void
+
+  constructor(listener: UwsListener) {
+    this.listener = listener
+    this.onAborted = () => this.takeAbort()
+    this.onData = (chunk, isLast) => {
+      try {
+        this.takeData(chunk, isLast)
+      } catch (defect) {
+        this.fail(defect)
+      }
+    }
+    this.writer = new ResponseWriter((offset) => {
+      try {
+        return this.goOn(offset)
+      } catch (defect) {
+        this.fail(defect)
+        return true
+      }
+    })
+  }
+
+  // ---- the request
+
+  take(res: HttpResponse, req: HttpRequest): void {
+    this.writer.res = res
+    res.onAborted(this.onAborted) // first: without it a throw would end the process
+    try {
+      this.readRequest(res, req)
+    } catch (defect) {
+      this.fail(defect)
+    }
+  }
+
+  private readRequest(res: HttpResponse, req: HttpRequest): void {
+    const { point } = this.listener
+    const exchange = leaseExchange()
+    const peer = this.listener.peers.peerOf(res.getRemoteAddress())
+    this.exchange = exchange
+    this.forwarded = peer.forwarded
+    this.listener.inFlight++
+    exchange.downstream = this
+    exchange.point = point
+    exchange.clientAddress = peer.address
+    exchange.entryPoint = point.name
+    const method = req.getCaseSensitiveMethod()
+    if (!isMethodServed(method)) return this.closeOn(res, exchange)
+    this.refusal = readHead(exchange, method, req, this.listener.bounds)
+    if (this.refusal === NONE && (exchange.facts & SAW_UPGRADE) !== 0) this.refusal = UPGRADE_ENGINE
+    if (this.refusal !== NONE) return this.defer()
+    this.writer.closing = (exchange.facts & SAW_CLOSE) !== 0
+    if (exchange.bodyKind === BODY_NONE) {
+      exchange.requestComplete = true
+      return this.begin(exchange)
+    }
+    this.writer.bodyOpen = true
+    res.onData(this.onData)
+    if (exchange.bodyKind === BODY_CHUNKED) {
+      this.writer.closing = true
+      this.defer()
+    } else this.begin(exchange)
+  }
+
+  // No method at all: most likely the trailer section of the request before. No answer would be safe.
+  private closeOn(res: HttpResponse, exchange: LiveExchange): void {
+    this.writer.res = null
+    res.close()
+    exchange.requestComplete = true
+    pipeline.beginRefused(exchange, METHOD_FAULT)
+  }
+
+  private defer(): void {
+    this.deferred = true
+    setImmediate(runDeferred, this)
+  }
+
+  runDeferred(): void {
+    this.deferred = false
+    const exchange = this.exchange
+    if (exchange === null) return this.recycle() // the client left
+    if (this.refusal === NONE) return this.begin(exchange)
+    this.writer.closing = true
+    exchange.requestComplete = true
+    exchange.bodyKind = BODY_NONE
+    pipeline.beginRefused(exchange, this.refusal)
+  }
+
+  private begin(exchange: LiveExchange): void {
+    pipeline.begin(exchange)
+    if (this.exchange !== exchange) return
+    if (exchange.requestHeld) this.pauseBody()
+    else if (this.kept !== null) this.resumeBody()
+  }
+
+  private takeData(chunk: ArrayBuffer, isLast: boolean): void {
+    const exchange = this.exchange
+    if (isLast) this.writer.bodyOpen = false
+    if (exchange === null) return
+    if (this.deferred || this.paused) return this.keep(chunk, isLast)
+    this.passBody(exchange, Buffer.from(chunk), isLast)
+    if (this.exchange === exchange) pipeline.requestFlush(exchange)
+  }
+
+  // Pausing stops the reading; what was read in the same turn still comes, 512 KiB at the most.
+  private keep(chunk: ArrayBuffer, isLast: boolean): void {
+    this.kept ??= []
+    if (chunk.byteLength > 0) this.kept.push(Buffer.from(chunk.slice(0)))
+    if (isLast) this.keptLast = true
+  }
+
+  private passBody(exchange: LiveExchange, bytes: Buffer, isLast: boolean): void {
+    const { length } = bytes
+    const takesMore = length === 0 || pipeline.requestBody(exchange, bytes, 0, length, false)
+    if (this.exchange !== exchange) return
+    if (isLast) pipeline.requestEnd(exchange, null)
+    else if (!takesMore) this.pauseBody()
+  }
+
+  pauseBody(): void {
+    this.paused = true
+    if (this.writer.bodyOpen) this.writer.pauseSocket()
+  }
+
+  resumeBody(): void {
+    const exchange = this.exchange
+    if (exchange === null || this.deferred) return
+    this.paused = false
+    while (this.kept !== null && !this.paused && this.exchange === exchange) {
+      const bytes = this.kept.shift() ?? nothing
+      const isEmpty = this.kept.length === 0
+      const isLast = isEmpty && this.keptLast
+      if (isEmpty) this.kept = null
+      if (isLast) this.keptLast = false
+      this.passBody(exchange, bytes, isLast)
+    }
+    if (this.exchange !== exchange) return
+    pipeline.requestFlush(exchange)
+    if (!this.paused) this.writer.resumeSocket()
+  }
+
+  // ---- the response
+
+  sendContinue(): void {} // uWebSockets.js has sent it before it told us of the request
+
+  sendInformational(): void {} // it has no way to send 103; a 100 of the server comes second
+
+  sendHead(exchange: LiveExchange): void {
+    const { context } = this.listener.point
+    if (context.draining) this.writer.closing = true
+    this.writer.takeHead(exchange, context.date)
+  }
+
+  sendBody(
+    _exchange: LiveExchange,
+    bytes: Buffer,
+    from: number,
+    to: number,
+    owned: boolean,
+  ): boolean {
+    return this.writer.send(bytes.subarray(from, to), owned)
+  }
+
+  private goOn(offset: number): boolean {
+    const exchange = this.exchange
+    if (exchange === null) return true
+    if (!this.writer.goOn(offset)) return false
+    if (this.ending) this.finishBody()
+    else pipeline.downstreamWritable(exchange)
+    return true
+  }
+
+  flush(_exchange: LiveExchange): void {
+    this.writer.flush()
+  }
+
+  sendEnd(exchange: LiveExchange, _trailers: Head | null): void {
+    exchange.downstream = null
+    this.ending = true
+    // With bytes still held the last ones wait for onWritable, so that a connection that must not be read
+    // again is not: a write that fails turns reading on.
+    if (!this.writer.blocked) this.finishBody()
+  }
+
+  private finishBody(): void {
+    this.writer.end()
+    this.finish()
+  }
+
+  abort(_exchange: LiveExchange): void {
+    const { res } = this.writer
+    this.leave()
+    res?.close()
+  }
+
+  beginTunnel(exchange: LiveExchange): void {
+    this.abort(exchange) // never: requests for an upgrade are refused
+  }
+
+  tunnelSend(): boolean {
+    return true
+  }
+
+  tunnelEnd(): void {}
+
+  tunnelClosed(): void {}
+
+  // ---- endings
+
+  private finish(): void {
+    const exchange = this.exchange!
+    this.leave()
+    pipeline.downstreamDone(exchange)
+  }
+
+  private leave(): void {
+    if (this.exchange !== null) this.listener.exchangeEnded()
+    this.exchange = null
+    this.writer.res = null
+    if (!this.deferred) this.recycle()
+  }
+
+  private recycle(): void {
+    this.forwarded = noForwarded
+    this.refusal = NONE
+    this.paused = false
+    this.kept = null
+    this.keptLast = false
+    this.ending = false
+    if (this.writer.bodyOpen) return
+    this.writer.reset()
+    this.listener.takeBack(this)
+  }
+
+  private clientGone(): void {
+    this.writer.res = null
+    const exchange = this.exchange
+    if (exchange === null) return
+    const begun = !this.deferred
+    this.writer.bodyOpen = false
+    this.leave()
+    if (!begun) exchange.point = null // never told to the pipeline: it is not accounted for
+    if (exchange.downstream === null) return pipeline.downstreamDone(exchange)
+    pipeline.downstreamGone(exchange, CLIENT_GONE)
+  }
+
+  private takeAbort(): void {
+    try {
+      this.clientGone()
+    } catch (defect) {
+      this.listener.defect(defect)
+    }
+  }
+
+  // A defect of ours: this exchange ends, the worker goes on.
+  fail(defect: unknown): void {
+    this.listener.defect(defect)
+    const { exchange } = this
+    const { res } = this.writer
+    this.leave()
+    if (exchange !== null && exchange.downstream !== null)
+      pipeline.downstreamGone(exchange, CLIENT_GONE)
+    res?.close()
+  }
+}
+
+const noForwarded = new ForwardedCache()
+
+function runDeferred(downstream: UwsDownstream): void {
+  try {
+    downstream.runDeferred()
+  } catch (defect) {
+    downstream.fail(defect)
+  }
+}

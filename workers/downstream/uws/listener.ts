@@ -1,0 +1,101 @@
+// workers/downstream/uws/listener.ts: accepts the connections of one entry point by uWebSockets.js, for one worker.
+//
+// Owner:  the worker. Connections are counted by a filter, because uWebSockets.js does not name them; so a
+//         drain can't end the idle ones one by one: it closes all of them once nothing has been in flight for
+//         a while.
+// Hot:    onRequest, once per request.
+
+import { SHED_CONNECTIONS } from '../../../core/errors.ts'
+import type { EntryPoint } from '../../entry-point.ts'
+import { tellDefect } from '../../socket.ts'
+import type { EntryPointBounds } from '../contract.ts'
+import { type App, type HttpResponse, type ListenSocket, type Uws, loadUws } from './binding.ts'
+import { UwsDownstream } from './downstream.ts'
+import { Peers } from './peers.ts'
+
+const DRAIN_QUIET_MS = 1000
+const SPARE_MAX = 4096
+export const HEADER_COUNT_MAX = 98 // compiled in
+
+export class UwsListener {
+  sweepIndex = -1
+  inFlight = 0
+  readonly point: EntryPoint
+  readonly bounds: EntryPointBounds
+  readonly peers = new Peers()
+  private uws: Uws | null = null
+  private app: App | null = null
+  private socket: ListenSocket | null = null
+  private readonly spare: UwsDownstream[] = []
+  private quietSince = 0
+
+  constructor(point: EntryPoint) {
+    this.point = point
+    const headerCountMax = Math.min(point.bounds.headerCountMax, HEADER_COUNT_MAX)
+    this.bounds = { ...point.bounds, headerCountMax }
+  }
+
+  async listen(): Promise<void> {
+    this.uws = await loadUws()
+    const app = this.uws.App()
+    this.app = app
+    app.filter((response, change) => this.onConnection(response, change))
+    app.any('/*', (response, request) => {
+      const downstream = this.spare.pop() ?? new UwsDownstream(this)
+      downstream.take(response, request)
+    })
+    this.socket = await this.bind(app)
+    this.point.context.sweeper.add(this)
+  }
+
+  private bind(app: App): Promise<ListenSocket> {
+    const { host, port } = this.point.plan
+    return new Promise((resolve, reject) => {
+      const done = (socket: ListenSocket | false) => {
+        if (socket !== false) return resolve(socket)
+        reject(new Error(`cannot listen on ${host === '' ? '*' : host}:${port}`))
+      }
+      if (host === '') app.listen(port, done)
+      else app.listen(host, port, done)
+    })
+  }
+
+  private onConnection(response: HttpResponse, change: number): void {
+    if (change < 0) return this.point.connectionLeft()
+    this.point.connectionCame()
+    if (this.point.connections <= this.point.bounds.connectionsMax) return
+    this.point.context.countError(SHED_CONNECTIONS)
+    response.close()
+  }
+
+  exchangeEnded(): void {
+    this.inFlight--
+  }
+
+  takeBack(downstream: UwsDownstream): void {
+    if (this.spare.length < SPARE_MAX) this.spare.push(downstream)
+  }
+
+  defect(defect: unknown): void {
+    tellDefect(defect)
+  }
+
+  onTick(now: number): void {
+    if (!this.point.context.draining || this.app === null) return
+    if (this.inFlight > 0 || this.quietSince === 0) this.quietSince = now
+    else if (now - this.quietSince > DRAIN_QUIET_MS) this.closeAll()
+  }
+
+  private closeAll(): void {
+    this.point.context.sweeper.remove(this)
+    const { app } = this
+    this.app = null
+    app?.close()
+  }
+
+  // Stops to accept; what is in flight goes on.
+  close(): void {
+    if (this.socket !== null) this.uws?.us_listen_socket_close(this.socket)
+    this.socket = null
+  }
+}

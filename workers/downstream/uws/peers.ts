@@ -1,0 +1,81 @@
+// workers/downstream/uws/peers.ts: who is at the other end of a request.
+//
+// uWebSockets.js tells no connections apart, only the address of the peer, as bytes, once per request. So what
+// the `node` engine keeps per connection (address as text, lines of the forwarded headers) is kept per address.
+//
+// Owner:  one listener. Hot: yes, one look-up per request.
+
+import { ForwardedCache } from '../../../core/forwarded.ts'
+
+const PEERS_MAX = 4096 // then the table starts anew: 1 MiB at the most
+
+export class Peer {
+  readonly address: string
+  readonly forwarded = new ForwardedCache()
+
+  constructor(address: string) {
+    this.address = address
+  }
+}
+
+export class Peers {
+  private readonly byAddress = new Map<number | string, Peer>()
+  private lastKey = -1
+  private last = new Peer('')
+
+  // `address`: 4 or 16 bytes in network order.
+  peerOf(address: ArrayBuffer): Peer {
+    const bytes = new Uint8Array(address)
+    if (bytes.length === 4) return this.byV4(bytes, 0)
+    if (bytes.length === 16) return isMapped(bytes) ? this.byV4(bytes, 12) : this.byV6(bytes)
+    return this.find('', '')
+  }
+
+  private byV4(bytes: Uint8Array, at: number): Peer {
+    const [a, b, c, d] = [bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!]
+    const key = a * 0x1000000 + b * 0x10000 + c * 0x100 + d
+    if (key !== this.lastKey) {
+      this.last = this.byAddress.get(key) ?? this.add(key, `${a}.${b}.${c}.${d}`)
+      this.lastKey = key
+    }
+    return this.last
+  }
+
+  private byV6(bytes: Uint8Array): Peer {
+    const text = textOfV6(bytes)
+    return this.find(text, text)
+  }
+
+  private find(key: string, address: string): Peer {
+    return this.byAddress.get(key) ?? this.add(key, address)
+  }
+
+  private add(key: number | string, address: string): Peer {
+    if (this.byAddress.size >= PEERS_MAX) this.byAddress.clear()
+    const peer = new Peer(address)
+    this.byAddress.set(key, peer)
+    return peer
+  }
+}
+
+// ::ffff:a.b.c.d, a client of IPv4 on a socket of both.
+function isMapped(bytes: Uint8Array): boolean {
+  for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false
+  return bytes[10] === 255 && bytes[11] === 255
+}
+
+// RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups as "::".
+export function textOfV6(bytes: Uint8Array): string {
+  const groups: number[] = []
+  for (let i = 0; i < 16; i += 2) groups.push(bytes[i]! * 256 + bytes[i + 1]!)
+  let runStart = -1
+  let runLength = 1
+  for (let i = 0; i < 8; i++) {
+    let length = 0
+    while (i + length < 8 && groups[i + length] === 0) length++
+    if (length > runLength) [runStart, runLength] = [i, length]
+  }
+  const hex = groups.map((group) => group.toString(16))
+  if (runStart < 0) return hex.join(':')
+  return hex.slice(0, runStart).join(':') + '::' + hex.slice(runStart + runLength).join(':')
+}
