@@ -4,7 +4,6 @@
 // that are spread over all routers, so that caches see what a busy gateway's see.
 
 import { exchangeOf } from './samples.ts'
-import type { Exchange } from '../exchange.ts'
 import type { Matcher } from './matcher.ts'
 import { MatcherBuilder } from './matcher-builder.ts'
 import { parseRule, rulePriority } from './parse.ts'
@@ -38,12 +37,19 @@ function matcherOf(samples: readonly Sample[]): Matcher<number> {
   return builder.finish()
 }
 
-function nanosecondsPerMatch(matcher: Matcher<number>, exchanges: readonly Exchange[]): number {
+// A request's host and path have just been written by the parser, so they are made anew for each match;
+// what the making costs is measured alone and taken off.
+function nanosecondsPerMatch(matcher: Matcher<number> | null, samples: readonly Sample[]): number {
+  const exchange = exchangeOf({})
   const rounds: number[] = []
   for (let round = 0; round < 20; round++) {
     const before = performance.now()
     for (let i = 0; i < 100_000; i++) {
-      if (matcher.match(exchanges[(i * 7919) % exchanges.length]!) === null) throw new Error('lost')
+      const [, host, path] = samples[(i * 7919) % samples.length]!
+      exchange.host = ('.' + host).slice(1)
+      exchange.routingPath = ('.' + path).slice(1)
+      if (matcher === null) continue
+      if (matcher.match(exchange) === null) throw new Error(`${host}${path} is lost`)
     }
     rounds.push((performance.now() - before) * 10)
   }
@@ -56,8 +62,7 @@ for (const [name, shape] of Object.entries(shapes)) {
     const before = performance.now()
     const matcher = matcherOf(samples)
     const buildMs = performance.now() - before
-    const exchanges = samples.map(([, host, path]) => exchangeOf({ host, path }))
-    const ns = nanosecondsPerMatch(matcher, exchanges)
+    const ns = nanosecondsPerMatch(matcher, samples) - nanosecondsPerMatch(null, samples)
     console.log(`${name}: ${count} routers ${ns.toFixed(0)} ns, built in ${buildMs.toFixed(0)} ms`)
   }
 }

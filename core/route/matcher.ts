@@ -14,6 +14,7 @@ import type { RuleNode } from './rule.ts'
 import {
   beats,
   compareCandidates,
+  findInList,
   findInTrie,
   type Candidate,
   type Entry,
@@ -45,7 +46,7 @@ export interface Group {
   readonly regex: SafeRegex | null // of HOST_PATTERN
   readonly hostPrefix: string // of HOST_PATTERN: what the host must begin with; spares most expressions
   readonly entries: readonly Entry[] // best first
-  readonly root: TrieNode
+  readonly root: TrieNode | null // null for groups of few entries, which are scanned
 }
 
 // Hosts that no rule names outright and that are remembered nevertheless; beyond that all are forgotten.
@@ -92,7 +93,10 @@ export class Matcher<T> {
       const group = plan[i]!
       // Plans are in order of their best entries: nothing after this one can win either.
       if (best !== null && !beats(group.entries[0]!.candidate, best.candidate)) break
-      best = findInTrie(group.root, exchange, best)
+      best =
+        group.root === null
+          ? findInList(group.entries, exchange, best)
+          : findInTrie(group.root, exchange, best)
     }
     return best === null ? null : (best.candidate as CompiledRoute<T>)
   }
