@@ -8,7 +8,8 @@
 
 import process from 'node:process'
 import { pino } from 'pino'
-import { SonicBoom } from 'sonic-boom'
+import type { SonicBoom } from 'sonic-boom'
+import sonicBoom from 'sonic-boom'
 
 export type LogLevel = 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' | 'FATAL' | 'PANIC'
 
@@ -119,7 +120,7 @@ class Sink {
   // Synchronous: the last sentence before a crash is the one that is needed.
   private open(): SonicBoom {
     const place = this.path === '' ? { fd: 2 } : { dest: this.path, mkdir: true }
-    const stream = new SonicBoom({ ...place, sync: true, maxLength: QUEUE_BYTES_MAX })
+    const stream = new sonicBoom.SonicBoom({ ...place, sync: true, maxLength: QUEUE_BYTES_MAX })
     stream.on('error', ignore) // a full disk must not end the gateway; metrics tell of it
     return stream
   }
