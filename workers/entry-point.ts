@@ -49,7 +49,7 @@ export class EntryPoint {
       notAppendXForwardedFor: plan.notAppendXForwardedFor,
       addScheme: plan.addXForwardedScheme,
       serverName: context.plan.hostname,
-      port: String(plan.port),
+      port: '', // that of the authority, else of the scheme, as in Traefik
     }
     const { metrics } = context.plan
     const counted = metrics !== null && metrics.entryPoints && plan.metrics
