@@ -31,7 +31,7 @@ export const REQUEST_TARGET = define(
   'REQUEST_TARGET',
   400,
   'client',
-  'The request target holds a byte that RFC 3986 does not allow, or has no legal form.',
+  'The request target holds a byte outside visible ASCII, or has no legal form.',
 )
 export const REQUEST_FRAGMENT = define(
   'REQUEST_FRAGMENT',
@@ -56,7 +56,7 @@ export const HEADER_NAME = define(
   'HEADER_NAME',
   400,
   'client',
-  'A header name is empty or not a token, or a space stands before the colon.',
+  'A header name is empty, not a token, followed by a space, or a framing header spelled with "_" or ".".',
 )
 export const HEADER_VALUE = define(
   'HEADER_VALUE',

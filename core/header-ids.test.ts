@@ -8,6 +8,9 @@ function idOf(name: string): number {
   return headerIdOfBytes(bytes, 2, 2 + name.length)
 }
 
+// Every byte that a token may hold and that is no letter in another case.
+const tokenBytes = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+
 describe('header ids', () => {
   test('every known name is found, whatever its case', () => {
     for (let id = 1; id < headerNames.length; id++) {
@@ -25,7 +28,7 @@ describe('header ids', () => {
     for (let id = 1; id < headerNames.length; id++) {
       const name = headerNames[id]!
       for (let i = 0; i < name.length; i++) {
-        for (const c of ['_', '.', 'q', '\x0d', '@', '0']) {
+        for (const c of tokenBytes) {
           const other = name.slice(0, i) + c + name.slice(i + 1)
           if (!known.has(other)) expect(idOf(other), other).toBe(UNKNOWN)
         }

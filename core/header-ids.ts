@@ -94,8 +94,8 @@ for (let id = 1; id < names.length; id++) {
   table[slot] = id
 }
 
-// The id of the name in buffer[start..end), whatever its case. `| 32` folds A-Z; it also folds a few
-// bytes that no token holds next to letters, which is harmless: the compare below is exact for tokens.
+// The id of the name in buffer[start..end), whatever its case. The name must be a token: `| 32` folds A-Z,
+// and of the other bytes that it folds onto a letter, digit or "-" none is a token byte (CR onto "-", say).
 export function headerIdOfBytes(buffer: Uint8Array, start: number, end: number): number {
   const length = end - start
   if (length === 0) return UNKNOWN
@@ -109,12 +109,9 @@ export function headerIdOfBytes(buffer: Uint8Array, start: number, end: number):
 
 function isName(buffer: Uint8Array, start: number, name: Uint8Array, length: number): boolean {
   if (name.length !== length) return false
-  for (let i = 0; i < length; i++) if (foldCase[buffer[start + i]!] !== name[i]) return false
+  for (let i = 0; i < length; i++) if ((buffer[start + i]! | 32) !== name[i]) return false
   return true
 }
-
-const foldCase = new Uint8Array(256)
-for (let c = 0; c < 256; c++) foldCase[c] = c >= 65 && c <= 90 ? c + 32 : c
 
 // For the test that holds the promise above: the most names that one slot of the table leads to.
 export function chainLengthMax(): number {

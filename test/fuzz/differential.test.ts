@@ -3,7 +3,7 @@
 //
 //   SLUICE_FUZZ_RUNS=1000000 SLUICE_FUZZ_SEED=7 vitest run test/fuzz/differential.test.ts
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readStream } from './codec.ts'
 import { UNKNOWN, compare, wider } from './compare.ts'

@@ -4,7 +4,7 @@
 // part are drawn far more often than the rest, so that a message usually has one fault or none: a second fault
 // would hide behind the first.
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 
 type Weighted = readonly (readonly [weight: number, value: string])[]
 

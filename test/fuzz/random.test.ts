@@ -3,7 +3,7 @@
 //
 //   SLUICE_FUZZ_SECONDS=60 SLUICE_FUZZ_SEED=7 vitest run test/fuzz/random.test.ts
 
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { ChunkedDecoder, DATA, END, MORE } from '../../core/h1/chunked.ts'
 import { readInTwo, readStream } from './codec.ts'
