@@ -1,0 +1,178 @@
+// cli/explain-text.ts: what was found out about a request, as data for machines and as text for people.
+
+import type { ObjectStatus, ServicePlan } from '../config/generation.ts'
+import { errorTable } from '../core/errors.ts'
+import type { Exchange } from '../core/exchange.ts'
+import type { Explanation } from '../core/route/explain.ts'
+import type { EntryPointPlan } from '../workers/messages.ts'
+import type { AskedRequest } from './explain-request.ts'
+import type { Answer, Journey, Step } from './explain-route.ts'
+import { tableText } from './table.ts'
+
+export interface Facts {
+  readonly asked: AskedRequest
+  readonly point: EntryPointPlan
+  readonly exchange: Exchange // at the end of its way
+  readonly admitted: { readonly path: string; readonly host: string } // before any middleware
+  readonly code: number // why it was refused before it was routed; 0 when it was not
+  readonly journey: Journey | null
+  readonly disabled: readonly ObjectStatus[]
+}
+
+interface ShownAnswer {
+  readonly by: string
+  readonly status: number
+  readonly code: string // '' when nothing went wrong
+  readonly reason: string
+  readonly headers: readonly string[]
+}
+
+export interface ShownExplanation {
+  readonly request: {
+    readonly method: string
+    readonly target: string
+    readonly host: string
+    readonly path: string // as it is matched and sent
+    readonly clientAddress: string
+    readonly entryPoint: string
+  }
+  readonly notes: readonly string[]
+  readonly answer: ShownAnswer | null // null when a service answers
+  readonly routers: readonly string[] // that took it
+  readonly tried: readonly (readonly Explanation[])[]
+  readonly disabled: readonly { readonly name: string; readonly error: readonly string[] }[]
+  readonly steps: readonly Step[]
+  readonly services: readonly ServicePlan[]
+  readonly sends: string // the request line that a server sees; '' when none is asked
+  readonly sendsHost: string
+}
+
+export function explanationOf(facts: Facts): ShownExplanation {
+  const { asked, point, exchange, admitted, code, journey, disabled } = facts
+  const answer = code === 0 ? (journey?.answer ?? null) : refusal(code)
+  const leads = answer === null && journey?.services.some((s) => s.kind === 'loadBalancer')
+  return {
+    request: {
+      method: asked.method,
+      target: asked.url.target,
+      host: admitted.host,
+      path: admitted.path,
+      clientAddress: asked.clientAddress,
+      entryPoint: point.name,
+    },
+    notes: notesOf(asked, admitted.path),
+    answer: answer === null ? null : shownAnswer(answer),
+    routers: journey?.routers ?? [],
+    tried: journey?.levels ?? [],
+    disabled: disabled.map(({ name, error }) => ({ name, error })),
+    steps: journey?.steps ?? [],
+    services: journey?.services ?? [],
+    sends: leads === true ? requestLine(exchange) : '',
+    sendsHost: leads === true ? hostFor(exchange, journey!) : '',
+  }
+}
+
+function refusal(code: number): Answer {
+  return { by: 'sluice', status: errorTable[code]!.status, code, headers: [] }
+}
+
+function shownAnswer(answer: Answer): ShownAnswer {
+  const { by, status, code, headers } = answer
+  const fact = errorTable[code]!
+  return {
+    by,
+    status,
+    code: code === 0 ? '' : fact.name,
+    reason: code === 0 ? '' : fact.sentence,
+    headers,
+  }
+}
+
+function notesOf(asked: AskedRequest, path: string): string[] {
+  const notes: string[] = []
+  if (asked.url.secure) notes.push('TLS is not built yet: this is explained as clear text')
+  const given = asked.url.target.replace(/\?.*$/s, '')
+  if (path !== '' && path !== given) notes.push(`the path is normalised to ${path}`)
+  return notes
+}
+
+function requestLine(exchange: Exchange): string {
+  const query = exchange.hasQuery ? '?' + exchange.query : ''
+  return `${exchange.method} ${exchange.path}${query} HTTP/1.1`
+}
+
+function hostFor(exchange: Exchange, journey: Journey): string {
+  if (exchange.forwardHost !== '') return exchange.forwardHost
+  const own = journey.services.every((s) => s.kind !== 'loadBalancer' || s.passHostHeader)
+  return own ? exchange.authority : "the server's own"
+}
+
+export function explanationText(shown: ShownExplanation): string {
+  const { request } = shown
+  const parts = [
+    `${request.method} ${request.target} of ${request.clientAddress} ` +
+      `for ${request.host === '' ? '(no host)' : request.host} on entry point ${request.entryPoint}\n`,
+    ...shown.notes.map((note) => `Note: ${note}.\n`),
+  ]
+  shown.tried.forEach((level, at) => parts.push(levelText(level, shown.routers[at] ?? null)))
+  if (shown.routers.length === 0) parts.push(...shown.disabled.map(disabledText))
+  parts.push(...stepsText(shown.steps))
+  if (shown.answer !== null) parts.push(answerText(shown.answer))
+  else parts.push(...shown.services.map(serviceText))
+  if (shown.sends !== '') parts.push(`Sent: ${shown.sends}, Host: ${shown.sendsHost}\n`)
+  return parts.map(printable).join('\n')
+}
+
+const LOSERS_MAX = 25
+
+// All that matched or stand before the winner, then as many others as fit.
+function levelText(level: readonly Explanation[], winner: string | null): string {
+  const others = level.filter((line) => line.name !== winner)
+  const close = others.filter((line) => line.matched)
+  const shown = [...close, ...others.filter((line) => !line.matched)].slice(0, LOSERS_MAX)
+  const head = winner === null ? 'No router matches.\n' : winnerText(level, winner)
+  const rows = shown.map((line) => ['  -', line.name, String(line.priority), line.why])
+  const more = others.length - shown.length
+  return head + tableText(rows) + (more > 0 ? `  and ${more} more, which --json lists\n` : '')
+}
+
+function winnerText(level: readonly Explanation[], winner: string): string {
+  const { priority = 0, why = '' } = level.find((line) => line.name === winner) ?? {}
+  return `Router: ${winner} (priority ${priority}): ${why}\n`
+}
+
+function disabledText(router: {
+  readonly name: string
+  readonly error: readonly string[]
+}): string {
+  return `Disabled: ${router.name}: ${router.error.join('; ')}\n`
+}
+
+function stepsText(steps: readonly Step[]): string[] {
+  return steps.map((step, at) => {
+    return `Middleware ${at + 1}: ${step.name} (${step.kind}, of ${step.owner}): ${step.sentence}\n`
+  })
+}
+
+function answerText(answer: ShownAnswer): string {
+  const why = answer.code === '' ? '' : ` ${answer.code}: ${answer.reason}`
+  const headers = answer.headers.map((line) => `  ${line}\n`).join('')
+  return `Answer: ${answer.status} from ${answer.by}${why}\n${headers}`
+}
+
+function serviceText(service: ServicePlan): string {
+  if (service.kind === 'internal') return `Service: ${service.name}, answered by Sluice itself\n`
+  if (service.kind === 'weighted') {
+    const rows = service.services.map(({ name, weight }) => ['  -', name, `weight ${weight}`])
+    return `Service: ${service.name} (weighted)\n${tableText(rows)}`
+  }
+  const rows = service.servers.map(({ url, weight }) => ['  -', url, `weight ${weight}`])
+  return `Service: ${service.name} (loadBalancer, ${service.strategy})\n${tableText(rows)}`
+}
+
+// A request that somebody pastes here may hold anything; a terminal gets only what can be read.
+function printable(text: string): string {
+  return text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f]/g, (c) => {
+    return '\\x' + c.charCodeAt(0).toString(16).padStart(2, '0')
+  })
+}
