@@ -268,6 +268,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
 
   protected keepPending(bytes: Buffer, at: number, end: number): void {
     const rest = bytes.subarray(at, end)
+    // tidy: for clients that pipeline only, and PIPELINED_BYTES_MAX bounds what is joined
     this.pending = this.pending === null ? Buffer.from(rest) : Buffer.concat([this.pending, rest])
     if (this.pending.length >= PIPELINED_BYTES_MAX) this.socket.pause()
   }
