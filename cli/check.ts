@@ -28,10 +28,16 @@ function countsOf(loaded: LoadedWhole): Record<string, number> {
   const { compiled, install } = loaded
   return {
     entryPoints: Object.keys(install?.config.entryPoints ?? {}).length,
-    routers: compiled?.generation.routers.size ?? 0,
-    services: compiled?.generation.services.size ?? 0,
-    middlewares: compiled?.generation.middlewares.size ?? 0,
+    routers: ownCount(compiled?.generation.routers),
+    services: ownCount(compiled?.generation.services),
+    middlewares: ownCount(compiled?.generation.middlewares),
   }
+}
+
+// What users have written: the gateway's own objects are always there.
+function ownCount(objects: ReadonlyMap<string, unknown> | undefined): number {
+  const names = [...(objects?.keys() ?? [])]
+  return names.filter((name) => !name.endsWith('@internal')).length
 }
 
 function jsonReport(loaded: LoadedWhole, errors: number): string {
