@@ -18,6 +18,7 @@ import {
   GENERATION,
   READY,
   controlBytes,
+  rowOf,
 } from '../core/shared/control.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
 import type { FromWorker, WorkerPlan } from './messages.ts'
@@ -92,6 +93,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   // ---- workers
 
   private startWorker(index: number): WorkerHandle {
+    // A worker that ended has left its gauges behind; the next one counts up from them.
+    this.control.fill(0, rowOf(index), rowOf(index + 1))
     const handle = new WorkerHandle({ ...this.options.plan, index }, this.memory)
     this.handles[index] = handle
     handle.onMessage = (message) => this.receive(handle, message)

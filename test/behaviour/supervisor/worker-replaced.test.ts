@@ -1,0 +1,143 @@
+// A worker that ends is replaced while the others serve. What no request can do to a worker is done here from
+// inside: the supervisor runs in the test's process, its workers are real threads with real listeners.
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { CONNECTIONS, IN_FLIGHT, rowOf } from '../../../core/shared/control.ts'
+import type { ToWorker } from '../../../workers/messages.ts'
+import { routesTo } from '../../support/gateway.ts'
+import { startLoad } from '../../support/load.ts'
+import { type HttpOrigin, startHttpOrigin } from '../../support/origin.ts'
+import { connectRaw } from '../../support/raw-client.ts'
+import { type TestSupervisor, startSupervisor } from '../../support/supervisor.ts'
+import { eventually } from '../../support/wait.ts'
+
+const WORKERS = 2
+let origin: HttpOrigin
+let running: TestSupervisor
+
+beforeAll(async () => {
+  origin = await startHttpOrigin((_request, response) => response.end('served'))
+  running = await startSupervisor(WORKERS, routesTo([origin.url]))
+})
+
+afterAll(async () => {
+  await running.stop()
+  await origin.stop()
+})
+
+// Resolves with the time it took from `harm` until another worker serves in that place.
+async function replacementAfter(
+  index: number,
+  withinMs: number,
+  harm: () => void,
+): Promise<number> {
+  const before = running.worker(index)
+  const from = performance.now()
+  harm()
+  await running.until(
+    `worker ${index} to be replaced`,
+    () => running.worker(index) !== before && running.worker(index).listening,
+    withinMs,
+  )
+  return performance.now() - from
+}
+
+// Keep-alive connections that were spread over all workers, each used once.
+async function openConnections(count: number) {
+  const clients = await Promise.all(Array.from({ length: count }, () => connectRaw(running.port)))
+  for (const client of clients) {
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+    expect((await client.readResponse()).status).toBe(200)
+  }
+  return clients
+}
+
+test('a worker that exits is replaced within 2 s', async () => {
+  const ms = await replacementAfter(0, 4000, () => running.worker(0).end('ended by a test'))
+  expect(ms).toBeLessThan(2000)
+  expect(running.log.join('\n')).toContain('worker 0 ended (ended by a test) and is replaced')
+})
+
+test('a worker that throws outside of requests is replaced within 2 s', async () => {
+  const nonsense = null as unknown as ToWorker
+  const ms = await replacementAfter(1, 4000, () => running.worker(1).post(nonsense))
+  expect(ms).toBeLessThan(2000)
+  expect(running.log.join('\n')).toMatch(/worker 1 ended \(TypeError/)
+})
+
+test('a worker that stops answering for 5 s is replaced within 2 s more', async () => {
+  const block = { type: 'block', ms: 20_000 } as const
+  const ms = await replacementAfter(0, 9000, () => running.worker(0).post(block))
+  expect(ms).toBeGreaterThan(4500)
+  expect(ms).toBeLessThan(7500)
+})
+
+test('connections of the other workers stay open and serve while one is replaced', async () => {
+  const clients = await openConnections(16)
+  await replacementAfter(0, 4000, () => running.worker(0).end('ended by a test'))
+  const kept = clients.filter((client) => !client.ended && !client.closed)
+  expect(kept.length).toBeGreaterThan(0)
+  expect(kept.length).toBeLessThan(16)
+  for (const client of kept) {
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+    expect((await client.readResponse()).status).toBe(200)
+    client.destroy()
+  }
+})
+
+test('only requests on the connections of the worker that ended can fail', async () => {
+  const load = startLoad({ port: running.port, keepAlive: 8, fresh: 0 })
+  await load.untilMore(200)
+  const { restarts } = running.supervisor
+  await replacementAfter(1, 4000, () => running.worker(1).end('ended by a test'))
+  await load.untilMore(500)
+  await load.stop()
+  expect(load.failures.length).toBeLessThanOrEqual(8)
+  expect(running.supervisor.restarts).toBe(restarts + 1)
+})
+
+test('gauges of a worker that ended start again at nothing', async () => {
+  const clients = await openConnections(8)
+  await replacementAfter(0, 4000, () => running.worker(0).end('ended by a test'))
+  await replacementAfter(1, 4000, () => running.worker(1).end('ended by a test'))
+  for (const client of clients) client.destroy()
+  await eventually('no connection to be counted', () => {
+    const { control } = running.supervisor
+    const cells = [0, 1].flatMap((i) => [
+      control[rowOf(i) + CONNECTIONS],
+      control[rowOf(i) + IN_FLIGHT],
+    ])
+    return cells.every((count) => count === 0)
+  })
+})
+
+test('20 ends lose neither a worker nor the configuration', async () => {
+  const routes = routesTo([origin.url])
+  for (let round = 0; round < 10; round++) {
+    const before = [running.worker(0), running.worker(1)]
+    for (const worker of before) worker.end('ended by a test')
+    // Published while no worker is there: it must reach those that come.
+    if (round % 3 === 0) {
+      running.supervisor.publish(running.generationOf(withExtra(routes, round), round + 2))
+    }
+    await running.until(`round ${round}: all workers to serve the newest generation`, () =>
+      running.supervisor.handles.every(
+        (handle) =>
+          !before.includes(handle) &&
+          handle.listening &&
+          handle.adopted === running.supervisor.generation.number,
+      ),
+    )
+  }
+  expect(running.supervisor.generation.number).toBe(11)
+  const [client] = await openConnections(1)
+  client!.send('GET /extra-9 HTTP/1.1\r\nHost: a.test\r\n\r\n')
+  expect((await client!.readResponse()).body).toBe('served')
+  client!.destroy()
+}, 60_000)
+
+function withExtra(routes: ReturnType<typeof routesTo>, number: number) {
+  const { http } = routes as { http: { routers: Record<string, unknown> } }
+  const extra = { rule: `Path(\`/extra-${number}\`)`, entryPoints: ['web'], service: 'origin' }
+  return { http: { ...http, routers: { ...http.routers, extra } } }
+}
