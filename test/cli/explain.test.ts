@@ -86,7 +86,7 @@ test('what the codec refuses is refused here with the same code', async () => {
   }
 })
 
-test('a Host header stands in place of the URL's host', async () => {
+test('a Host header stands in place of the one in the URL', async () => {
   const argv = ['http://x.test:8000/shop', '-H', 'Host: SHOP.test.']
   expect((await explain(...argv)).routers).toEqual(['shop@file'])
 })
