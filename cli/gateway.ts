@@ -12,6 +12,7 @@ import { PidFile } from './pid-file.ts'
 import { workerPlanOf } from './worker-plan.ts'
 import { AdminServer } from '../admin/server.ts'
 import type { StaticConfig } from '../config/static.ts'
+import { prepareUws } from '../workers/downstream/uws/binding.ts'
 import { LogFile } from '../workers/log-file.ts'
 import { createLog, type OperationsLogFile } from '../workers/operations-log.ts'
 import { Supervisor } from '../workers/supervisor.ts'
@@ -63,6 +64,7 @@ export class Gateway {
 
   async start(): Promise<void> {
     this.connect()
+    this.prepareEngines()
     this.supervisor.start()
     await Promise.all([this.admin.listen(this.socketPath), this.configuration.start()])
   }
@@ -76,6 +78,13 @@ export class Gateway {
     process.on('SIGTERM', () => this.terminate())
     process.on('SIGINT', () => this.terminate())
     process.on('SIGUSR1', () => this.reopenLogs())
+  }
+
+  // Before the first worker is started: see prepareUws.
+  private prepareEngines(): void {
+    const points = Object.values(this.config.entryPoints).filter((p) => p.engine === 'uws')
+    if (points.length === 0) return
+    prepareUws(Math.max(...points.map((p) => p.transport.limits.headBytesMax)))
   }
 
   private listening(): void {

@@ -3,6 +3,7 @@
 // Runs after the schema: every key has its type here. Hot: no.
 
 import type { z } from 'zod'
+import { uwsRefusals } from '../engine-limits.ts'
 import { formatPath, type Path, type Problem } from '../problem.ts'
 import { nearestKey } from '../nearest.ts'
 import type { Origin } from '../schema-walk.ts'
@@ -67,6 +68,7 @@ export function checkReferences(keys: Keys, origin: Origin): Problem[] {
     report(use.path, `there is no entry point "${use.name}"`, nearestKey(use.name, names))
   }
   for (const name of names) checkRedirection(keys, name, report)
+  for (const name of names) checkEngine(keys, name, report)
   checkClashes(keys, report)
   return problems
 }
@@ -83,6 +85,12 @@ function checkRedirection(keys: Keys, name: string, report: Report): void {
   } else if (to === name) report(path, 'redirects to itself')
   else if (!names.includes(to)) {
     report(path, `there is no entry point "${to}"`, nearestKey(to, names))
+  }
+}
+
+function checkEngine(keys: Keys, name: string, report: Report): void {
+  for (const { path, message } of uwsRefusals(keys.entryPoints[name]!)) {
+    report(['entryPoints', name, ...path], message)
   }
 }
 

@@ -24,7 +24,10 @@ export class OriginConnection extends RawClient {
 
   // The next request with its whole body; both are consumed.
   async readRequest(withinMs?: number): Promise<ScriptedRequest> {
-    const head = await this.readRequestHead(withinMs)
+    return this.readBody(await this.readRequestHead(withinMs), withinMs)
+  }
+
+  async readBody(head: string, withinMs?: number): Promise<ScriptedRequest> {
     if (/^transfer-encoding: *chunked\r$/im.test(head)) return this.readChunkedRequest(head)
     const length = Number(/^content-length: *(\d+)\r$/im.exec(head)?.[1] ?? 0)
     await this.until(`${length} bytes of body`, () => this.received.length >= length, withinMs)

@@ -33,6 +33,7 @@ export class RawClient {
       this.receivedBytes += bytes.length
       this.wait.look()
     })
+    socket.on('drain', () => this.wait.look())
     socket.on('end', () => {
       this.ended = true
       this.wait.look()
@@ -84,16 +85,22 @@ export class RawClient {
 
   // The next response, informational ones included. `isHead`: it answers a HEAD request.
   async readResponse(isHead = false, withinMs?: number): Promise<Response> {
-    let response: { response: Response; length: number } | null = null
+    const found: { response: Response; length: number }[] = []
+    let needed = 0 // so that a long body isn't parsed again for each of its pieces
     await this.until(
       'a response',
       () => {
-        response = parseResponse(this.received, isHead, this.ended || this.closed)
-        return response !== null
+        const ended = this.ended || this.closed
+        if (this.received.length < needed && !ended) return false
+        const parsed = parseResponse(this.received, isHead, ended)
+        if (parsed !== null) found.push(parsed)
+        else needed = isHead ? 0 : lengthNeeded(this.received)
+        return parsed !== null || ended
       },
       withinMs,
     )
-    const done = response as unknown as { response: Response; length: number }
+    const [done] = found
+    if (done === undefined) throw new Error(this.describe('a whole response'))
     this.take(done.length)
     return done.response
   }
@@ -142,6 +149,14 @@ export function parseResponse(
     framing: body.framing,
   }
   return { response, length: body.end }
+}
+
+// Head and body of a response with a length; 0 when there is no telling.
+function lengthNeeded(text: string): number {
+  const headEnd = text.indexOf('\r\n\r\n')
+  const length =
+    headEnd < 0 ? null : /^content-length: *(\d+)\r$/im.exec(text.slice(0, headEnd + 2))
+  return length === null ? 0 : headEnd + 4 + Number(length[1])
 }
 
 function headersOf(lines: readonly string[]): Map<string, string> {

@@ -275,6 +275,7 @@ export class UwsDownstream implements Downstream {
   }
 
   private clientGone(): void {
+    if (this.writer.res === null) return // we have closed it ourselves
     this.writer.res = null
     const exchange = this.exchange
     if (exchange === null) return
