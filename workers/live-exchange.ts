@@ -31,6 +31,8 @@ export class LiveExchange extends Exchange {
   triedServer = -1
   countedBy: RequestSeries | null = null
   plainPath = '' // the path before a server's own was put in front of it; '' when none was
+  askedMethodId = 0 // the client's, while another method asks for a replacement
+  askedMethod = ''
   replacementStatus = 0 // what the client sees of a replaced response
   replacementHeaders: readonly string[] | null = null // of the request for it; null = all
   tunnelEnds = 0 // halves of a tunnel that have ended
@@ -60,6 +62,8 @@ export function leaseExchange(): LiveExchange {
   exchange.triedServer = -1
   exchange.countedBy = null
   exchange.plainPath = ''
+  exchange.askedMethodId = 0
+  exchange.askedMethod = ''
   exchange.replacementStatus = 0
   exchange.replacementHeaders = null
   exchange.tunnelEnds = 0

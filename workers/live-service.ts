@@ -37,7 +37,7 @@ export class LiveService {
   readonly stage: Stage | null // its own middlewares; null when it has none
   private readonly balancer: Balancer
   private readonly children: readonly ServiceCell[] | null
-  private readonly passHostHeader: boolean
+  readonly passHostHeader: boolean
   private readonly preserves: readonly boolean[] | null // null: no server keeps its path
   private retryBlock = 0
 

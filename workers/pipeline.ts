@@ -45,7 +45,7 @@ import {
 import { forwardedLines, stripManaged } from '../core/forwarded.ts'
 import { HOST } from '../core/header-ids.ts'
 import type { Head } from '../core/headers.ts'
-import { dropHopByHop, requestHead } from '../core/h1/write.ts'
+import { requestHead } from '../core/h1/write.ts'
 import { statusPhrase } from '../core/h1/status.ts'
 import { ANSWERED, NEXT, type Replacement } from '../core/middleware/contract.ts'
 import { normalise } from '../core/normalise.ts'
@@ -251,13 +251,11 @@ export function downstreamDone(exchange: LiveExchange): void {
 export function upstreamHead(exchange: LiveExchange): void {
   if (exchange.downstream === null) return
   if (exchange.point!.timesUpstream) exchange.upstreamHeadAt = performance.now()
-  dropHopByHop(exchange.response, false)
   sendHead(exchange)
 }
 
 export function upstreamInformational(exchange: LiveExchange): void {
   if (exchange.downstream === null) return
-  dropHopByHop(exchange.response, false)
   exchange.downstream.sendInformational(exchange)
 }
 
@@ -340,11 +338,14 @@ function sendHead(exchange: LiveExchange): void {
 
 // The page comes from the replacement, what it says of the request from the response that it replaced.
 function takeReplacementStatus(exchange: LiveExchange): void {
+  exchange.methodId = exchange.askedMethodId // counted and logged as what the client has asked
+  exchange.method = exchange.askedMethod
   exchange.status = exchange.replacementStatus
   exchange.reason = ''
 }
 
 // Asks another service, with GET and without body, for the response. False: there is no such service.
+// A HEAD stays one: a body behind its answer would be read as the next response.
 function replace(exchange: LiveExchange, by: Replacement): boolean {
   const service = context.generation.service(by.service)
   if (service === null) return false
@@ -353,10 +354,15 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
   exchange.replacementStatus = by.status !== 0 ? by.status : exchange.status
   if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
   leaveServer(exchange)
-  exchange.methodId = METHOD_GET
-  exchange.method = 'GET'
+  exchange.askedMethodId = exchange.methodId
+  exchange.askedMethod = exchange.method
+  if (exchange.methodId !== METHOD_HEAD) {
+    exchange.methodId = METHOD_GET
+    exchange.method = 'GET'
+  }
   exchange.bodyKind = BODY_NONE
   exchange.requestStarted = false
+  forgetServer(exchange)
   exchange.path = by.path
   exchange.query = by.query
   exchange.hasQuery = by.query !== ''
@@ -364,6 +370,14 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
   exchange.answerBody = ''
   forward(exchange, service)
   return true
+}
+
+// What was tried, and how the exchange was addressed, says nothing about another service.
+function forgetServer(exchange: LiveExchange): void {
+  exchange.attempts = 0
+  exchange.triedServer = -1
+  exchange.plainPath = ''
+  if (exchange.service !== null && !exchange.service.passHostHeader) exchange.forwardHost = ''
 }
 
 // Sends what exchange.answer() has set.
@@ -410,7 +424,6 @@ export function upstreamSwitched(exchange: LiveExchange): void {
   if (downstream === null) return
   exchange.tunnel = true
   exchange.responseKind = BODY_NONE
-  dropHopByHop(exchange.response, true)
   sendHead(exchange)
   downstream.beginTunnel(exchange)
 }
