@@ -76,7 +76,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   private ending = false
   private ended = false
   private serving = false // every worker has listened once
-  private isComplete = false
+  private completeFrom = 0 // the first complete generation; 0 before there is one
 
   constructor(options: SupervisorOptions) {
     super()
@@ -156,6 +156,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         return this.abandon(message.number)
       case 'adopted':
         handle.adopted = message.number
+        this.markReady()
         return this.checkConverged()
       case 'series':
         this.emit('series', handle, message.block, message.labels)
@@ -185,13 +186,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   // The first complete configuration was published. /ready waits for it and for all workers to listen: a
   // gateway that knows only part of its routes must get no traffic.
   completeConfiguration(): void {
-    this.isComplete = true
+    if (this.completeFrom > 0) return
+    this.completeFrom = (this.waiting ?? this.target ?? this.generation).number
     this.markReady()
   }
 
   private markReady(): void {
-    const adopted = this.handles.every((h) => h.adopted > 0)
-    if (this.serving && this.isComplete && adopted) Atomics.store(this.control, READY, 1)
+    if (!this.serving || this.completeFrom === 0) return
+    const adopted = this.handles.every((h) => h.adopted >= this.completeFrom)
+    if (adopted) Atomics.store(this.control, READY, 1)
   }
 
   get ready(): boolean {

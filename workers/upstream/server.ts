@@ -93,7 +93,7 @@ export class Server {
     const { maxIdleConnsPerHost } = this.transport
     if (this.users === 0 || (maxIdleConnsPerHost >= 0 && this.idle.length >= maxIdleConnsPerHost)) {
       connection.close()
-    } else if (!this.idle.includes(connection)) {
+    } else {
       this.idle.push(connection)
     }
   }
