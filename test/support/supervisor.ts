@@ -22,7 +22,12 @@ export interface TestSupervisor {
   stop(): Promise<void>
 }
 
-export async function startSupervisor(workers: number, routes: Keys): Promise<TestSupervisor> {
+// `incomplete`: returns once all workers listen, and the configuration is not said to be complete.
+export async function startSupervisor(
+  workers: number,
+  routes: Keys,
+  state: 'complete' | 'incomplete' = 'complete',
+): Promise<TestSupervisor> {
   const [port = 0] = await freePorts(1)
   const keys = JSON.stringify({ workers, entryPoints: { web: { address: `127.0.0.1:${port}` } } })
   const { config } = loadStatic({
@@ -44,8 +49,10 @@ export async function startSupervisor(workers: number, routes: Keys): Promise<Te
   const started = new TestSupervisorOf(port, supervisor, log, factsOf(config))
   supervisor.start()
   supervisor.publish(started.generationOf(routes, 1))
-  supervisor.completeConfiguration()
-  await started.until('all workers to listen', () => supervisor.ready)
+  if (state === 'complete') supervisor.completeConfiguration()
+  await started.until('all workers to listen', () =>
+    state === 'complete' ? supervisor.ready : supervisor.handles.every((h) => h.listening),
+  )
   return started
 }
 
