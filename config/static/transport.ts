@@ -21,9 +21,9 @@ export const transportExtensions = {
   coalesce: extension(
     off({
       connections: extension(z.int().min(1).max(64).default(2), 'shared connections per server'),
-      depth: extension(z.int().min(1).max(256).default(16), 'requests in flight on each of them'),
+      depth: extension(z.int().min(1).max(256).default(64), 'requests in flight on each of them'),
       slowAfter: extension(
-        time(50),
+        time(250),
         'a server that answers later than this is never coalesced again',
       ),
     }),

@@ -16,6 +16,7 @@ import { BODY_NONE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS } from '../../core/e
 import type { LiveExchange } from '../live-exchange.ts'
 import type { H1Connection } from './h1.ts'
 import { BUSY, CLOSED, IDLE } from './phases.ts'
+import { TICK_MS } from '../sweeper.ts'
 import type { Server } from './server.ts'
 
 const PROVING = 0
@@ -92,9 +93,15 @@ export class Coalescer {
     return false
   }
 
-  // The connection has been waiting this long for a byte of the response that is due.
-  isSlow(quietMs: number): boolean {
-    return quietMs > this.plan.slowAfterMs
+  // A response is there, this long after its request came in.
+  answered(ms: number): void {
+    if (ms > this.plan.slowAfterMs) this.ban()
+  }
+
+  // No byte of the response that is due has come for so long. The sweeper's clock, by which that was
+  // measured, may be a tick behind.
+  isHanging(quietMs: number): boolean {
+    return quietMs > this.plan.slowAfterMs + TICK_MS
   }
 
   ban(): void {

@@ -115,6 +115,7 @@ export class H1Connection extends ResponseReader {
     this.phase = IN_HEAD
     this.served++
     exchange.upstream = null
+    if (this.queue !== null) this.server.coalescer!.answered(performance.now() - exchange.startedAt)
     this.advance()
     pipeline.upstreamEnd(exchange, trailers)
   }
@@ -179,7 +180,7 @@ export class H1Connection extends ResponseReader {
       return
     }
     if (this.state !== BUSY || this.blocked || this.phase === IN_TUNNEL) return
-    if (this.queue !== null && this.server.coalescer!.isSlow(quiet)) this.sendElsewhere()
+    if (this.queue !== null && this.server.coalescer!.isHanging(quiet)) this.sendElsewhere()
     if (this.phase !== IN_HEAD) {
       if (transport.stallTimeoutMs > 0 && quiet > transport.stallTimeoutMs)
         this.fail(UPSTREAM_STALL)
