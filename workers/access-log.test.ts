@@ -205,22 +205,27 @@ test('credentials are written only when they are named', () => {
   expect(named['request_Cookie']).toBe('hush')
 })
 
+function path(mode: 'keep' | 'drop' | 'redact'): unknown {
+  const exchange = exchangeOf('GET /a?x=1&token=hush&flag HTTP/1.1')
+  return jsonFor(exchange, { queryDefaultMode: mode })['RequestPath']
+}
+
 test('the query is kept, dropped or redacted', () => {
-  const path = (mode: 'keep' | 'drop' | 'redact') =>
-    jsonFor(exchangeOf('GET /a?x=1&token=hush&flag HTTP/1.1'), { queryDefaultMode: mode })[
-      'RequestPath'
-    ]
   expect(path('keep')).toBe('/a?x=1&token=hush&flag')
   expect(path('drop')).toBe('/a')
   expect(path('redact')).toBe('/a?x=REDACTED&token=REDACTED&flag')
 })
 
+function kept(
+  more: Partial<AccessLogPlan>,
+  change: (exchange: LiveExchange) => void = () => {},
+): boolean {
+  const exchange = exchangeOf('GET / HTTP/1.1')
+  change(exchange)
+  return linesFor(exchange, more) !== ''
+}
+
 test('any filter that matches keeps the line', () => {
-  const kept = (more: Partial<AccessLogPlan>, change: (e: LiveExchange) => void = () => {}) => {
-    const exchange = exchangeOf('GET / HTTP/1.1')
-    change(exchange)
-    return linesFor(exchange, more) !== ''
-  }
   const errors = {
     statusCodes: [
       [404, 404],

@@ -22,7 +22,7 @@ export class AccessLog {
   private readonly settings: LineSettings
   private readonly send: (lines: string, count: number) => void
   private readonly acknowledged: boolean
-  private readonly local: boolean
+  private readonly json: boolean
   private text = ''
   private count = 0 // lines in text
   private underway = 0 // length of what was sent and not yet taken
@@ -31,7 +31,9 @@ export class AccessLog {
   private readonly onTimer = () => this.flush()
   private second = -1 // of the cached texts below, since the epoch
   private secondUtc = ''
+  private secondLocal = ''
   private secondClf = ''
+  private zone = 'Z' // of secondLocal
   private readonly facts: LineFacts = {
     now: 0,
     requestCount: 0,
@@ -39,6 +41,7 @@ export class AccessLog {
     startLocal: '',
     startClf: '',
     endUtc: '',
+    serviceName: '',
   }
 
   // `acknowledged`: the receiver calls taken() for what it was sent.
@@ -48,7 +51,7 @@ export class AccessLog {
     acknowledged = false,
   ) {
     this.settings = compileSettings(plan)
-    this.local = plan.format === 'json' && this.settings.keeps.StartLocal
+    this.json = plan.format === 'json'
     this.send = send
     this.acknowledged = acknowledged
   }
@@ -88,27 +91,44 @@ export class AccessLog {
     this.timer.unref()
   }
 
+  // Texts of the time are made once per second, not once per line.
   private factsOf(exchange: LiveExchange, now: number): LineFacts {
     const { facts } = this
-    const startMs = performance.timeOrigin + exchange.startedAt
-    const second = Math.floor(startMs / 1000)
-    if (second !== this.second) this.turnTo(second)
-    const fraction = String(Math.floor((startMs - second * 1000) * 1e6)).padStart(9, '0')
     facts.now = now
     facts.requestCount = this.requestCount
-    facts.startUtc = this.secondUtc + '.' + fraction + 'Z'
+    facts.serviceName = exchange.service === null ? '' : exchange.service.name
+    if (exchange.serviceName !== '') facts.serviceName = exchange.serviceName
+    const startMs = performance.timeOrigin + exchange.startedAt
+    this.turnTo(startMs)
     facts.startClf = this.secondClf
-    facts.startLocal = this.local ? localTime(startMs) : ''
-    facts.endUtc = new Date(performance.timeOrigin + now).toISOString().slice(0, 19) + 'Z'
+    if (!this.json) return facts
+    const fraction = '.' + nineDigits(startMs * 1e6 - this.second * 1e9)
+    facts.startUtc = this.secondUtc + fraction + 'Z'
+    facts.startLocal = this.secondLocal + fraction + this.zone
+    const endMs = performance.timeOrigin + now
+    // Of a long exchange the end is in another second than the start; most are short.
+    if (endMs >= (this.second + 1) * 1000) {
+      facts.endUtc = new Date(endMs).toISOString().slice(0, 19) + 'Z'
+    } else facts.endUtc = this.secondUtc + 'Z'
     return facts
   }
 
-  private turnTo(second: number): void {
+  private turnTo(ms: number): void {
+    const second = Math.floor(ms / 1000)
+    if (second === this.second) return
     this.second = second
     const date = new Date(second * 1000)
     this.secondUtc = date.toISOString().slice(0, 19)
     this.secondClf = clfTime(date)
+    const offset = -date.getTimezoneOffset() // minutes east of UTC
+    this.secondLocal = new Date(date.getTime() + offset * 60_000).toISOString().slice(0, 19)
+    this.zone = zoneText(offset)
   }
+}
+
+function nineDigits(nanoseconds: number): string {
+  const whole = Math.min(999_999_999, Math.max(0, Math.floor(nanoseconds)))
+  return String(1_000_000_000 + whole).slice(1)
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
@@ -119,12 +139,9 @@ function clfTime(date: Date): string {
   return `${day}/${month}/${date.getUTCFullYear()}:${date.toISOString().slice(11, 19)} +0000`
 }
 
-function localTime(ms: number): string {
-  const offset = -new Date(ms).getTimezoneOffset() // minutes east of UTC
-  const shifted = new Date(ms + offset * 60_000).toISOString().slice(0, 23)
-  if (offset === 0) return shifted + 'Z'
-  const sign = offset < 0 ? '-' : '+'
+function zoneText(offset: number): string {
+  if (offset === 0) return 'Z'
   const hours = String(Math.floor(Math.abs(offset) / 60)).padStart(2, '0')
   const minutes = String(Math.abs(offset) % 60).padStart(2, '0')
-  return `${shifted}${sign}${hours}:${minutes}`
+  return `${offset < 0 ? '-' : '+'}${hours}:${minutes}`
 }

@@ -65,6 +65,12 @@ export const workerFacts: readonly MetricFact[] = [
     'Requests that were sent to a service once more.',
     'service',
   ),
+  fact(
+    'sluice_accept_errors_total',
+    'counter',
+    'Connections that could not be accepted, for want of file descriptors or memory.',
+    'entrypoint',
+  ),
   fact('sluice_errors_total', 'counter', 'Refusals and failures by code; see errors.md.', 'code'),
 ]
 

@@ -30,9 +30,18 @@ function redactQuery(query: string): string {
 
 const VALUE = /=[^&;]*/g
 
-export function splitHostPort(authority: string): { host: string; port: string } {
-  const bracket = authority.lastIndexOf(']')
+export function hostOf(authority: string): string {
+  const colon = portColon(authority)
+  return colon < 0 ? authority : authority.slice(0, colon)
+}
+
+export function portOf(authority: string): string {
+  const colon = portColon(authority)
+  return colon < 0 ? '' : authority.slice(colon + 1)
+}
+
+// The colon before the port, not one within the brackets of an IPv6 address.
+function portColon(authority: string): number {
   const colon = authority.lastIndexOf(':')
-  if (colon <= bracket) return { host: authority, port: '' }
-  return { host: authority.slice(0, colon), port: authority.slice(colon + 1) }
+  return colon > authority.lastIndexOf(']') ? colon : -1
 }

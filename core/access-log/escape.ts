@@ -14,6 +14,9 @@ for (let c = 0; c < 256; c++) kinds[c] = c < 0x20 || c === 0x7f ? ODD : c > 0x7f
 kinds[0x22] = ODD // "
 kinds[0x5c] = ODD // \
 
+// Anything but printable ASCII, and quote and backslash. Nearly no text has any of these.
+const SPECIAL = /[^ !#-[\]-~]/
+
 function worstOf(text: string): number {
   let worst = PLAIN
   for (let i = 0; i < text.length; i++) worst |= kinds[text.charCodeAt(i) & 0xff]!
@@ -22,7 +25,7 @@ function worstOf(text: string): number {
 
 // For the common formats, as nginx does it: \" and \\, and \xNN for any byte that is not printable ASCII.
 export function clfText(text: string): string {
-  if (worstOf(text) === PLAIN) return text
+  if (!SPECIAL.test(text)) return text
   let out = ''
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
@@ -40,9 +43,8 @@ export function clfWord(text: string): string {
 
 // A JSON string with its quotes. Bytes that are UTF-8 appear as what they mean, others as U+FFFD.
 export function jsonText(text: string): string {
-  const worst = worstOf(text)
-  if (worst === PLAIN) return '"' + text + '"'
-  const meant = (worst & HIGH) !== 0 ? fromUtf8(text) : text
+  if (!SPECIAL.test(text)) return '"' + text + '"'
+  const meant = (worstOf(text) & HIGH) !== 0 ? fromUtf8(text) : text
   return JSON.stringify(meant).replace(HIDDEN, escaped)
 }
 

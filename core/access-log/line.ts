@@ -5,7 +5,7 @@
 
 import { errorTable } from '../errors.ts'
 import type { Exchange } from '../exchange.ts'
-import { splitHostPort, targetOf } from './address.ts'
+import { hostOf, portOf, targetOf } from './address.ts'
 import { clfText, clfWord, jsonText } from './escape.ts'
 import type { FieldName } from './fields.ts'
 import { headerFields } from './headers.ts'
@@ -19,6 +19,7 @@ export interface LineFacts {
   startLocal: string
   startClf: string // 02/Jan/2026:15:04:05 +0000
   endUtc: string
+  serviceName: string // '' when the request reached none
 }
 
 // Any filter that matches keeps the line; without filters every line is kept.
@@ -71,9 +72,10 @@ function headerWord(settings: LineSettings, exchange: Exchange, name: string): s
 
 function jsonLine(settings: LineSettings, exchange: Exchange, facts: LineFacts): string {
   let line = '{'
-  for (const name of settings.kept) {
-    const value = jsonValue(name, settings, exchange, facts)
-    if (value !== '') line += '"' + name + '":' + value + ','
+  const { kept, keys } = settings
+  for (let i = 0; i < kept.length; i++) {
+    const value = jsonValue(kept[i]!, settings, exchange, facts)
+    if (value !== '') line += keys[i]! + value + ','
   }
   if (settings.headers !== null) line += headerFields(settings.headers, exchange)
   return line + '"level":"info","msg":"","time":"' + facts.endUtc + '"}\n'
@@ -101,6 +103,8 @@ function jsonValue(
       return jsonText(targetOf(exchange, settings.query))
     case 'RequestCount':
       return String(facts.requestCount)
+    case 'ServiceName':
+      return given(facts.serviceName)
     default:
       return jsonNumber(name, exchange) || jsonName(name, exchange)
   }
@@ -129,8 +133,6 @@ function jsonName(name: FieldName, exchange: Exchange): string {
   switch (name) {
     case 'RouterName':
       return given(exchange.route === null ? '' : exchange.route.name)
-    case 'ServiceName':
-      return given(exchange.serviceName)
     case 'ServiceURL':
       return given(exchange.serverUrl)
     case 'ServiceAddr':
@@ -157,9 +159,9 @@ function jsonRequest(name: FieldName, exchange: Exchange): string {
     case 'RequestAddr':
       return jsonText(exchange.authority)
     case 'RequestHost':
-      return jsonText(splitHostPort(exchange.authority).host)
+      return jsonText(hostOf(exchange.authority))
     case 'RequestPort':
-      return jsonText(splitHostPort(exchange.authority).port || '-')
+      return jsonText(portOf(exchange.authority) || '-')
     case 'RequestMethod':
       return jsonText(exchange.method)
     case 'RequestProtocol':

@@ -20,6 +20,7 @@ export interface LineChoices {
 export interface LineSettings {
   readonly format: 'common' | 'genericCLF' | 'json'
   readonly kept: readonly FieldName[] // in the order of the table
+  readonly keys: readonly string[] // '"RouterName":', one for each that is kept
   readonly keeps: Readonly<Record<FieldName, boolean>>
   readonly query: Mode
   readonly headers: HeaderModes | null // null: no header is written
@@ -39,6 +40,7 @@ export function compileSettings(choices: LineChoices): LineSettings {
   return {
     format: choices.format,
     kept,
+    keys: kept.map((name) => `"${name}":`),
     keeps: keeps as Record<FieldName, boolean>,
     query: choices.queryDefaultMode,
     headers: anyHeader ? new HeaderModes(choices.headersDefaultMode, choices.headerNames) : null,

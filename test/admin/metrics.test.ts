@@ -191,6 +191,7 @@ test('every line is legal, every family has one head, and every name is in the c
   worker.series('service', { service: 's' }).count(METHOD_GET, 200, 1, 0, 0)
   worker.table.give({ family: 'open_connections', labels: { entrypoint: 'web', protocol: 'TCP' } })
   worker.table.give({ family: 'service_retries_total', labels: { service: 's' } })
+  worker.table.give({ family: 'sluice_accept_errors_total', labels: { entrypoint: 'web' } })
   worker.table.give({ family: 'sluice_errors_total', labels: { code: 'X' } })
   const text = await page.render()
   const LINE =
