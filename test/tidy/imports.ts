@@ -14,7 +14,8 @@ export interface Import {
 }
 
 // import ... from 'x', export ... from 'x', import('x'), require('x'), new URL('./x.ts', import.meta.url)
-const NAMES = /\b(?:from|import|URL|require|createRequire\([^)]*\))\s*\(?\s*'( *)'/g
+const NAMES =
+  /(?:(?<!\.)\bfrom\s+|(?<!\.)\bimport\s*\(?\s*|\bURL\(\s*|\brequire\(|\bcreateRequire\([^)]*\)\()'( *)'/g
 
 export function importsOf(source: Source): Import[] {
   const found: Import[] = []
