@@ -124,12 +124,16 @@ export function explanationText(shown: ShownExplanation): string {
 }
 
 const LOSERS_MAX = 25
+const WRONG_HOST = /^(?:none of )?\(*Host(?:Regexp)?\(/
 
-// All that matched or stand before the winner, then as many others as fit.
+// Those that matched first, then those that were near, the wrong hosts last; as many as fit.
 function levelText(level: readonly Explanation[], winner: string | null): string {
   const others = level.filter((line) => line.name !== winner)
   const close = others.filter((line) => line.matched)
-  const shown = [...close, ...others.filter((line) => !line.matched)].slice(0, LOSERS_MAX)
+  const missed = others.filter((line) => !line.matched)
+  const near = missed.filter((line) => !WRONG_HOST.test(line.why))
+  const far = missed.filter((line) => WRONG_HOST.test(line.why))
+  const shown = [...close, ...near, ...far].slice(0, LOSERS_MAX)
   const head = winner === null ? 'No router matches.\n' : winnerText(level, winner)
   const rows = shown.map((line) => ['  -', line.name, String(line.priority), line.why])
   const more = others.length - shown.length

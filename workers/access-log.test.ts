@@ -216,7 +216,7 @@ test('the query is kept, dropped or redacted', () => {
   expect(path('redact')).toBe('/a?x=REDACTED&token=REDACTED&flag')
 })
 
-function kept(
+function isWritten(
   more: Partial<AccessLogPlan>,
   change: (exchange: LiveExchange) => void = () => {},
 ): boolean {
@@ -232,13 +232,13 @@ test('any filter that matches keeps the line', () => {
       [500, 599],
     ] as const,
   }
-  expect(kept(errors)).toBe(false)
-  expect(kept(errors, (e) => (e.status = 404))).toBe(true)
-  expect(kept(errors, (e) => (e.status = 599))).toBe(true)
-  expect(kept({ retryAttempts: true })).toBe(false)
-  expect(kept({ ...errors, retryAttempts: true }, (e) => (e.retries = 1))).toBe(true)
-  expect(kept({ minDurationMs: 12 })).toBe(true)
-  expect(kept({ minDurationMs: 13 })).toBe(false)
+  expect(isWritten(errors)).toBe(false)
+  expect(isWritten(errors, (e) => (e.status = 404))).toBe(true)
+  expect(isWritten(errors, (e) => (e.status = 599))).toBe(true)
+  expect(isWritten({ retryAttempts: true })).toBe(false)
+  expect(isWritten({ ...errors, retryAttempts: true }, (e) => (e.retries = 1))).toBe(true)
+  expect(isWritten({ minDurationMs: 12 })).toBe(true)
+  expect(isWritten({ minDurationMs: 13 })).toBe(false)
 })
 
 test('lines are sent in pieces of 32 KiB, the rest after a quarter of a second', () => {

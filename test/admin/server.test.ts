@@ -3,8 +3,10 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
+import { MetricsPage } from '../../admin/metrics/page.ts'
 import { AdminServer } from '../../admin/server.ts'
 import type { AdminState } from '../../admin/state.ts'
+import { controlBytes } from '../../core/shared/control.ts'
 import { type Got, get, mapOf, objectOf, stateOf, staticOf, withFolder } from './fixture.ts'
 
 type Ask = (path: string, method?: string) => Promise<Got>
@@ -88,6 +90,26 @@ test('a socket that a dead process left behind is replaced, a file is not', asyn
     const file = join(folder, 'precious')
     await writeFile(file, 'kept')
     await expect(new AdminServer(stateOf()).listen(file)).rejects.toThrow('EADDRINUSE')
+  })
+})
+
+test('metrics are answered at /metrics, whatever the base path', async () => {
+  const state = { ...full, staticConfig: staticOf('--api.basePath=/gateway') }
+  const metrics = new MetricsPage({
+    control: new Int32Array(new SharedArrayBuffer(controlBytes(1))),
+    buckets: [1],
+    workers: state.workers,
+    generation: state.generation,
+    reloads: () => 1,
+    lastReloadAt: () => 0,
+    configErrors: () => 0,
+    accessLogLost: () => 0,
+    knows: () => true,
+  })
+  await withServer({ ...state, metrics }, async (ask) => {
+    const got = await ask('/metrics')
+    expect(got.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8')
+    expect(got.text).toContain('\nsluice_generation_number 3\n')
   })
 })
 
