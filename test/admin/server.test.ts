@@ -94,7 +94,10 @@ test('a socket that a dead process left behind is replaced, a file is not', asyn
 })
 
 test('metrics are answered at /metrics, whatever the base path', async () => {
-  const state = { ...full, staticConfig: staticOf('--api.basePath=/gateway') }
+  const state = {
+    ...full,
+    staticConfig: staticOf('--entryPoints.web.address=:1', '--api.basePath=/gateway'),
+  }
   const metrics = new MetricsPage({
     control: new Int32Array(new SharedArrayBuffer(controlBytes(1))),
     buckets: [1],
