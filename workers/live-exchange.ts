@@ -4,7 +4,13 @@
 // Hot:    yes. One object per request under way, reused; measured against a fresh object per request, the
 //         pool is worth it because of the two Heads with their offset arrays (1.3 KiB).
 
-import { BOTH_DONE, DOWNSTREAM_DONE, Exchange } from '../core/exchange.ts'
+import {
+  BODY_CHUNKED,
+  BODY_LENGTH,
+  BOTH_DONE,
+  DOWNSTREAM_DONE,
+  Exchange,
+} from '../core/exchange.ts'
 import type { RequestSeries } from '../core/shared/series.ts'
 import type { Downstream } from './downstream/contract.ts'
 import type { EntryPoint } from './entry-point.ts'
@@ -70,6 +76,12 @@ export function leaseExchange(): LiveExchange {
   exchange.stage = null
   exchange.outer = null
   return exchange
+}
+
+// Whether bytes of a body follow the head of the request; "Content-Length: 0" announces none.
+export function hasRequestBody(exchange: LiveExchange): boolean {
+  const { bodyKind } = exchange
+  return bodyKind === BODY_CHUNKED || (bodyKind === BODY_LENGTH && exchange.bodyLength > 0)
 }
 
 // Marks one half as done and releases the exchange if it was the second. Returns true when it was.

@@ -54,7 +54,7 @@ import type { WorkerContext } from './context.ts'
 import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
 import { enterStage, hasPassed, responsePhases } from './stages.ts'
 import type { Server } from './upstream/server.ts'
-import { type LiveExchange } from './live-exchange.ts'
+import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
 
@@ -157,14 +157,14 @@ function forward(exchange: LiveExchange, service: LiveService): void {
 }
 
 function sendTo(exchange: LiveExchange, service: LiveService, server: Server): void {
-  exchange.wantsUpgrade = (exchange.facts & SAW_UPGRADE) !== 0 && exchange.bodyKind === BODY_NONE
+  exchange.wantsUpgrade = (exchange.facts & SAW_UPGRADE) !== 0 && !hasRequestBody(exchange)
   service.readdress(exchange, server)
   const head = headToSend(exchange)
   if (head === '') return refuse(exchange, REWRITE_INVALID)
   exchange.server = server
   exchange.serverUrl = server.url
   server.inFlight++
-  exchange.requestHeld = exchange.bodyKind !== BODY_NONE
+  exchange.requestHeld = hasRequestBody(exchange)
   server.send(exchange, head)
   if (exchange.upstream !== null) exchange.requestHeld = false
 }

@@ -13,6 +13,9 @@ const times = 'its timeouts are compiled in (config refuses others)'
 describe('engine uws', () =>
   engineSuite('uws', {
     'answers pipelined requests in order': pipelining,
+    'takes a head that arrives byte by byte':
+      'uWebSockets.js answers 505 when a read ends within " HTTP/1.1" of the request line',
+    'lets the server refuse a body that was only announced': before + ' (100)',
     'passes 103 on before the final answer': 'it has no way to send 103',
     'serves HTTP/1.0: closes unless asked to keep, and never sends chunks': before + ' (505)',
     'serves the absolute form and sends its host': before + ' (505)',

@@ -17,7 +17,7 @@ import { UPSTREAM_HEADER_TIMEOUT, UPSTREAM_RESET, UPSTREAM_STALL } from '../../c
 import { BODY_CHUNKED, BODY_NONE } from '../../core/exchange.ts'
 import type { Head } from '../../core/headers.ts'
 import { chunkHead, lastChunk } from '../../core/h1/write.ts'
-import { type LiveExchange, leaseGhost } from '../live-exchange.ts'
+import { type LiveExchange, hasRequestBody, leaseGhost } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
 import { tunnelUpstreamEnded } from '../tunnel.ts'
 
@@ -41,7 +41,7 @@ export class H1Connection extends ResponseReader {
       this.beginResponse()
     }
     exchange.upstream = this
-    this.requestDone = exchange.bodyKind === BODY_NONE && !exchange.wantsUpgrade
+    this.requestDone = !hasRequestBody(exchange) && !exchange.wantsUpgrade
     if (defer || !this.requestDone) this.out += head
     else this.socket!.writeText(head)
     if (exchange.wantsUpgrade) this.flush()

@@ -58,6 +58,18 @@ export const exchangeCases: readonly Case[] = [
     },
   },
   {
+    name: 'takes a head that arrives line by line',
+    run: async (world) => {
+      const path = world.path((connection) => connection.send(answer('lines')))
+      const client = await world.connect()
+      for (const line of request(path, 'X-Long: abc\r\n').split(/(?<=\r\n)/)) {
+        client.send(line)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      expect((await client.readResponse()).body).toBe('lines')
+    },
+  },
+  {
     name: 'answers pipelined requests in order',
     run: async (world) => {
       const first = world.path((connection) => connection.send(answer('first')))

@@ -3,6 +3,7 @@
 import { expect } from 'vitest'
 import { type Keys, routesTo } from '../../support/gateway.ts'
 import { connectRaw } from '../../support/raw-client.ts'
+import { eventually } from '../../support/wait.ts'
 import type { Case } from '../suite.ts'
 import { type World, answer, request } from '../world.ts'
 
@@ -43,7 +44,7 @@ export const lifeCases: readonly Case[] = [
   {
     name: 'serves an exchange to its end while the routes change',
     run: async (world) => {
-      let goOn = () => {}
+      let goOn: () => void = ignore
       const slow = world.path(async (connection) => {
         connection.send('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf')
         await new Promise<void>((resolve) => (goOn = resolve))
@@ -67,7 +68,7 @@ export const lifeCases: readonly Case[] = [
     name: 'ends what is in flight when it is told to stop, closes idle connections and takes no new ones',
     ownGateway: true,
     run: async (world) => {
-      let goOn = () => {}
+      let goOn: () => void = ignore
       const slow = world.path(async (connection) => {
         await new Promise<void>((resolve) => (goOn = resolve))
         connection.send(answer('finished'))
@@ -78,8 +79,7 @@ export const lifeCases: readonly Case[] = [
       await idle.readResponse()
       const waiting = await world.connect()
       waiting.send(request(slow))
-      await (await world.origin.connection(0)).until('a second request', () => goOn.length === 0)
-      await world.assertSound()
+      await eventually('the request to wait at the server', () => goOn !== ignore)
       world.gateway.child.kill('SIGTERM')
       await world.gateway.untilStderr('shutting down')
       await refused(world.gateway.port)
@@ -93,14 +93,19 @@ export const lifeCases: readonly Case[] = [
   },
 ]
 
+function ignore(): void {}
+
 // Nobody listens any more.
 async function refused(port: number): Promise<void> {
   for (;;) {
     const client = await connectRaw(port).catch((error: NodeJS.ErrnoException) => error)
-    if (client instanceof Error) {
-      expect((client as NodeJS.ErrnoException).code).toBe('ECONNREFUSED')
-      return
+    if (!(client instanceof Error)) {
+      client.destroy()
+      continue
     }
-    client.destroy()
+    // A reset: it was accepted by the kernel, for a listener that was closed a moment later.
+    const { code } = client as NodeJS.ErrnoException
+    expect(['ECONNREFUSED', 'ECONNRESET']).toContain(code)
+    if (code === 'ECONNREFUSED') return
   }
 }

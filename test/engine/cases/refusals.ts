@@ -175,11 +175,12 @@ export const refusalCases: readonly Case[] = [
         stolen++
         connection.send(answer('evil'))
       })
-      for (const { head, body = '' } of refusals) {
+      const clients = refusals.map(async ({ head, body = '' }) => {
         const client = await world.connect()
         client.send(head('/refused') + body + request(evil))
         await client.untilEnded(20_000)
-      }
+      })
+      await Promise.all(clients)
       await world.assertSound()
       expect(stolen).toBe(0)
     },

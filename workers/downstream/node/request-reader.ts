@@ -9,7 +9,13 @@
 
 import { Buffer } from 'node:buffer'
 import { CLIENT_GONE, REQUEST_CUT } from '../../../core/errors.ts'
-import { BODY_CHUNKED, BODY_NONE, SAW_CLOSE, SAW_KEEP_ALIVE } from '../../../core/exchange.ts'
+import {
+  BODY_CHUNKED,
+  BODY_NONE,
+  METHOD_CONNECT,
+  SAW_CLOSE,
+  SAW_KEEP_ALIVE,
+} from '../../../core/exchange.ts'
 import type { Head } from '../../../core/headers.ts'
 import { ForwardedCache } from '../../../core/forwarded.ts'
 import { ChunkedDecoder, DATA, END, MORE } from '../../../core/h1/chunked.ts'
@@ -17,7 +23,7 @@ import { RequestParser } from '../../../core/h1/request.ts'
 import { PIPELINED_BYTES_MAX, READ_BUFFER_BYTES } from '../../../core/limits.ts'
 import type { EntryPoint } from '../../entry-point.ts'
 import { HeadBuffer } from '../../head-buffer.ts'
-import { type LiveExchange, leaseExchange } from '../../live-exchange.ts'
+import { type LiveExchange, hasRequestBody, leaseExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
 import { tunnelDownstreamEnded, tunnelFromDownstream } from '../../tunnel.ts'
 import { Socket, type Handle, type SocketOwner } from '../../socket.ts'
@@ -151,11 +157,10 @@ export abstract class RequestReader implements SocketOwner, Swept {
     this.closing = this.mustClose(exchange)
     this.left = exchange.bodyLength
     this.bodyBytes = 0
-    if (exchange.bodyKind === BODY_NONE) {
+    if (hasRequestBody(exchange)) this.beginBody(exchange)
+    else {
       exchange.requestComplete = true
       this.phase = BUSY
-    } else {
-      this.beginBody(exchange)
     }
     pipeline.begin(exchange)
     if (this.exchange === exchange && exchange.requestHeld) this.pauseReading()
@@ -183,6 +188,8 @@ export abstract class RequestReader implements SocketOwner, Swept {
   protected mustClose(exchange: LiveExchange): boolean {
     const { facts } = exchange
     if ((facts & SAW_CLOSE) !== 0) return true
+    // A client that didn't wait for its tunnel would have the bytes behind the head read as requests.
+    if (exchange.methodId === METHOD_CONNECT) return true
     if (exchange.versionMinor === 0 && (facts & SAW_KEEP_ALIVE) === 0) return true
     const { times, context } = this.point
     if (times.keepAliveMaxRequests > 0 && this.requests >= times.keepAliveMaxRequests) return true

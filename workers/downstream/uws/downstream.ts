@@ -19,7 +19,7 @@ import { CLIENT_GONE, NONE, UPGRADE_ENGINE } from '../../../core/errors.ts'
 import { BODY_CHUNKED, BODY_NONE, SAW_CLOSE, SAW_UPGRADE } from '../../../core/exchange.ts'
 import { ForwardedCache } from '../../../core/forwarded.ts'
 import type { Head } from '../../../core/headers.ts'
-import { type LiveExchange, leaseExchange } from '../../live-exchange.ts'
+import { type LiveExchange, hasRequestBody, leaseExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
 import type { Downstream } from '../contract.ts'
 import type { HttpRequest, HttpResponse } from './binding.ts'
@@ -92,7 +92,7 @@ export class UwsDownstream implements Downstream {
     if (this.refusal === NONE && (exchange.facts & SAW_UPGRADE) !== 0) this.refusal = UPGRADE_ENGINE
     if (this.refusal !== NONE) return this.defer()
     this.writer.closing = (exchange.facts & SAW_CLOSE) !== 0
-    if (exchange.bodyKind === BODY_NONE) {
+    if (!hasRequestBody(exchange)) {
       exchange.requestComplete = true
       return this.begin(exchange)
     }
