@@ -18,8 +18,8 @@ node_modules/.stamp: package.json package-lock.json
 run: install ## start the gateway; ARGS="--configFile=FILE" for another than the quickstart
 	bin/sluice $(ARGS)
 
-test: install ## every test but the long suites
-	$(VITEST) run
+test: install ## every test but the long suites; ARGS="core -t chunk" for some of them
+	$(VITEST) run $(ARGS)
 
 check: install ## types, linter, formatter
 	$(NODE) node_modules/typescript/bin/tsc --noEmit
