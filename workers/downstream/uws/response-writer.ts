@@ -145,6 +145,7 @@ export class ResponseWriter {
 
   end(): void {
     if (this.res === null) return
+    // tidy: one piece is what end() takes, and GATHER_BYTES_MAX bounds it
     if (this.gathered !== null) this.run(END, Buffer.concat(this.gathered))
     else if (this.head === '') this.run(LAST_CHUNK, nothing)
     else this.run(this.isEmpty ? END_WITHOUT_BODY : END, nothing)
