@@ -152,8 +152,19 @@ export const refusalCases: readonly Case[] = [
         await connection.readBody(head)
         connection.send(answer('done'))
       })
-      const start = post(path, CHUNKED) + chunk('abc') + '0\r\n'
-      for (const name of ['A:', 'XX', 'X-Long: 1\r\nA:']) {
+      const streamed = world.path(async (connection, head) => {
+        await connection.readBody(head)
+        connection.send(
+          'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n' + chunk('done') + '0\r\n\r\n',
+        )
+      })
+      for (const [name, to] of [
+        ['A:', path],
+        ['A:', streamed],
+        ['XX', path],
+        ['X-Long: 1\r\nA:', path],
+      ] as const) {
+        const start = post(to, CHUNKED) + chunk('abc') + '0\r\n'
         const trailer = name + request(evil)
         const whole = await world.connect()
         whole.send(start + trailer)
