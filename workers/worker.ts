@@ -20,7 +20,7 @@ const LOOP_RESOLUTION_MS = 10
 
 interface AcceptingEngine {
   listen(): Promise<void>
-  close(): void
+  close(): Promise<void> | void // done once it accepts no more
 }
 
 const port = parentPort!
@@ -99,9 +99,9 @@ function commit(): void {
 
 // ---- life
 
-function drain(): void {
+async function drain(): Promise<void> {
   context.draining = true
-  for (const listener of listeners) listener.close()
+  await Promise.all(listeners.map((listener) => listener.close()))
   // In a turn of its own: the last connection ends a moment before its exchange is accounted for.
   context.whenEmpty(() => setImmediate(drained))
 }
@@ -122,7 +122,7 @@ function receive(message: ToWorker): void {
     slices.push(message)
     if (slices.length === 1) setImmediate(build)
   } else if (message.type === 'commit') commit()
-  else if (message.type === 'drain') drain()
+  else if (message.type === 'drain') void drain()
   else blockLoop(message.ms)
 }
 
