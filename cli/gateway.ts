@@ -11,6 +11,7 @@ import { GatewayState } from './gateway-state.ts'
 import { PidFile } from './pid-file.ts'
 import { workerPlanOf } from './worker-plan.ts'
 import { AdminServer } from '../admin/server.ts'
+import type { Generation } from '../config/generation.ts'
 import type { StaticConfig } from '../config/static.ts'
 import { prepareUws } from '../workers/downstream/uws/binding.ts'
 import { LogFile } from '../workers/log-file.ts'
@@ -28,6 +29,7 @@ export class Gateway {
   private readonly state: GatewayState
   private readonly admin: AdminServer
   private readonly pidFile: PidFile | null
+  private served = false // some generation was published
   private readonly directory: string // 0700: the admin socket is nobody else's
 
   constructor(config: StaticConfig, version: string) {
@@ -42,10 +44,9 @@ export class Gateway {
       graceMs: longest(config, (cycle) => cycle.graceTimeOut),
       log: this.log,
     })
-    this.configuration = new Configuration(config, this.log, (generation) => {
-      this.supervisor.publish(generation)
-      if (this.configuration.complete) this.supervisor.completeConfiguration()
-    })
+    this.configuration = new Configuration(config, this.log, (generation) =>
+      this.publish(generation),
+    )
     this.state = new GatewayState(
       config,
       version,
@@ -85,6 +86,20 @@ export class Gateway {
     const points = Object.values(this.config.entryPoints).filter((p) => p.engine === 'uws')
     if (points.length === 0) return
     prepareUws(Math.max(...points.map((p) => p.transport.limits.headBytesMax)))
+  }
+
+  // Two processes serve the ports during an upgrade. A new one that can't read its configuration would
+  // answer 404 to its share of the requests, and then send the old one away.
+  private publish(generation: Generation): void {
+    const { complete } = this.configuration
+    const before = complete || this.served ? 0 : (this.pidFile?.predecessor() ?? 0)
+    if (before !== 0) {
+      this.log.error(`the configuration is not complete: process ${before} goes on, this one ends`)
+      return void this.end(1)
+    }
+    this.served = true
+    this.supervisor.publish(generation)
+    if (complete) this.supervisor.completeConfiguration()
   }
 
   private listening(): void {

@@ -17,11 +17,17 @@ export class PidFile {
     this.log = log
   }
 
+  // The process that serves already; 0 when there is none.
+  predecessor(): number {
+    const pid = this.read()
+    return pid === 0 || pid === process.pid || !isSluice(pid) ? 0 : pid
+  }
+
   // Called once this process accepts connections.
   takeOver(): void {
-    const before = this.read()
+    const before = this.predecessor()
     this.write()
-    if (before === 0 || before === process.pid || !isSluice(before)) return
+    if (before === 0) return
     this.log.info(`taking over from process ${before}`)
     try {
       process.kill(before, 'SIGTERM')

@@ -24,6 +24,7 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly flags?: readonly string[]
   readonly waitReady?: boolean // true unless given
+  readonly ports?: readonly [port: number, adminPort: number] // free ones unless given
 }
 
 export interface Gateway {
@@ -42,7 +43,7 @@ export interface Gateway {
 }
 
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  const [port = 0, adminPort = 0] = await freePorts(2)
+  const [port = 0, adminPort = 0] = options.ports ?? (await freePorts(2))
   const folder = mkdtempSync(path.join(tmpdir(), 'sluice-test-'))
   const routesFile = path.join(folder, 'routes.yml')
   writeFileSync(routesFile, JSON.stringify(options.routes ?? {}))
