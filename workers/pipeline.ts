@@ -64,6 +64,7 @@ export const RETRY_ALWAYS = 2 // nothing was sent
 export type RetryAnswer = typeof RETRY_NEVER | typeof RETRY_IF_IDEMPOTENT | typeof RETRY_ALWAYS
 
 const ATTEMPTS_MAX = 2 // one retry
+const VIA = '1.1 sluice' // RFC 9110, section 7.6.3; off by default
 
 let context: WorkerContext
 
@@ -159,6 +160,8 @@ function forward(exchange: LiveExchange, service: LiveService): void {
 function sendTo(exchange: LiveExchange, service: LiveService, server: Server): void {
   exchange.wantsUpgrade = (exchange.facts & SAW_UPGRADE) !== 0 && !hasRequestBody(exchange)
   service.readdress(exchange, server)
+  if (exchange.point!.plan.via && exchange.attempts === 0 && !exchange.replaced)
+    exchange.request.add('Via', VIA)
   const head = headToSend(exchange)
   if (head === '') return refuse(exchange, REWRITE_INVALID)
   exchange.server = server
@@ -332,6 +335,7 @@ function sendHead(exchange: LiveExchange): void {
     if (replacement !== null && replace(exchange, replacement)) return
   }
   if (exchange.replaced) takeReplacementStatus(exchange)
+  if (exchange.point!.plan.via) exchange.response.add('Via', VIA)
   exchange.wroteHead = true
   exchange.downstream!.sendHead(exchange)
 }

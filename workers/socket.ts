@@ -88,6 +88,8 @@ const spareBuffers: Buffer[] = []
 let buffersGiven = 0
 let spareWrite: WriteRequest | null = null
 
+const KEEP_ALIVE_SECONDS = 15 // then a half-open peer is noticed within two and a half minutes
+
 export class Socket {
   owner: SocketOwner | null
   held = 0 // writes that the kernel has not taken whole
@@ -96,6 +98,7 @@ export class Socket {
   writeEnded = false
   ownsBuffer = false
   private readonly handle: Handle
+  private settled = false // TCP keep-alive is on
   lent = false // a slice of our own buffer waits in somebody else's write
   private buffer: Buffer = shared
 
@@ -129,8 +132,13 @@ export class Socket {
     this.handle.setNoDelay?.(true)
   }
 
-  keepAlive(seconds: number): void {
-    this.handle.setKeepAlive?.(true, seconds)
+  // Called when a connection has been quiet for a while: it gives its buffer back, and the kernel begins to
+  // ask whether the peer is still there. Short connections never pay the four system calls of that.
+  settle(): void {
+    this.disown()
+    if (this.settled || this.closed) return
+    this.settled = true
+    this.handle.setKeepAlive?.(true, KEEP_ALIVE_SECONDS)
   }
 
   peer(out: { address?: string; port?: number }): void {

@@ -47,7 +47,7 @@ const headBytes = () =>
 const forwardedHeaders = block({
   insecure: flag(false),
   trustedIPs: networks(),
-  connection: list(),
+  connection: notYet(list(), 'hop-by-hop headers are always removed'),
   notAppendXForwardedFor: flag(false),
   addXForwardedSchemeHeaders: flag(false),
 })
@@ -84,7 +84,10 @@ const http = block({
     headBytes(),
     "Traefik's default is 1048576; Sluice's is transport.limits.headBytesMax (64 KiB)",
   ),
-  allowConnect: extension(flag(false), 'CONNECT is answered 501 unless this is set'),
+  allowConnect: notYet(
+    extension(flag(false), 'would serve CONNECT; it is answered 501'),
+    'CONNECT',
+  ),
   via: extension(flag(false), 'adds a Via header in both directions'),
 })
 

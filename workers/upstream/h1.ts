@@ -175,7 +175,7 @@ export class H1Connection extends ResponseReader {
     const { transport } = this.server
     const quiet = now - this.activeAt
     if (this.state === IDLE) {
-      if (quiet > DISOWN_AFTER_MS) this.socket?.disown()
+      if (quiet > DISOWN_AFTER_MS) this.socket?.settle()
       if (transport.idleConnTimeoutMs > 0 && quiet > transport.idleConnTimeoutMs) this.close()
       return
     }

@@ -79,16 +79,19 @@ export class Connection extends RequestReader implements Downstream {
     if (length <= TEXT_MAX) {
       const text = bytes.latin1Slice(from, to)
       this.out += this.chunkedOut ? chunkHead(length) + text + '\r\n' : text
-      return this.socket.held === 0 && this.out.length < READ_BUFFER_BYTES
+      return this.hasRoom() && this.out.length < READ_BUFFER_BYTES
     }
     const before = this.chunkedOut ? this.out + chunkHead(length) : this.out
     this.out = ''
     const slice = bytes.subarray(from, to)
-    return this.socket.writeParts(
-      before,
-      owned ? slice : Buffer.from(slice),
-      this.chunkedOut ? '\r\n' : '',
-    )
+    const after = this.chunkedOut ? '\r\n' : ''
+    if (owned) return this.socket.writeParts(before, slice, after)
+    return this.socket.writeParts(before, Buffer.from(slice), after) || this.hasRoom()
+  }
+
+  // More may be given though the client has not read all: up to the bound, whose bytes are ours to hold.
+  private hasRoom(): boolean {
+    return this.socket.held === 0 || this.socket.heldBytes < this.point.bounds.bufferedBytesMax
   }
 
   flush(exchange: LiveExchange): void {
@@ -174,8 +177,9 @@ export class Connection extends RequestReader implements Downstream {
   }
 
   tunnelSend(_exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean {
-    if (to - from <= TEXT_MAX) return this.socket.writeText(bytes.latin1Slice(from, to))
-    return this.socket.writeBytes(Buffer.from(bytes.subarray(from, to)))
+    if (to - from <= TEXT_MAX)
+      return this.socket.writeText(bytes.latin1Slice(from, to)) || this.hasRoom()
+    return this.socket.writeBytes(Buffer.from(bytes.subarray(from, to))) || this.hasRoom()
   }
 
   tunnelEnd(_exchange: LiveExchange): void {

@@ -9,8 +9,9 @@ import { BODY_TIMEOUT, HEADER_TIMEOUT, NONE, WRITE_TIMEOUT } from '../../../core
 import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL } from './phase.ts'
 import type { Connection } from './connection.ts'
 
+const SETTLE_AFTER_MS = 5000
 const LINGER_MS = 2000
-const DRAIN_NEW_MS = 1000
+const DRAIN_IDLE_MS = 1000
 const IN_TIME = -1
 
 // -1: nothing is overdue; NONE: close without a word; else the code of the error.
@@ -19,9 +20,11 @@ export function overdue(connection: Connection, now: number): number {
   const { times } = point
   if (phase === IDLE) {
     const quiet = now - connection.activeAt
-    // A connection that was opened a moment ago may be about to send; the drain waits for it that long.
-    if (point.context.draining && (connection.requests > 0 || quiet > DRAIN_NEW_MS)) return NONE
-    if (quiet > 5000) connection.socket.disown()
+    // A busy client learns from its next answer (Connection: close) that it must go elsewhere. Closing
+    // between two requests instead meets the second one on its way: 3 to 5 of 24,000 requests during
+    // 8 upgrades.
+    if (point.context.draining && quiet > DRAIN_IDLE_MS) return NONE
+    if (quiet > SETTLE_AFTER_MS) connection.socket.settle()
     return times.idleTimeoutMs > 0 && quiet > times.idleTimeoutMs ? NONE : IN_TIME
   }
   if (phase === HEAD)
@@ -29,6 +32,8 @@ export function overdue(connection: Connection, now: number): number {
   if (phase === LINGER) return now - connection.startedAt > LINGER_MS ? NONE : IN_TIME
   if (phase === CLOSED) return IN_TIME
   if (connection.socket.held > 0 && !isReading(connection, now)) return WRITE_TIMEOUT
+  if (now - connection.activeAt > SETTLE_AFTER_MS && phase !== BODY) connection.socket.settle()
+  if (responseIsLate(connection, now)) return WRITE_TIMEOUT
   if (phase === TUNNEL || phase !== BODY || connection.paused) return IN_TIME
   return bodyIsLate(connection, now) ? BODY_TIMEOUT : IN_TIME
 }
@@ -46,6 +51,13 @@ function isReading(connection: Connection, now: number): boolean {
     return true
   }
   return !late(now - connection.progressAt, connection.point.times.writeStallTimeoutMs)
+}
+
+// Traefik's writeTimeout: the whole response, from the first byte of the request. A tunnel has none.
+function responseIsLate(connection: Connection, now: number): boolean {
+  const { exchange, point } = connection
+  if (exchange === null || !exchange.wroteHead || exchange.tunnel) return false
+  return late(now - exchange.startedAt, point.times.writeTimeoutMs)
 }
 
 function bodyIsLate(connection: Connection, now: number): boolean {
