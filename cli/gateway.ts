@@ -30,6 +30,7 @@ export class Gateway {
   private readonly admin: AdminServer
   private readonly pidFile: PidFile | null
   private served = false // some generation was published
+  private lostInWorkers = 0 // access log lines
   private readonly directory: string // 0700: the admin socket is nobody else's
 
   constructor(config: StaticConfig, version: string) {
@@ -52,11 +53,15 @@ export class Gateway {
       version,
       this.supervisor,
       this.configuration,
-      () => this.accessLog?.lostLines ?? 0,
+      () => this.lostLines,
     )
     this.admin = new AdminServer(this.state)
     this.pidFile =
       config.upgrade.pidFile === '' ? null : new PidFile(config.upgrade.pidFile, this.log)
+  }
+
+  private get lostLines(): number {
+    return this.lostInWorkers + (this.accessLog?.lostLines ?? 0)
   }
 
   private get socketPath(): string {
@@ -74,7 +79,10 @@ export class Gateway {
     const { supervisor } = this
     supervisor.on('listening', () => this.listening())
     supervisor.on('failed', (message) => this.fail(message))
-    supervisor.on('log', (lines, count) => this.accessLog?.write(lines, count))
+    supervisor.on('log', (lines, count, lost) => {
+      this.accessLog?.write(lines, count)
+      this.lostInWorkers += lost
+    })
     supervisor.on('ended', (clean) => void this.end(clean ? 0 : 1))
     process.on('SIGTERM', () => this.terminate())
     process.on('SIGINT', () => this.terminate())

@@ -75,6 +75,7 @@ test('Internal routers and services exist when their feature is on', () => {
   )
   expect(facts.internalRouters.map(({ name, rule }) => `${name} ${rule}`)).toEqual([
     'api@internal PathPrefix(`/api`)',
+    'dashboard@internal PathPrefix(`/dashboard`)',
     'ping@internal PathPrefix(`/ping`)',
     'ready@internal PathPrefix(`/ready`)',
   ])

@@ -80,6 +80,7 @@ function redirectionOf(at: EntryPoint): Redirection | null {
 function internalServicesOf(config: StaticConfig): string[] {
   const services = ['noop@internal', 'whoami@internal']
   if (config.api !== null) services.push('api@internal')
+  if (config.api?.dashboard === true) services.push('dashboard@internal')
   if (config.ping !== null) services.push('ping@internal', 'ready@internal')
   if ((config.metrics?.prometheus ?? null) !== null) services.push('prometheus@internal')
   return services
@@ -94,6 +95,9 @@ function internalRoutersOf(config: StaticConfig): InternalRouter[] {
   const { api, ping } = config
   const prometheus = config.metrics?.prometheus ?? null
   if (api?.insecure === true) add('api', api.entryPoint, `${api.basePath.replace(/\/+$/, '')}/api`)
+  if (api?.insecure === true && api.dashboard) {
+    add('dashboard', api.entryPoint, `${api.basePath.replace(/\/+$/, '')}/dashboard`)
+  }
   if (ping !== null && !ping.manualRouting) {
     add('ping', ping.entryPoint, '/ping')
     add('ready', ping.entryPoint, '/ready')

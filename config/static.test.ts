@@ -169,7 +169,6 @@ test("A static file of Traefik's own starts, and its values arrive", () => {
   expect(config.metrics?.prometheus?.entryPoint).toBe('traefik')
   expect(config.providers.file?.directory).toBe('/etc/traefik/conf.d')
   expect(notYet).toEqual([
-    'api.dashboard',
     'certificatesResolvers',
     'entryPoints.websecure.http.tls',
     'providers.docker',
@@ -239,7 +238,7 @@ test("Sluice's own limits take precedence over http.maxHeaderBytes", () => {
 test('coalesce is off until it is written, and has safe defaults', () => {
   for (const value of ['true', '{}']) {
     const { config } = load(`serversTransport: {coalesce: ${value}}`)
-    expect(config.serversTransport.coalesce).toEqual({ connections: 2, depth: 16, slowAfter: 50 })
+    expect(config.serversTransport.coalesce).toEqual({ connections: 2, depth: 64, slowAfter: 250 })
   }
 })
 

@@ -18,7 +18,7 @@ const workersMax = 256
 
 const api = off({
   insecure: flag(false),
-  dashboard: notYet(flag(true), 'the dashboard'),
+  dashboard: noted(flag(true), 'read-only; a first version'),
   dashboardName: notYet(text(), 'the dashboard'),
   debug: notYet(flag(false), 'profiles over HTTP'),
   basePath: z

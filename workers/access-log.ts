@@ -81,6 +81,13 @@ export class AccessLog {
     this.send(text, count)
   }
 
+  // How many lines were lost since this was asked last.
+  takeLost(): number {
+    const lost = this.lost
+    this.lost = 0
+    return lost
+  }
+
   // The receiver is through with `length` characters of what it was sent.
   taken(length: number): void {
     this.underway = Math.max(0, this.underway - length)

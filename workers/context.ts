@@ -53,8 +53,11 @@ export class WorkerContext {
       post({ type: 'series', block, labels }),
     )
     this.servers = new ServerRegistry(this)
-    const sendLines = (lines: string, count: number) => post({ type: 'log', lines, count })
-    this.log = plan.accessLog === null ? null : new AccessLog(plan.accessLog, sendLines)
+    this.log = plan.accessLog === null ? null : new AccessLog(plan.accessLog, this.sendLines, true)
+  }
+
+  private readonly sendLines = (lines: string, count: number): void => {
+    this.post({ type: 'log', lines, count, lost: this.log!.takeLost() })
   }
 
   // One integer is compared per request; only when it differs is anything done.

@@ -90,6 +90,7 @@ export interface Slice {
 export type ToWorker =
   | Slice
   | { readonly type: 'commit'; readonly number: number }
+  | { readonly type: 'taken'; readonly length: number } // of log lines: the supervisor is through with them
   | { readonly type: 'drain' } // stop accepting; connections end after their exchange
   | { readonly type: 'block'; readonly ms: number } // tests only: blocks the event loop
 
@@ -100,6 +101,6 @@ export type FromWorker =
   | { readonly type: 'refused'; readonly number: number; readonly message: string }
   | { readonly type: 'adopted'; readonly number: number }
   | { readonly type: 'series'; readonly block: number; readonly labels: SeriesLabels }
-  | { readonly type: 'log'; readonly lines: string; readonly count: number }
+  | { readonly type: 'log'; readonly lines: string; readonly count: number; readonly lost: number }
   | { readonly type: 'defect'; readonly message: string }
   | { readonly type: 'drained' }

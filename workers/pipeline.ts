@@ -166,6 +166,7 @@ function sendTo(exchange: LiveExchange, service: LiveService, server: Server): v
   if (head === '') return refuse(exchange, REWRITE_INVALID)
   exchange.server = server
   exchange.serverUrl = server.url
+  if (exchange.point!.timesUpstream) exchange.upstreamStartedAt = performance.now()
   server.inFlight++
   exchange.requestHeld = hasRequestBody(exchange)
   server.send(exchange, head)

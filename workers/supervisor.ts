@@ -54,7 +54,7 @@ export interface SupervisorEvents {
   failed: [message: string]
   started: [worker: WorkerHandle]
   series: [worker: WorkerHandle, block: number, labels: SeriesLabels]
-  log: [lines: string, count: number]
+  log: [lines: string, count: number, lost: number]
   converged: [number: number, ms: number]
   replaced: [worker: WorkerHandle]
   ended: [clean: boolean]
@@ -162,7 +162,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         this.emit('series', handle, message.block, message.labels)
         return
       case 'log':
-        this.emit('log', message.lines, message.count)
+        this.emit('log', message.lines, message.count, message.lost)
+        handle.post({ type: 'taken', length: message.lines.length })
         return
       case 'defect':
         this.defects++

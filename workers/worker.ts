@@ -118,12 +118,20 @@ function blockLoop(ms: number): void {
 }
 
 function receive(message: ToWorker): void {
-  if (message.type === 'slice') {
-    slices.push(message)
-    if (slices.length === 1) setImmediate(build)
-  } else if (message.type === 'commit') commit()
-  else if (message.type === 'drain') void drain()
-  else blockLoop(message.ms)
+  switch (message.type) {
+    case 'slice':
+      slices.push(message)
+      if (slices.length === 1) setImmediate(build)
+      return
+    case 'commit':
+      return commit()
+    case 'taken':
+      return context.log?.taken(message.length)
+    case 'drain':
+      return void drain()
+    case 'block':
+      return blockLoop(message.ms)
+  }
 }
 
 function beat(): void {

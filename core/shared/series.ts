@@ -25,6 +25,7 @@ export interface SeriesLabels {
 
 export class SeriesTable {
   readonly cells: Float64Array
+  private readonly blocks = new Map<string, number>()
   private given = 1 // block 0 takes what no longer fits: nothing is lost, only its labels
   private readonly onNew: (block: number, labels: SeriesLabels) => void
 
@@ -33,9 +34,15 @@ export class SeriesTable {
     this.onNew = onNew
   }
 
+  // The same labels have the same block for the life of the worker, whatever was rebuilt meanwhile: a reload
+  // takes no new blocks, and counts go on.
   give(labels: SeriesLabels): number {
+    const key = labels.family + ' ' + JSON.stringify(labels.labels)
+    const known = this.blocks.get(key)
+    if (known !== undefined) return known
     if (this.given >= SERIES_MAX) return 0
     const block = this.given++
+    this.blocks.set(key, block)
     this.onNew(block, labels)
     return block
   }
