@@ -23,21 +23,24 @@ export class Peers {
   private lastKey = -1
   private last = new Peer('')
 
-  // `address`: 4 or 16 bytes in network order.
+  // `address`: 4 or 16 bytes in network order. For IPv4 the four bytes as one number are the key.
   peerOf(address: ArrayBuffer): Peer {
+    const { byteLength } = address
+    if (byteLength === 4) {
+      const key = new Uint32Array(address)[0]!
+      return key === this.lastKey ? this.last : this.byV4(key, new Uint8Array(address), 0)
+    }
+    if (byteLength !== 16) return this.find('', '')
     const bytes = new Uint8Array(address)
-    if (bytes.length === 4) return this.byV4(bytes, 0)
-    if (bytes.length === 16) return isMapped(bytes) ? this.byV4(bytes, 12) : this.byV6(bytes)
-    return this.find('', '')
+    if (!isMapped(bytes)) return this.byV6(bytes)
+    const key = new Uint32Array(address)[3]!
+    return key === this.lastKey ? this.last : this.byV4(key, bytes, 12)
   }
 
-  private byV4(bytes: Uint8Array, at: number): Peer {
-    const [a, b, c, d] = [bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!]
-    const key = a * 0x1000000 + b * 0x10000 + c * 0x100 + d
-    if (key !== this.lastKey) {
-      this.last = this.byAddress.get(key) ?? this.add(key, `${a}.${b}.${c}.${d}`)
-      this.lastKey = key
-    }
+  private byV4(key: number, bytes: Uint8Array, at: number): Peer {
+    const text = `${bytes[at]!}.${bytes[at + 1]!}.${bytes[at + 2]!}.${bytes[at + 3]!}`
+    this.last = this.byAddress.get(key) ?? this.add(key, text)
+    this.lastKey = key
     return this.last
   }
 
