@@ -5,7 +5,7 @@
 
 import { fileURLToPath } from 'node:url'
 
-export const FLAME_SETTINGS = 'SLUICE_BENCH_FLAME' // environment variable with FlameSettings as JSON
+export const FLAME_SETTINGS = 'BENCH_FLAME_SETTINGS' // environment variable with FlameSettings as JSON
 
 export interface FlameSettings {
   readonly folder: string
