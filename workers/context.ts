@@ -3,7 +3,6 @@
 // Owner:  the worker thread; one per thread, made at its start.
 // Hot:    adoptIfNew, begun and account run once per request.
 
-import { performance } from 'node:perf_hooks'
 import { errorTable } from '../core/errors.ts'
 import { methodNames } from '../core/exchange.ts'
 import { InFlightTable } from '../core/middleware/in-flight-table.ts'
@@ -91,7 +90,7 @@ export class WorkerContext {
   // Counts and logs an exchange that has ended.
   account(exchange: LiveExchange): void {
     this.addToRow(IN_FLIGHT, -1)
-    const now = performance.now()
+    const now = this.sweeper.turnNow()
     const seconds = (now - exchange.startedAt) / 1000
     const { methodId, status, requestBytes, responseBytes } = exchange
     const point = exchange.point!

@@ -13,7 +13,6 @@
 // Failure edges: downstreamGone (the client left), upstreamFailed (retry, 502/504, or abort when the head is
 // out already), REPLACE (a middleware wants another response). Each ends in finish().
 
-import { performance } from 'node:perf_hooks'
 import { Buffer } from 'node:buffer'
 import {
   CLIENT_GONE,
@@ -78,7 +77,7 @@ export function install(worker: WorkerContext): void {
 // The head of a request has arrived. What is left of the body is delivered by requestBody unless
 // exchange.requestHeld says to wait for resumeBody.
 export function begin(exchange: LiveExchange): void {
-  exchange.startedAt = performance.now()
+  exchange.startedAt = context.sweeper.turnNow()
   context.begun()
   context.adoptIfNew()
   const point = exchange.point!
@@ -97,7 +96,7 @@ export function begin(exchange: LiveExchange): void {
 
 // A request that was refused before it was understood: a bad head, a timeout. It has no route.
 export function beginRefused(exchange: LiveExchange, code: number): void {
-  exchange.startedAt = performance.now()
+  exchange.startedAt = context.sweeper.turnNow()
   context.begun()
   refuse(exchange, code)
 }
@@ -166,7 +165,7 @@ function sendTo(exchange: LiveExchange, service: LiveService, server: Server): v
   if (head === '') return refuse(exchange, REWRITE_INVALID)
   exchange.server = server
   exchange.serverUrl = server.url
-  if (exchange.point!.timesUpstream) exchange.upstreamStartedAt = performance.now()
+  if (exchange.point!.timesUpstream) exchange.upstreamStartedAt = context.sweeper.turnNow()
   server.inFlight++
   exchange.requestHeld = hasRequestBody(exchange)
   server.send(exchange, head)
@@ -241,6 +240,7 @@ export function downstreamGone(exchange: LiveExchange, code: number): void {
   exchange.downstream = null
   if (exchange.error === 0 || code !== CLIENT_GONE) exchange.error = code
   if (!exchange.wroteHead) exchange.status = errorTable[code]!.status
+  if (exchange.point !== null) context.countError(code)
   leaveUpstream(exchange)
   finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
 }
@@ -254,7 +254,7 @@ export function downstreamDone(exchange: LiveExchange): void {
 
 export function upstreamHead(exchange: LiveExchange): void {
   if (exchange.downstream === null) return
-  if (exchange.point!.timesUpstream) exchange.upstreamHeadAt = performance.now()
+  if (exchange.point!.timesUpstream) exchange.upstreamHeadAt = context.sweeper.turnNow()
   sendHead(exchange)
 }
 
@@ -300,6 +300,7 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
   }
   if (!exchange.wroteHead) return refuse(exchange, code)
   exchange.error = code
+  context.countError(code)
   exchange.downstream = null
   downstream.abort(exchange)
   finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)

@@ -15,6 +15,11 @@ export class Sweeper {
   now = performance.now() // coarse: at the most one tick old; right for deadlines, not for durations
   private readonly members: Swept[] = []
   private timer: NodeJS.Timeout | null = null
+  private turn = 0 // the time of this turn of the event loop; valid while `inTurn`
+  private inTurn = false
+  private readonly endTurn = (): void => {
+    this.inTurn = false
+  }
 
   start(): void {
     this.timer = setInterval(() => this.tick(), TICK_MS)
@@ -23,6 +28,17 @@ export class Sweeper {
   stop(): void {
     if (this.timer !== null) clearInterval(this.timer)
     this.timer = null
+  }
+
+  // Good enough for durations: read once per turn of the event loop, as nginx does. Two reads of the clock
+  // per request were 5 % of our own time.
+  turnNow(): number {
+    if (!this.inTurn) {
+      this.inTurn = true
+      this.turn = performance.now()
+      setImmediate(this.endTurn)
+    }
+    return this.turn
   }
 
   get size(): number {

@@ -48,6 +48,7 @@ export class H1Connection extends ResponseReader {
   }
 
   protected beginResponse(): void {
+    this.askedAt = this.server.context.sweeper.now
     this.phase = IN_HEAD
     this.informational = 0
     this.gotBytes = false
@@ -83,6 +84,7 @@ export class H1Connection extends ResponseReader {
       this.out += lastChunk(trailers)
     }
     this.requestDone = true
+    this.askedAt = this.server.context.sweeper.now
     this.flush()
   }
 
@@ -115,7 +117,8 @@ export class H1Connection extends ResponseReader {
     this.phase = IN_HEAD
     this.served++
     exchange.upstream = null
-    if (this.queue !== null) this.server.coalescer!.answered(performance.now() - exchange.startedAt)
+    if (this.queue !== null)
+      this.server.coalescer!.answered(this.server.context.sweeper.turnNow() - exchange.startedAt)
     this.advance()
     pipeline.upstreamEnd(exchange, trailers)
   }
@@ -181,12 +184,26 @@ export class H1Connection extends ResponseReader {
     }
     if (this.state !== BUSY || this.blocked || this.phase === IN_TUNNEL) return
     if (this.queue !== null && this.server.coalescer!.isHanging(quiet)) this.sendElsewhere()
-    if (this.phase !== IN_HEAD) {
-      if (transport.stallTimeoutMs > 0 && quiet > transport.stallTimeoutMs)
+    if (this.phase !== IN_HEAD || this.isUploadHeld(now)) {
+      if (transport.stallTimeoutMs > 0 && now - this.activeAt > transport.stallTimeoutMs)
         this.fail(UPSTREAM_STALL)
-    } else if (this.requestDone && transport.responseHeaderTimeoutMs > 0) {
-      if (quiet > transport.responseHeaderTimeoutMs) this.fail(UPSTREAM_HEADER_TIMEOUT)
+    } else if (transport.responseHeaderTimeoutMs > 0 && this.hasAsked()) {
+      // From the end of the request, not from the last byte: a head that trickles gets no more time.
+      if (now - this.askedAt > transport.responseHeaderTimeoutMs) this.fail(UPSTREAM_HEADER_TIMEOUT)
     }
+  }
+
+  private hasAsked(): boolean {
+    return this.requestDone || this.exchange!.wantsUpgrade
+  }
+
+  // The server does not read what the client has sent. Bytes that leave our queue are progress.
+  private isUploadHeld(now: number): boolean {
+    if (this.requestDone || this.socket === null || this.socket.held === 0) return false
+    const held = this.socket.heldBytes
+    if (held !== this.heldBefore) this.activeAt = now
+    this.heldBefore = held
+    return true
   }
 
   // ---- endings

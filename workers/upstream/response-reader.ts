@@ -42,6 +42,8 @@ export abstract class ResponseReader implements SocketOwner, Swept {
   served = 0 // responses that ended well
   out = '' // text that waits for flush()
   activeAt = 0 // sweeper's clock: last byte in either direction
+  askedAt = 0 // sweeper's clock: the response is due from here on
+  heldBefore = 0 // bytes held at the last tick, to see whether the server reads
   readonly server: Server
   readonly bornAt: number
   protected socket: Socket | null = null
