@@ -9,10 +9,12 @@ VITEST := $(NODE) node_modules/vitest/vitest.mjs
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# npm ci when the lock file is newer than what is installed; the stamp lies inside node_modules.
+# When the lock file is newer than what is installed; the stamp lies inside node_modules. Not npm ci: it demands
+# an entry for the binaries of every platform, also of those that a registry may not carry. This installs the
+# very same versions, checked by the same hashes, and leaves both files as they are.
 install: node_modules/.stamp ## install what everything else needs
 node_modules/.stamp: package.json package-lock.json
-	npm ci --no-audit --no-fund --loglevel=error
+	npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 run: install ## start the gateway; ARGS="--configFile=FILE" for another than the quickstart
