@@ -247,7 +247,9 @@ export class H1Connection extends ResponseReader {
 
   fail(code: number): void {
     const exchange = this.exchange
-    const clean = !this.gotBytes && (this.served > 0 || this.queue !== null)
+    // Only a connection that died: a server that is slow has the request already.
+    const died = code === UPSTREAM_RESET && !this.gotBytes
+    const clean = died && (this.served > 0 || this.queue !== null)
     const retry = clean ? pipeline.RETRY_IF_IDEMPOTENT : pipeline.RETRY_NEVER
     const waiting = this.takeWaiting()
     if (this.queue !== null) this.server.distrust()
