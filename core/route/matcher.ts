@@ -73,11 +73,13 @@ export class Matcher<T> {
   private readonly plans = new Map<string, readonly Group[]>()
   private readonly anyPlan: readonly Group[]
   private readonly plansMax: number
+  private readonly hasPatterns: boolean // of hosts: HostRegexp, or `*.x`
 
   constructor(routes: ReadonlyMap<string, CompiledRoute<T>>, groups: GroupTable) {
     this.routes = routes
     this.groups = groups
     this.anyPlan = [...groups.maps[HOST_ANY]!.values()]
+    this.hasPatterns = groups.maps[HOST_LABEL]!.size + groups.maps[HOST_PATTERN]!.size > 0
     this.plansMax = groups.maps[HOST_EXACT]!.size + STRANGERS_MAX
   }
 
@@ -107,11 +109,10 @@ export class Matcher<T> {
   }
 
   private makePlan(host: string): readonly Group[] {
-    const plan = this.groupsOf(host)
     const named = this.groups.get(HOST_EXACT, host)
-    if (named === null && plan.length === this.anyPlan.length) {
-      if (this.groups.maps[HOST_PATTERN]!.size === 0) return this.anyPlan
-    }
+    // The usual stranger: no rule could name it, so nothing is made and nothing remembered.
+    if (named === null && !this.hasPatterns) return this.anyPlan
+    const plan = this.groupsOf(host)
     if (host.length > MEMO_HOST_LENGTH_MAX) return plan
     if (this.plans.size >= this.plansMax) this.plans.clear()
     this.plans.set(named === null ? ownCopy(host) : named.host, plan)
