@@ -1,0 +1,195 @@
+// Coalesced requests share connections only to a server that has proved itself, and never again once it failed.
+
+import { afterEach, expect, test } from 'vitest'
+import { type OriginConnection } from '../../support/origin.ts'
+import { type RawClient } from '../../support/raw-client.ts'
+import { type Scene, echo, requestText, responseText, startScene } from '../../support/scene.ts'
+
+const PROOFS = 40 // more than the gateway asks for
+let scene: Scene | null = null
+
+afterEach(async () => {
+  await scene?.stop()
+  scene = null
+})
+
+async function start(serve: (connection: OriginConnection) => unknown): Promise<Scene> {
+  const coalesce = { connections: 2, depth: 16, slowAfter: '300ms' }
+  scene = await startScene({ coalesce }, {}, serve)
+  return scene
+}
+
+async function prove(client: RawClient): Promise<void> {
+  for (let i = 0; i < PROOFS; i++) {
+    client.send(requestText('GET', '/proof'))
+    expect((await client.readResponse()).status).toBe(200)
+  }
+}
+
+function targetOf(head: string): string {
+  return head.split(' ')[1]!
+}
+
+// Sends one request from each client at the same time and reads all answers.
+async function askAtOnce(clients: readonly RawClient[], round: number) {
+  for (const [i, client] of clients.entries()) client.send(requestText('GET', `/c${i}r${round}`))
+  return Promise.all(clients.map((client) => client.readResponse()))
+}
+
+test('a server that proved itself gets the requests of many clients on few connections', async () => {
+  const running = await start(echo)
+  const clients = await Promise.all(Array.from({ length: 16 }, () => running.client()))
+  await prove(clients[0]!)
+  await askAtOnce(clients, 0) // opens what is missing
+  const before = running.origin.connections.length
+  for (let round = 1; round < 20; round++) {
+    for (const [i, answer] of (await askAtOnce(clients, round)).entries()) {
+      expect(answer.body).toBe(`GET /c${i}r${round} HTTP/1.1`)
+    }
+  }
+  expect(running.origin.connections.length - before).toBeLessThanOrEqual(2)
+})
+
+test('requests with a body, unsafe methods and upgrades never share a connection', async () => {
+  const seen: string[] = []
+  const running = await start(async (connection) => {
+    for (;;) {
+      const { head } = await connection.readRequest(60_000)
+      // A second request that is here already was sent before this answer: they share.
+      if (connection.received !== '')
+        seen.push(head.split(' ')[0]!, connection.received.split(' ')[0]!)
+      connection.send(responseText('ok'))
+    }
+  })
+  const clients = await Promise.all(Array.from({ length: 16 }, () => running.client()))
+  await prove(clients[0]!)
+  for (let round = 0; round < 10; round++) {
+    for (const [i, client] of clients.entries()) {
+      client.send(i % 2 === 0 ? requestText('GET', '/g') : requestText('POST', '/p', '', 'body'))
+    }
+    for (const client of clients) expect((await client.readResponse()).body).toBe('ok')
+  }
+  expect(seen).not.toContain('POST')
+})
+
+type Harm = (connection: OriginConnection, target: string) => void
+
+const harms: readonly (readonly [string, Harm])[] = [
+  ['closes early', (connection) => connection.destroy()],
+  ['resets', (connection) => connection.reset()],
+  [
+    'sends more than it said',
+    (connection, target) => void connection.send(responseText(target) + 'x'),
+  ],
+  ['sends no HTTP', (connection) => void connection.send('nonsense\r\n\r\n')],
+  [
+    'ends within a body',
+    (connection, target) => {
+      connection.send(`HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n${target}`)
+      connection.end()
+    },
+  ],
+]
+
+test.each(harms)(
+  'a server that %s under coalescing is never trusted again, and no client gets the answer of another',
+  async (_what, harm) => {
+    let harmAt = -1
+    let served = 0
+    let shared = 0
+    const running = await start(async (connection) => {
+      for (;;) {
+        const { head } = await connection.readRequest(60_000)
+        if (served++ === harmAt) harm(connection, targetOf(head))
+        else connection.send(responseText(targetOf(head)))
+        if (connection.received !== '') shared++
+      }
+    })
+    const clients = await Promise.all(Array.from({ length: 16 }, () => running.client()))
+    await prove(clients[0]!)
+    await askAtOnce(clients, 0)
+    await askAtOnce(clients, 1)
+    expect(shared).toBeGreaterThan(0)
+    harmAt = served + 3
+    for (const [i, client] of clients.entries()) client.send(requestText('GET', `/c${i}r2`))
+    await Promise.all(clients.map((client, i) => expectOwnOrError(client, `/c${i}r2`)))
+    for (const client of clients) client.destroy()
+    const fresh = await Promise.all(Array.from({ length: 16 }, () => running.client()))
+    await prove(fresh[0]!)
+    shared = 0
+    for (let round = 3; round < 8; round++) {
+      for (const [i, answer] of (await askAtOnce(fresh, round)).entries()) {
+        expect(answer.body).toBe(`/c${i}r${round}`)
+      }
+    }
+    expect(shared).toBe(0)
+  },
+)
+
+// The client's own answer, a 5xx of the gateway, or an end without a whole answer. Returns whether it was its own.
+async function expectOwnOrError(client: RawClient, target: string): Promise<boolean> {
+  const answer = await client.readResponse().catch(() => null)
+  if (answer === null) {
+    expect(client.ended || client.closed).toBe(true)
+    return false
+  }
+  if (answer.status >= 500) return false
+  expect(answer.body).toBe(target)
+  return true
+}
+
+test('a server that is slow under coalescing is never trusted again, and those behind are asked anew', async () => {
+  let hang = false
+  let shared = 0
+  const running = await start(async (connection) => {
+    for (;;) {
+      const { head } = await connection.readRequest(60_000)
+      if (hang) {
+        hang = false
+        await new Promise((resolve) => setTimeout(resolve, 1500))
+      }
+      if (connection.received !== '') shared++
+      connection.send(responseText(targetOf(head)))
+    }
+  })
+  const clients = await Promise.all(Array.from({ length: 16 }, () => running.client()))
+  await prove(clients[0]!)
+  await askAtOnce(clients, 0)
+  await askAtOnce(clients, 1)
+  expect(shared).toBeGreaterThan(0)
+  hang = true
+  for (const [i, answer] of (await askAtOnce(clients, 2)).entries()) {
+    expect(answer.body).toBe(`/c${i}r2`)
+  }
+  await prove(clients[0]!)
+  shared = 0
+  for (let round = 3; round < 8; round++) await askAtOnce(clients, round)
+  expect(shared).toBe(0)
+})
+
+test('2,000 requests to a server that misbehaves at random never get the answer of another client', async () => {
+  let served = 0
+  let random = 12345
+  const next = (): number => (random = (random * 1103515245 + 12345) % 2147483648)
+  const running = await start(async (connection) => {
+    for (;;) {
+      const { head } = await connection.readRequest(60_000)
+      const misbehaves = served++ > 200 && next() % 50 === 0
+      if (misbehaves) harms[next() % harms.length]![1](connection, targetOf(head))
+      else connection.send(responseText(targetOf(head)))
+    }
+  })
+  let own = 0
+  const worker = async (name: number): Promise<void> => {
+    let client = await running.client()
+    for (let i = 0; i < 125; i++) {
+      const target = `/canary-${name}-${i}`
+      client.send(requestText('GET', target))
+      if (await expectOwnOrError(client, target)) own++
+      if (client.ended || client.closed) client = await running.client()
+    }
+    client.destroy()
+  }
+  await Promise.all(Array.from({ length: 16 }, (_, name) => worker(name)))
+  expect(own).toBeGreaterThan(1500)
+})
