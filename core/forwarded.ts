@@ -35,10 +35,13 @@ export interface ForwardedPolicy {
   readonly port: string // when the authority names none; '' = that of the scheme, as Traefik does
 }
 
-// One per connection, owned by it, so that client address and security need no comparison.
+// One per connection, owned by it, so that client address and security need no comparison. The lines are the
+// same for every request but for the host, which stands between `before` and `after`.
 export class ForwardedCache {
   policy: ForwardedPolicy | null = null
-  authority = ''
+  before = ''
+  after = '' // for an authority without a port
+  authority = '' // of `lines`: an authority with a port changes a second line
   lines = ''
 }
 
@@ -75,13 +78,29 @@ export function forwardedLines(
   const upgrades = (exchange.facts & SAW_UPGRADE) !== 0
   const given = (exchange.facts & SAW_MANAGED) !== 0 || exchange.request.extraCount > 0
   if (cache === null || given || upgrades) return linesFor(exchange, policy)
-  if (cache.authority !== exchange.authority || cache.policy !== policy) {
-    cache.lines = linesFor(exchange, policy)
-    cache.authority = ownCopy(exchange.authority)
-    cache.policy = policy
-  }
+  if (cache.policy !== policy) fillCache(exchange, policy, cache)
+  const { authority } = exchange
+  if (cache.authority === authority) return cache.lines
+  if (authority !== '' && !authority.includes(':')) return cache.before + authority + cache.after
+  cache.lines = linesFor(exchange, policy)
+  cache.authority = ownCopy(authority)
   return cache.lines
 }
+
+// Makes the lines for a host that no client can send, and cuts them where it stands.
+function fillCache(exchange: Exchange, policy: ForwardedPolicy, cache: ForwardedCache): void {
+  const { authority } = exchange
+  exchange.authority = PLACE
+  const lines = linesFor(exchange, policy)
+  exchange.authority = authority
+  const at = lines.indexOf(PLACE)
+  cache.before = ownCopy(lines.slice(0, at))
+  cache.after = ownCopy(lines.slice(at + PLACE.length))
+  cache.policy = policy
+  cache.authority = PLACE
+}
+
+const PLACE = '{host}'
 
 // What a managed header is going to say when the request brought none: rules on it see that, as they do
 // in Traefik. '' for those that only forwardedLines knows (X-Forwarded-For is not there yet in Traefik

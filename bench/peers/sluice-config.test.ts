@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parse } from 'yaml'
+import { load as parse } from 'js-yaml'
 import { defaultOptions } from './contract.ts'
 import { dynamicText, routeRequests, staticText } from './sluice-config.ts'
 

@@ -125,7 +125,7 @@ const limits = block({
   headerCountMax: extension(z.int().min(1).max(10_000).default(128), 'headers of one request'),
   connectionsMax: extension(
     z.int().min(1).max(10_000_000).default(connectionsDefault),
-    'open connections per worker; beyond it new ones wait in the kernel',
+    'open connections per worker; a new one beyond it is answered 503 and closed',
   ),
   bufferedBytesMax: extension(
     bytesBetween(16 * 1024, 1024 ** 3).default(bufferedBytesDefault),

@@ -16,11 +16,12 @@ import {
   type GroupKey,
   type RouteSpec,
 } from './matcher.ts'
+import { pathKeyOf } from './path-key.ts'
 import { TrieNode, compareCandidates, insertEntry, linkTrie, type Entry } from './trie.ts'
 
-// Up to here the entries of a group are scanned. 10,000 routers on 2,500 hosts in turn: 1.2 us, with
-// tries 1.6 us, nearly all of it cache misses (core/route/matcher.bench.ts).
-const SCANNED_MAX = 6
+// Up to here the entries of a group are scanned by their keys. 10,000 routers on 1,000 hosts, 500 of them
+// asked for in turn: 2.9 us for a whole exchange without its sockets, with tries 3.3, with plain lists 3.4.
+const SCANNED_MAX = 24
 
 // A group whose routers change: what it held, what comes, and how far the new trie is.
 interface Rebuild {
@@ -156,7 +157,8 @@ export class MatcherBuilder<T> {
     if (root !== null) linkTrie(root)
     const regex = kind === HOST_PATTERN ? this.sharedRegex(host) : null
     const hostPrefix = kind === HOST_PATTERN ? literalPrefixOf(host) : ''
-    const group: Group = { kind, host, regex, hostPrefix, entries, root }
+    const keys = root === null ? entries.map((entry) => pathKeyOf(entry.path)) : []
+    const group: Group = { kind, host, regex, hostPrefix, entries, keys, root }
     this.groups.maps[kind]!.set(host, group)
   }
 

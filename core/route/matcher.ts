@@ -46,6 +46,7 @@ export interface Group {
   readonly regex: SafeRegex | null // of HOST_PATTERN
   readonly hostPrefix: string // of HOST_PATTERN: what the host must begin with; spares most expressions
   readonly entries: readonly Entry[] // best first
+  readonly keys: readonly number[] // of the entries' paths, see path-key.ts; [] when there is a trie
   readonly root: TrieNode | null // null for groups of few entries, which are scanned
 }
 
@@ -97,7 +98,7 @@ export class Matcher<T> {
       if (best !== null && !beats(group.entries[0]!.candidate, best.candidate)) break
       best =
         group.root === null
-          ? findInList(group.entries, exchange, best)
+          ? findInList(group.entries, group.keys, exchange, best)
           : findInTrie(group.root, exchange, best)
     }
     return best === null ? null : (best.candidate as CompiledRoute<T>)

@@ -6,6 +6,7 @@
 // match, walking up from there meets every shorter one without keeping a stack.
 
 import type { Exchange } from '../exchange.ts'
+import { mayBegin } from './path-key.ts'
 import { holdsAll, type Predicate } from './predicate.ts'
 
 // A router as the matcher orders it. Names are unique, so the order is total.
@@ -146,11 +147,13 @@ export function findInTrie(root: TrieNode, exchange: Exchange, best: Entry | nul
 // For the few entries of a typical host: no trie is as quick as not having to walk one.
 export function findInList(
   entries: readonly Entry[],
+  keys: readonly number[],
   exchange: Exchange,
   best: Entry | null,
 ): Entry | null {
   const path = exchange.routingPath
   for (let i = 0; i < entries.length; i++) {
+    if (!mayBegin(keys[i]!, path)) continue
     const entry = entries[i]!
     if (best !== null && !beats(entry.candidate, best.candidate)) return best
     if (entry.pathIsExact ? path !== entry.path : !path.startsWith(entry.path)) continue

@@ -16,7 +16,6 @@ import { Buffer } from 'node:buffer'
 import { NONE, WRITE_TIMEOUT } from '../../../core/errors.ts'
 import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH } from '../../../core/exchange.ts'
 import type { Head } from '../../../core/headers.ts'
-import { RequestParser } from '../../../core/h1/request.ts'
 import { chunkHead, lastChunk, responseHead } from '../../../core/h1/write.ts'
 import { READ_BUFFER_BYTES } from '../../../core/limits.ts'
 import { type LiveExchange } from '../../live-exchange.ts'
@@ -28,8 +27,6 @@ import { overdue } from './timeouts.ts'
 
 const TEXT_MAX = 8 * 1024 // shorter pieces of a body are gathered as text with the head
 const LINGER_BYTES_MAX = 256 * 1024 // thrown away after a response that ends the connection
-
-let spareParser = new RequestParser()
 
 export class Connection extends RequestReader implements Downstream {
   protected override asDownstream(): Downstream {

@@ -31,9 +31,6 @@ import type { Swept } from '../../sweeper.ts'
 import type { Downstream } from '../contract.ts'
 import { BODY, BUSY, CLOSED, HEAD, IDLE, LINGER, TUNNEL, type Phase } from './phase.ts'
 
-const TEXT_MAX = 8 * 1024 // shorter pieces of a body are gathered as text with the head
-const LINGER_BYTES_MAX = 256 * 1024 // thrown away after a response that ends the connection
-
 let spareParser = new RequestParser()
 
 export abstract class RequestReader implements SocketOwner, Swept {
