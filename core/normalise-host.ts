@@ -1,36 +1,27 @@
 // core/normalise-host.ts: the host that rules look at, from the authority that the client sent.
 //
-// Hot: yes, once per request. Hosts repeat, so they are kept in two tables that belong to the worker: a hit
+// Hot: yes, once per request. Hosts repeat, so they are kept in a table that belongs to the worker: a hit
 // gives back the same string object, whose hash the host table has computed before. What is kept is a copy: a slice would keep the whole head of its request alive.
 
-const SLOTS = 64 // the hosts of a moment: found by one comparison
-const KNOWN_MAX = 4096 // all others: found by their hash; beyond that all are forgotten
+const SLOTS = 4096 // one host each; a host that comes takes the place of the one before it
 const MEMO_LENGTH_MAX = 255
 
 const authorities: string[] = Array.from({ length: SLOTS }, () => '')
 const hosts: string[] = Array.from({ length: SLOTS }, () => '')
-const known = new Map<string, string>() // authority -> host
 
 // "Example.com.:8080" -> "example.com"; "[2001:DB8::1]:443" -> "2001:db8::1"; "" -> "".
 export function canonicalHost(authority: string): string {
   const length = authority.length
-  if (length === 0) return ''
-  const mixed = authority.charCodeAt(0) * 7 + authority.charCodeAt(length >> 1) * 3 + length
-  const slot = (mixed + authority.charCodeAt(length - 1)) & (SLOTS - 1)
+  if (length === 0 || length > MEMO_LENGTH_MAX) return hostOf(authority)
+  // A Map would compute its own hash of the slice, and compare it character by character: 0.2 us.
+  let hash = length
+  for (let i = 0; i < length; i++) hash = (hash * 31 + authority.charCodeAt(i)) | 0
+  const slot = (hash ^ (hash >>> 12)) & (SLOTS - 1)
   if (authorities[slot] === authority) return hosts[slot]!
-  if (length > MEMO_LENGTH_MAX) return hostOf(authority)
-  const host = known.get(authority) ?? remember(authority)
-  authorities[slot] = host === authority ? host : ownCopy(authority)
-  hosts[slot] = host
-  return host
-}
-
-function remember(authority: string): string {
-  if (known.size >= KNOWN_MAX) known.clear()
   const host = hostOf(authority)
-  const key = ownCopy(authority)
-  known.set(key, host === authority ? key : ownCopy(host))
-  return known.get(key)!
+  authorities[slot] = ownCopy(authority)
+  hosts[slot] = host === authority ? authorities[slot]! : ownCopy(host)
+  return hosts[slot]!
 }
 
 function hostOf(authority: string): string {
