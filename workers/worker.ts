@@ -30,6 +30,7 @@ const context = new WorkerContext(plan, post)
 const listeners: AcceptingEngine[] = []
 const slices: Slice[] = []
 let builder: GenerationBuilder | null = null
+let refused = 0 // number of the last generation that could not be built
 let buildMs = 0
 let listening = false
 
@@ -60,18 +61,26 @@ function build(): void {
   try {
     buildPiece()
   } catch (fault) {
-    const number = builder?.next.number ?? 0
-    builder = null
-    slices.length = 0
-    post({ type: 'refused', number, message: String(fault instanceof Error ? fault.stack : fault) })
+    refuse(String(fault instanceof Error ? fault.stack : fault))
   }
   buildMs += performance.now() - from
   if (slices.length > 0 || builder !== null) setImmediate(build)
 }
 
+// What is left of it, here and still on its way, belongs to no other generation.
+function refuse(message: string): void {
+  refused = builder?.next.number ?? 0
+  builder = null
+  const others = slices.filter((slice) => slice.number !== refused)
+  slices.splice(0, slices.length, ...others)
+  post({ type: 'refused', number: refused, message })
+}
+
 function buildPiece(): void {
   const slice = slices.shift()
   if (slice !== undefined) {
+    // Another worker has refused the one before, and the supervisor has gone on.
+    if (builder !== null && builder.next.number !== slice.number) builder = null
     builder ??= new GenerationBuilder(
       context,
       slice.base === 0 ? null : context.generation,
@@ -120,6 +129,7 @@ function blockLoop(ms: number): void {
 function receive(message: ToWorker): void {
   switch (message.type) {
     case 'slice':
+      if (message.number === refused) return
       slices.push(message)
       if (slices.length === 1) setImmediate(build)
       return
