@@ -141,8 +141,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         if (this.handles.every((h) => h.listening)) this.allListening()
         return
       case 'failed':
-        this.emit('failed', message.message)
-        return
+        return this.couldNotListen(handle, message.message)
       case 'prepared':
         handle.prepared = message.number
         this.options.log.debug(
@@ -175,6 +174,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         handle.drained = true
         return this.checkDrained()
     }
+  }
+
+  // At the start that is the user's mistake. Later, somebody has taken the address, or descriptors have run
+  // out: the others serve, and this one is tried again.
+  private couldNotListen(handle: WorkerHandle, message: string): void {
+    if (this.serving) handle.end(`cannot listen: ${message}`)
+    else this.emit('failed', message)
   }
 
   private allListening(): void {

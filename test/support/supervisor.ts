@@ -6,6 +6,8 @@ import { factsOf, type StaticFacts } from '../../config/facts.ts'
 import type { Generation } from '../../config/generation.ts'
 import { parseLocated } from '../../config/located.ts'
 import { loadStatic } from '../../config/sources.ts'
+import { Configuration } from '../../cli/configuration.ts'
+import { GatewayState } from '../../cli/gateway-state.ts'
 import { workerPlanOf } from '../../cli/worker-plan.ts'
 import { Supervisor } from '../../workers/supervisor.ts'
 import type { WorkerHandle } from '../../workers/worker-handle.ts'
@@ -18,6 +20,7 @@ export interface TestSupervisor {
   readonly log: readonly string[]
   generationOf(routes: Keys, number: number): Generation
   worker(index: number): WorkerHandle
+  metrics(): Promise<string> // the page
   until(what: string, isThere: () => boolean, withinMs?: number): Promise<void>
   stop(): Promise<void>
 }
@@ -26,10 +29,14 @@ export interface TestSupervisor {
 export async function startSupervisor(
   workers: number,
   routes: Keys,
-  state: 'complete' | 'incomplete' = 'complete',
+  first: 'complete' | 'incomplete' = 'complete',
 ): Promise<TestSupervisor> {
   const [port = 0] = await freePorts(1)
-  const keys = JSON.stringify({ workers, entryPoints: { web: { address: `127.0.0.1:${port}` } } })
+  const keys = JSON.stringify({
+    workers,
+    entryPoints: { web: { address: `127.0.0.1:${port}` } },
+    metrics: { prometheus: { entryPoint: 'web' } },
+  })
   const { config } = loadStatic({
     argv: ['--configFile=/sluice.yml'],
     env: {},
@@ -39,19 +46,22 @@ export async function startSupervisor(
   })
   const log: string[] = []
   const write = (line: string): number => log.push(line)
+  const operations = { debug: write, info: write, warn: write, error: write }
   const supervisor = new Supervisor({
     workers,
     plan: workerPlanOf(config, '/nowhere.sock'),
     acceptGraceMs: 0,
     graceMs: 5000,
-    log: { debug: write, info: write, warn: write, error: write },
+    log: operations,
   })
-  const started = new TestSupervisorOf(port, supervisor, log, factsOf(config))
+  const configuration = new Configuration(config, operations, () => undefined)
+  const state = new GatewayState(config, 'test', supervisor, configuration, () => 0)
+  const started = new TestSupervisorOf(port, supervisor, log, factsOf(config), state)
   supervisor.start()
   supervisor.publish(started.generationOf(routes, 1))
-  if (state === 'complete') supervisor.completeConfiguration()
+  if (first === 'complete') supervisor.completeConfiguration()
   await started.until('all workers to listen', () =>
-    state === 'complete' ? supervisor.ready : supervisor.handles.every((h) => h.listening),
+    first === 'complete' ? supervisor.ready : supervisor.handles.every((h) => h.listening),
   )
   return started
 }
@@ -61,10 +71,18 @@ class TestSupervisorOf implements TestSupervisor {
   readonly supervisor: Supervisor
   readonly log: readonly string[]
   private readonly facts: StaticFacts
+  private readonly state: GatewayState
   private readonly wait = new Wait()
   private readonly timer: NodeJS.Timeout
 
-  constructor(port: number, supervisor: Supervisor, log: readonly string[], facts: StaticFacts) {
+  constructor(
+    port: number,
+    supervisor: Supervisor,
+    log: readonly string[],
+    facts: StaticFacts,
+    state: GatewayState,
+  ) {
+    this.state = state
     this.port = port
     this.supervisor = supervisor
     this.log = log
@@ -75,6 +93,10 @@ class TestSupervisorOf implements TestSupervisor {
   generationOf(routes: Keys, number: number): Generation {
     const document = parseLocated(JSON.stringify(routes), 'routes.yml')
     return compile(new Map([['file', [document]]]), this.facts, number).generation
+  }
+
+  metrics(): Promise<string> {
+    return this.state.metrics!.render()
   }
 
   worker(index: number): WorkerHandle {

@@ -1,11 +1,13 @@
 // A worker that ends is replaced while the others serve. What no request can do to a worker is done here from
 // inside: the supervisor runs in the test's process, its workers are real threads with real listeners.
 
+import net from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CONNECTIONS, IN_FLIGHT, rowOf } from '../../../core/shared/control.ts'
 import type { ToWorker } from '../../../workers/messages.ts'
 import { routesTo } from '../../support/gateway.ts'
 import { startLoad } from '../../support/load.ts'
+import { metricSum } from '../../support/metrics.ts'
 import { type HttpOrigin, startHttpOrigin } from '../../support/origin.ts'
 import { connectRaw } from '../../support/raw-client.ts'
 import { type TestSupervisor, startSupervisor } from '../../support/supervisor.ts'
@@ -111,14 +113,82 @@ test('gauges of a worker that ended start again at nothing', async () => {
   })
 })
 
+test('counters never go down, whoever ends, and restarts are counted', async () => {
+  const name = 'traefik_entrypoint_requests_total'
+  const requests = async (): Promise<number> => metricSum(await running.metrics(), name)
+  const load = startLoad({ port: running.port, keepAlive: 4, fresh: 0 })
+  await load.untilMore(100)
+  const restarts = metricSum(await running.metrics(), 'sluice_worker_restarts_total')
+  let highest = await requests()
+  let isOver = false
+  const watch = (async () => {
+    while (!isOver) {
+      const now = await requests()
+      expect(now).toBeGreaterThanOrEqual(highest)
+      highest = now
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+  })()
+  await replacementAfter(0, 4000, () => running.worker(0).end('ended by a test'))
+  await replacementAfter(1, 4000, () => running.worker(1).end('ended by a test'))
+  await load.untilMore(100)
+  await load.stop()
+  isOver = true
+  await watch
+  expect(metricSum(await running.metrics(), 'sluice_worker_restarts_total')).toBe(restarts + 2)
+})
+
+test('a worker that cannot listen again tries until it can, and the gateway does not end', async () => {
+  let failures = 0
+  running.supervisor.on('failed', () => failures++)
+  const intruder = net.createServer()
+  const before = [running.worker(0), running.worker(1)]
+  for (const worker of before) worker.end('ended by a test')
+  await running.until('both to be gone', () => before.every((worker) => !worker.isAlive))
+  await new Promise<void>((resolve) => intruder.listen(running.port, '127.0.0.1', resolve))
+  await running.until('a worker to fail', () =>
+    running.log.some((line) => line.includes('EADDRINUSE')),
+  )
+  await new Promise((resolve) => intruder.close(resolve))
+  await running.until('both workers to listen', () =>
+    running.supervisor.handles.every((handle) => !before.includes(handle) && handle.listening),
+  )
+  expect(failures).toBe(0)
+})
+
+test('a worker that ends in the middle of a publish does not hold it up', async () => {
+  const routes = routesTo([origin.url])
+  let number = running.supervisor.generation.number
+  const moments = [
+    () => undefined, // before any worker has read it
+    () => new Promise((resolve) => setImmediate(resolve)),
+    () => running.until('one to be prepared', () => prepared(number) > 0),
+    () => running.until('all to be prepared', () => prepared(number) === WORKERS),
+  ]
+  for (const moment of moments) {
+    number++
+    running.supervisor.publish(running.generationOf(withExtra(routes, number), number))
+    await moment()
+    running.worker(number % WORKERS).end('ended by a test')
+    await running.until(`generation ${number} to be served by all`, () =>
+      running.supervisor.handles.every((h) => h.isAlive && h.listening && h.adopted === number),
+    )
+  }
+})
+
+function prepared(number: number): number {
+  return running.supervisor.handles.filter((handle) => handle.prepared === number).length
+}
+
 test('20 ends lose neither a worker nor the configuration', async () => {
   const routes = routesTo([origin.url])
+  const first = running.supervisor.generation.number + 1
   for (let round = 0; round < 10; round++) {
     const before = [running.worker(0), running.worker(1)]
     for (const worker of before) worker.end('ended by a test')
     // Published while no worker is there: it must reach those that come.
     if (round % 3 === 0) {
-      running.supervisor.publish(running.generationOf(withExtra(routes, round), round + 2))
+      running.supervisor.publish(running.generationOf(withExtra(routes, round), first + round))
     }
     await running.until(`round ${round}: all workers to serve the newest generation`, () =>
       running.supervisor.handles.every(
@@ -129,7 +199,7 @@ test('20 ends lose neither a worker nor the configuration', async () => {
       ),
     )
   }
-  expect(running.supervisor.generation.number).toBe(11)
+  expect(running.supervisor.generation.number).toBe(first + 9)
   const [client] = await openConnections(1)
   client!.send('GET /extra-9 HTTP/1.1\r\nHost: a.test\r\n\r\n')
   expect((await client!.readResponse()).body).toBe('served')
