@@ -209,6 +209,16 @@ test('the path of a server counts only with preservePath', async () => {
   expect((await seenBy('web', '', '/kept/a?b=c')).line).toBe('GET /base/kept/a?b=c HTTP/1.1')
 })
 
+test('a WebSocket is told as ws, and its upgrade is passed on', async () => {
+  const lines =
+    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+  const { headers } = await seenBy('web', lines)
+  expect(headers.get('x-forwarded-proto')).toBe('ws')
+  expect(headers.get('upgrade')).toBe('websocket')
+  expect(headers.get('connection')?.toLowerCase()).toBe('upgrade')
+})
+
 test('an absolute target is sent in origin form, with its authority as Host', async () => {
   const seen = await seenBy('web', '', 'http://other.test/x', 'shop.test')
   expect(seen.line).toBe('GET /x HTTP/1.1')
