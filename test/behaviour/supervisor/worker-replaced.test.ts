@@ -1,6 +1,7 @@
 // A worker that ends is replaced while the others serve. What no request can do to a worker is done here from
 // inside: the supervisor runs in the test's process, its workers are real threads with real listeners.
 
+import { readdirSync } from 'node:fs'
 import net from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { CONNECTIONS, IN_FLIGHT, rowOf } from '../../../core/shared/control.ts'
@@ -183,6 +184,7 @@ function prepared(number: number): number {
 test('20 ends lose neither a worker nor the configuration', async () => {
   const routes = routesTo([origin.url])
   const first = running.supervisor.generation.number + 1
+  const descriptors = openDescriptors()
   for (let round = 0; round < 10; round++) {
     const before = [running.worker(0), running.worker(1)]
     for (const worker of before) worker.end('ended by a test')
@@ -200,11 +202,16 @@ test('20 ends lose neither a worker nor the configuration', async () => {
     )
   }
   expect(running.supervisor.generation.number).toBe(first + 9)
+  await eventually('their descriptors to be closed', () => openDescriptors() <= descriptors + 4)
   const [client] = await openConnections(1)
   client!.send('GET /extra-9 HTTP/1.1\r\nHost: a.test\r\n\r\n')
   expect((await client!.readResponse()).body).toBe('served')
   client!.destroy()
 }, 60_000)
+
+function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length
+}
 
 function withExtra(routes: ReturnType<typeof routesTo>, number: number) {
   const { http } = routes as { http: { routers: Record<string, unknown> } }
