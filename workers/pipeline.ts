@@ -59,7 +59,7 @@ import type { LiveService } from './live-service.ts'
 
 export const RETRY_NEVER = 0
 export const RETRY_IF_IDEMPOTENT = 1 // a reused connection died before any byte of the response
-export const RETRY_ALWAYS = 2 // nothing was sent
+export const RETRY_ALWAYS = 2 // nothing was sent: another server may be asked, whatever the method
 export type RetryAnswer = typeof RETRY_NEVER | typeof RETRY_IF_IDEMPOTENT | typeof RETRY_ALWAYS
 
 const ATTEMPTS_MAX = 2 // one retry
@@ -309,7 +309,8 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
 // RFC 9110, section 9.2.2. A body that has begun to flow is gone: such a request is never sent twice.
 function mayRetry(exchange: LiveExchange, retry: RetryAnswer): boolean {
   if (exchange.requestStarted || exchange.attempts + 1 >= ATTEMPTS_MAX) return false
-  if (retry === RETRY_ALWAYS) return true
+  // The same server again would take as long to fail, twice dialTimeout in all.
+  if (retry === RETRY_ALWAYS) return exchange.service!.servers.length > 1
   return retry === RETRY_IF_IDEMPOTENT && isIdempotent(exchange.methodId)
 }
 
