@@ -4,7 +4,7 @@
 // own callback is taken over, so that no net.Socket is made per connection (see socket.ts for the figures).
 //
 // Out of file descriptors, libuv closes what it can't take instead of spinning, and goes on when there is
-// room again; we only count it.
+// room again. It tells us only when it could not do even that; process_open_fds shows the rest.
 
 import net from 'node:net'
 import { REQUESTS } from '../../../core/shared/series.ts'
