@@ -4,7 +4,7 @@
 //         or had to cut exchanges off.
 
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { constants, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Configuration } from './configuration.ts'
 import { GatewayState } from './gateway-state.ts'
@@ -72,6 +72,7 @@ export class Gateway {
     this.connect()
     this.prepareEngines()
     this.supervisor.start()
+    giveWay()
     await Promise.all([this.admin.listen(this.socketPath), this.configuration.start()])
   }
 
@@ -140,6 +141,17 @@ export class Gateway {
     setTimeout(() => process.exit(code), FAREWELL_MS).unref()
     await this.accessLog?.close()
     process.exit(code)
+  }
+}
+
+// The supervisor compiles large configurations; requests shall not wait for that. On Linux a priority belongs to
+// a thread: this lowers the one that calls. Workers that it starts later raise theirs again, where they may
+// (workers/worker.ts; LimitNICE in deploy/systemd).
+function giveWay(): void {
+  try {
+    setPriority(0, constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // not allowed: then it competes with the workers, no more
   }
 }
 

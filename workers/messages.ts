@@ -3,7 +3,8 @@
 // Together with the shared memory of core/shared this is all that two threads have in common.
 //
 //   supervisor                                worker
-//     | -- change (slices), prepare(n) ------->|   builds generation n beside the one it serves by
+//     | -- slice, slice ... of n ------------->|   builds generation n beside the one it serves by
+//     |<------------------------------ more ---|   one slice is worked off: at the most two are on their way
 //     |<------------------------ prepared(n) --|
 //     | == GENERATION := n (shared memory) ===>|   the next request is served by n
 //     | -- commit(n) ------------------------->|   so that an idle worker adopts it too
@@ -97,6 +98,7 @@ export type ToWorker =
 export type FromWorker =
   | { readonly type: 'listening' }
   | { readonly type: 'failed'; readonly message: string } // could not listen
+  | { readonly type: 'more' } // a slice was taken up: the next may come
   | { readonly type: 'prepared'; readonly number: number; readonly buildMs: number }
   | { readonly type: 'refused'; readonly number: number; readonly message: string }
   | { readonly type: 'adopted'; readonly number: number }

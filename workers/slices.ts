@@ -6,7 +6,7 @@
 import type { Changes, Delta } from '../config/generation.ts'
 import type { Slice } from './messages.ts'
 
-const OBJECTS_PER_SLICE = 200 // about 1 ms of work in a worker
+const OBJECTS_PER_SLICE = 30 // at the most 0.5 ms of work in a worker, the reading of the message included
 
 export function slicesOf(delta: Delta): Slice[] {
   const slices: Slice[] = []

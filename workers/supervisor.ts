@@ -225,7 +225,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   private tell(handle: WorkerHandle, delta: Delta): void {
-    for (const slice of slicesOf(delta)) handle.post(slice)
+    handle.feed(slicesOf(delta))
   }
 
   private checkPrepared(): void {

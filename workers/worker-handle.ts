@@ -3,7 +3,9 @@
 import { Worker } from 'node:worker_threads'
 import { HEARTBEAT, rowOf } from '../core/shared/control.ts'
 import { SERIES_BYTES } from '../core/shared/series.ts'
-import type { FromWorker, ToWorker, WorkerPlan } from './messages.ts'
+import type { FromWorker, Slice, ToWorker, WorkerPlan } from './messages.ts'
+
+const SLICES_UNDERWAY_MAX = 2
 
 export class WorkerHandle {
   readonly index: number
@@ -21,6 +23,9 @@ export class WorkerHandle {
   private readonly worker: Worker
   private reason = 'exited'
   private lastBeat = 0
+  private readonly outbox: Slice[] = []
+  private sent = 0 // of outbox
+  private underway = 0 // slices that the worker has not taken up
   private lastBeatAt = performance.now()
 
   constructor(plan: Omit<WorkerPlan, 'control' | 'series'>, control: SharedArrayBuffer) {
@@ -30,7 +35,7 @@ export class WorkerHandle {
       workerData: { ...plan, control, series: this.series } satisfies WorkerPlan,
       resourceLimits: { maxYoungGenerationSizeMb: plan.maxSemiSpaceMb },
     })
-    this.worker.on('message', (message: FromWorker) => this.onMessage(message))
+    this.worker.on('message', (message: FromWorker) => this.receive(message))
     this.worker.on('error', (fault: Error) => (this.reason = fault.stack ?? String(fault)))
     this.worker.on('exit', () => this.exited())
   }
@@ -48,6 +53,29 @@ export class WorkerHandle {
       this.lastBeatAt = now
     }
     return now - this.lastBeatAt
+  }
+
+  // Slices go out as the worker works them off. All at once, it would read them all in one turn: 40 ms for
+  // 10,000 routers.
+  feed(slices: readonly Slice[]): void {
+    this.outbox.push(...slices)
+    this.pump()
+  }
+
+  private pump(): void {
+    while (this.underway < SLICES_UNDERWAY_MAX && this.outbox.length > this.sent) {
+      this.underway++
+      this.post(this.outbox[this.sent++]!)
+    }
+    if (this.sent < this.outbox.length) return
+    this.outbox.length = 0
+    this.sent = 0
+  }
+
+  private receive(message: FromWorker): void {
+    if (message.type !== 'more') return this.onMessage(message)
+    this.underway--
+    this.pump()
   }
 
   post(message: ToWorker): void {

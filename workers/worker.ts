@@ -4,6 +4,7 @@
 //
 //   start -> build the first generation -> listen -> serve ... -> drain -> exit
 
+import { setPriority } from 'node:os'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, LOOP_DELAY_MAX_US } from '../core/shared/control.ts'
@@ -15,7 +16,7 @@ import type { FromWorker, Slice, ToWorker, WorkerPlan } from './messages.ts'
 import * as pipeline from './pipeline.ts'
 import { onDefect } from './socket.ts'
 
-const OPERATIONS_PER_TURN = 400 // about 1 ms of building a route table
+const OPERATIONS_PER_TURN = 60 // at the most 0.5 ms of building a route table
 const LOOP_RESOLUTION_MS = 10
 
 interface AcceptingEngine {
@@ -32,6 +33,7 @@ const slices: Slice[] = []
 let builder: GenerationBuilder | null = null
 let refused = 0 // number of the last generation that could not be built
 let buildMs = 0
+let building = false // a piece is planned
 let listening = false
 
 async function makeListener(point: EntryPoint): Promise<AcceptingEngine> {
@@ -64,7 +66,15 @@ function build(): void {
     refuse(String(fault instanceof Error ? fault.stack : fault))
   }
   buildMs += performance.now() - from
-  if (slices.length > 0 || builder !== null) setImmediate(build)
+  building = false
+  if (slices.length > 0 || (builder !== null && builder.complete)) buildSoon()
+}
+
+// One piece per turn: exchanges are served in between.
+function buildSoon(): void {
+  if (building) return
+  building = true
+  setImmediate(build)
 }
 
 // What is left of it, here and still on its way, belongs to no other generation.
@@ -72,6 +82,7 @@ function refuse(message: string): void {
   refused = builder?.next.number ?? 0
   builder = null
   const others = slices.filter((slice) => slice.number !== refused)
+  for (let i = others.length; i < slices.length; i++) post({ type: 'more' })
   slices.splice(0, slices.length, ...others)
   post({ type: 'refused', number: refused, message })
 }
@@ -79,6 +90,7 @@ function refuse(message: string): void {
 function buildPiece(): void {
   const slice = slices.shift()
   if (slice !== undefined) {
+    post({ type: 'more' })
     // Another worker has refused the one before, and the supervisor has gone on.
     if (builder !== null && builder.next.number !== slice.number) builder = null
     builder ??= new GenerationBuilder(
@@ -129,10 +141,9 @@ function blockLoop(ms: number): void {
 function receive(message: ToWorker): void {
   switch (message.type) {
     case 'slice':
-      if (message.number === refused) return
+      if (message.number === refused) return post({ type: 'more' })
       slices.push(message)
-      if (slices.length === 1) setImmediate(build)
-      return
+      return buildSoon()
     case 'commit':
       return commit()
     case 'taken':
@@ -152,11 +163,21 @@ function beat(): void {
   loopDelay.reset()
 }
 
+// One that replaces another is started by a supervisor that has given way (cli/gateway.ts).
+function takeNormalPriority(): void {
+  try {
+    setPriority(0, 0)
+  } catch {
+    // not allowed: it serves all the same, and gives way when all cores are busy
+  }
+}
+
 const loopDelay = monitorEventLoopDelay({ resolution: LOOP_RESOLUTION_MS })
 loopDelay.enable()
 onDefect((defect) =>
   post({ type: 'defect', message: String(defect instanceof Error ? defect.stack : defect) }),
 )
+takeNormalPriority()
 pipeline.install(context)
 context.sweeper.start()
 beat()
