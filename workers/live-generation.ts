@@ -104,6 +104,7 @@ export class GenerationBuilder {
   private readonly before: LiveGeneration
   private readonly builders: MatcherBuilder<LiveRouter>[]
   private readonly changedMiddlewares = new Set<string>()
+  private readonly touchedChildren = new Set<string>() // those of `touched` that have parents
   private readonly touched = new Set<string>() // routers that this generation has set or removed
   private stale: RouterPlan[] | null = null // routers to be rebuilt because a middleware of theirs changed
   private parents: LiveRouter[] | null = null
@@ -190,7 +191,11 @@ export class GenerationBuilder {
     this.touched.add(name)
     const router = this.next.routers.get(name)
     this.next.routers.delete(name)
-    if (router === undefined || router.plan.parents.length > 0) return
+    if (router === undefined) return
+    if (router.plan.parents.length > 0) {
+      this.touchedChildren.add(name)
+      return
+    }
     for (const index of this.indexesOf(router.plan)) this.builders[index]!.remove(name)
   }
 
@@ -198,7 +203,10 @@ export class GenerationBuilder {
     this.removeRouter(plan.name)
     const router = this.buildRouter(plan)
     this.next.routers.set(plan.name, router)
-    if (plan.parents.length > 0) return // reached through its parents only
+    if (plan.parents.length > 0) {
+      this.touchedChildren.add(plan.name)
+      return // reached through its parents only
+    }
     for (const index of this.indexesOf(plan)) this.builders[index]!.set(specOf(router))
   }
 
@@ -224,8 +232,8 @@ export class GenerationBuilder {
           stale.set(plan.name, plan)
       }
     }
-    for (const name of [...this.touched, ...stale.keys()]) this.addParents(name, stale)
-    for (const name of this.touched) stale.delete(name)
+    for (const name of [...this.touchedChildren, ...stale.keys()]) this.addParents(name, stale)
+    if (stale.size > 0) for (const name of this.touched) stale.delete(name)
     return [...stale.values()]
   }
 
