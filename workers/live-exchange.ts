@@ -32,6 +32,7 @@ export class LiveExchange extends Exchange {
   requestHeld = false // the engine was asked to pause the body until an upstream connection is there
   wantsUpgrade = false
   tunnel = false
+  phasesFailed = false // a response phase threw
   replaced = false // the response comes from a Replacement (errors middleware)
   attempts = 0
   triedServer = -1
@@ -63,6 +64,7 @@ export function leaseExchange(): LiveExchange {
   exchange.requestHeld = false
   exchange.wantsUpgrade = false
   exchange.tunnel = false
+  exchange.phasesFailed = false
   exchange.replaced = false
   exchange.attempts = 0
   exchange.triedServer = -1

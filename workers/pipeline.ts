@@ -46,12 +46,19 @@ import { HOST } from '../core/header-ids.ts'
 import type { Head } from '../core/headers.ts'
 import { requestHead } from '../core/h1/write.ts'
 import { statusPhrase } from '../core/h1/status.ts'
-import { ANSWERED, NEXT, type Replacement } from '../core/middleware/contract.ts'
+import {
+  ANSWERED,
+  type Middleware,
+  NEXT,
+  type Replacement,
+  type Verdict,
+} from '../core/middleware/contract.ts'
 import { normalise } from '../core/normalise.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import type { WorkerContext } from './context.ts'
 import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
 import { enterStage, hasPassed, responsePhases } from './stages.ts'
+import { tellDefect } from './socket.ts'
 import type { Server } from './upstream/server.ts'
 import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
@@ -110,7 +117,7 @@ export function run(exchange: LiveExchange): void {
     while (exchange.step < middlewares.length) {
       const middleware = middlewares[exchange.step]!
       exchange.step++ // before the call: a middleware that waits resumes after itself
-      const verdict = middleware.onRequest(exchange)
+      const verdict = runMiddleware(exchange, middleware)
       if (verdict === NEXT) continue
       if (verdict === ANSWERED) answered(exchange)
       return
@@ -120,6 +127,18 @@ export function run(exchange: LiveExchange): void {
   const service = stage.service()
   if (service === null) refuse(exchange, NO_SERVER)
   else forward(exchange, service)
+}
+
+// A middleware that throws is a defect of ours. It fails closed: the request goes no further.
+function runMiddleware(exchange: LiveExchange, middleware: Middleware): Verdict {
+  try {
+    return middleware.onRequest(exchange)
+  } catch (defect) {
+    tellDefect(defect)
+    const fact = errorTable[MIDDLEWARE_FAILED]!
+    exchange.answer(fact.status, MIDDLEWARE_FAILED, fact.name + '\n', 'text/plain; charset=utf-8')
+    return ANSWERED
+  }
 }
 
 function answered(exchange: LiveExchange): void {
@@ -209,6 +228,7 @@ export function requestBody(
 ): boolean {
   exchange.requestBytes += to - from
   const upstream = exchange.upstream
+  if (exchange.requestHeld) requestFailed(exchange, INTERNAL) // an engine that does not wait: a defect
   if (upstream === null || exchange.bodyKind === BODY_NONE) return true // answered already: thrown away
   exchange.requestStarted = true
   return upstream.sendBody(exchange, bytes, from, to, owned)
@@ -232,7 +252,7 @@ export function requestFailed(exchange: LiveExchange, code: number): void {
 
 // The client can take more of the response.
 export function downstreamWritable(exchange: LiveExchange): void {
-  exchange.upstream?.resume()
+  exchange.upstream?.resume(exchange)
 }
 
 // The client is gone, or was given up on.
@@ -296,7 +316,10 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
     exchange.attempts++
     exchange.retries++
     exchange.service!.countRetry(context)
-    return forward(exchange, exchange.service!)
+    forward(exchange, exchange.service!)
+    // The body waits for the new connection; it is not to flow into nothing meanwhile.
+    if (exchange.requestHeld && exchange.downstream === downstream) downstream.pauseBody(exchange)
+    return
   }
   if (!exchange.wroteHead) return refuse(exchange, code)
   exchange.error = code
@@ -333,14 +356,32 @@ function isIdempotent(methodId: number): boolean {
 // Sends exchange.response through the response phases of the middlewares that the request has passed.
 function sendHead(exchange: LiveExchange): void {
   const stage = exchange.stage
-  if (stage !== null && (stage.hasResponse || exchange.outer !== null)) {
-    const replacement = responsePhases(exchange)
+  if (stage !== null && !exchange.phasesFailed && (stage.hasResponse || exchange.outer !== null)) {
+    const replacement = safeResponsePhases(exchange)
+    if (exchange.phasesFailed) return failClosed(exchange)
     if (replacement !== null && replace(exchange, replacement)) return
   }
   if (exchange.replaced) takeReplacementStatus(exchange)
   if (exchange.point!.plan.via) exchange.response.add('Via', VIA)
   exchange.wroteHead = true
   exchange.downstream!.sendHead(exchange)
+}
+
+function safeResponsePhases(exchange: LiveExchange): Replacement | null {
+  try {
+    return responsePhases(exchange)
+  } catch (defect) {
+    tellDefect(defect)
+    exchange.phasesFailed = true // they are not run again, for the answer that says so
+    return null
+  }
+}
+
+// What a response phase was to hide or change must not go out: the client gets a 500 instead.
+function failClosed(exchange: LiveExchange): void {
+  if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
+  leaveServer(exchange)
+  refuse(exchange, MIDDLEWARE_FAILED)
 }
 
 // The page comes from the replacement, what it says of the request from the response that it replaced.
@@ -417,6 +458,7 @@ export function refuse(exchange: LiveExchange, code: number): void {
     code === NO_ROUTER
       ? '404 page not found\n'
       : statusPhrase(fact.status) + ' (' + fact.name + ')\n'
+  exchange.requestHeld = false
   exchange.answer(fact.status, code, body, 'text/plain; charset=utf-8')
   if (code === DRAINING || code === NO_SERVER) exchange.response.add('Retry-After', '1')
   context.countError(code)
@@ -433,12 +475,4 @@ export function upstreamSwitched(exchange: LiveExchange): void {
   exchange.responseKind = BODY_NONE
   sendHead(exchange)
   downstream.beginTunnel(exchange)
-}
-
-// A defect: something threw while it worked for this exchange. The client gets a 500 if it can.
-export function failed(exchange: LiveExchange): void {
-  if (exchange.downstream === null) return
-  if (exchange.wroteHead) return upstreamFailed(exchange, INTERNAL, RETRY_NEVER)
-  leaveUpstream(exchange)
-  refuse(exchange, MIDDLEWARE_FAILED)
 }

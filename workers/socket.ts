@@ -39,6 +39,7 @@ export interface Handle {
 
 interface WriteRequest {
   socket: Socket | null
+  bytes: Uint8Array | null // libuv holds a bare pointer: the memory lives as long as its write
   oncomplete: (status: number) => void
 }
 
@@ -154,7 +155,7 @@ export class Socket {
     if (this.closed) return false
     const request = spareWrite ?? newWrite()
     spareWrite = null
-    return this.sent(request, this.handle.writeLatin1String(request, text))
+    return this.sent(request, this.handle.writeLatin1String(request, text), null)
   }
 
   // The bytes must stay as they are until onWritable when false is returned.
@@ -162,7 +163,7 @@ export class Socket {
     if (this.closed) return false
     const request = spareWrite ?? newWrite()
     spareWrite = null
-    return this.sent(request, this.handle.writeBuffer(request, bytes))
+    return this.sent(request, this.handle.writeBuffer(request, bytes), bytes)
   }
 
   // Text, bytes, text in one system call; either text may be empty.
@@ -174,11 +175,11 @@ export class Socket {
     if (after !== '') chunks.push(after, 'latin1')
     const request = spareWrite ?? newWrite()
     spareWrite = null
-    return this.sent(request, this.handle.writev(request, chunks, false))
+    return this.sent(request, this.handle.writev(request, chunks, false), bytes)
   }
 
   // A request object that completed at once was never given to libuv, so the next write wears it again.
-  private sent(request: WriteRequest, fault: number): boolean {
+  private sent(request: WriteRequest, fault: number, bytes: Uint8Array | null): boolean {
     if (fault !== 0) {
       spareWrite = request
       this.failLater(fault)
@@ -189,6 +190,7 @@ export class Socket {
       return this.held === 0
     }
     request.socket = this
+    request.bytes = bytes
     this.held++
     return false
   }
@@ -235,6 +237,12 @@ export class Socket {
     this.ownsBuffer = true
     this.handle.useUserBuffer(buffer)
     return true
+  }
+
+  // Whether `bytes`, of the current callback, lie in this connection's own buffer. Not true of the rest of a
+  // callback that began in the shared one, whatever own() was asked for meanwhile.
+  owns(bytes: Buffer): boolean {
+    return this.ownsBuffer && bytes === this.buffer
   }
 
   disown(): void {
@@ -284,12 +292,17 @@ function fail(socket: Socket, fault: number): void {
   const owner = socket.owner
   if (socket.closed) return
   socket.close()
-  owner?.onGone(getSystemErrorName(fault))
+  try {
+    owner?.onGone(getSystemErrorName(fault))
+  } catch (defect) {
+    reportDefect(defect)
+  }
 }
 
 function newWrite(): WriteRequest {
   const request = new WriteWrap()
   request.socket = null
+  request.bytes = null
   request.oncomplete = onWritten
   return request
 }
@@ -297,6 +310,7 @@ function newWrite(): WriteRequest {
 function onWritten(this: WriteRequest, status: number): void {
   const socket = this.socket
   this.socket = null
+  this.bytes = null
   if (socket === null || socket.closed) return
   socket.held--
   if (status < 0) return fail(socket, status)

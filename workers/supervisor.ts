@@ -258,7 +258,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.target === null || this.target.number !== number || this.generation === this.target)
       return
     this.target = null
+    this.feedNewcomers()
     this.publishWaiting()
+  }
+
+  // A worker that came while the refused generation was on its way was told of that one only.
+  private feedNewcomers(): void {
+    if (this.generation.number === 0) return
+    const all = diffGenerations(emptyGeneration(), this.generation)
+    for (const handle of this.handles)
+      if (handle.isAlive && handle.adopted === 0) this.tell(handle, all)
   }
 
   // ---- the end

@@ -34,6 +34,7 @@ let builder: GenerationBuilder | null = null
 let refused = 0 // number of the last generation that could not be built
 let buildMs = 0
 let building = false // a piece is planned
+let numberBuilt = 0 // of the generation that is being built
 let listening = false
 
 async function makeListener(point: EntryPoint): Promise<AcceptingEngine> {
@@ -79,7 +80,7 @@ function buildSoon(): void {
 
 // What is left of it, here and still on its way, belongs to no other generation.
 function refuse(message: string): void {
-  refused = builder?.next.number ?? 0
+  refused = numberBuilt
   builder = null
   const others = slices.filter((slice) => slice.number !== refused)
   for (let i = others.length; i < slices.length; i++) post({ type: 'more' })
@@ -91,6 +92,7 @@ function buildPiece(): void {
   const slice = slices.shift()
   if (slice !== undefined) {
     post({ type: 'more' })
+    numberBuilt = slice.number
     // Another worker has refused the one before, and the supervisor has gone on.
     if (builder !== null && builder.next.number !== slice.number) builder = null
     builder ??= new GenerationBuilder(

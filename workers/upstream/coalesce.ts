@@ -60,7 +60,7 @@ export class Coalescer {
     for (let i = 0; i < count; i++) {
       const connection = this.connections[this.next++ % count]!
       if (connection.state === IDLE) return connection
-      if (connection.state === BUSY && connection.queue!.length < this.plan.depth) return connection
+      if (isOpen(connection) && connection.queue!.length < this.plan.depth) return connection
     }
     return null
   }
@@ -127,6 +127,11 @@ export class Coalescer {
     for (const connection of this.connections.slice())
       if (connection.state === IDLE) connection.close()
   }
+}
+
+// Behind a slow client nobody should wait.
+function isOpen(connection: H1Connection): boolean {
+  return connection.state === BUSY && !connection.isBlocked
 }
 
 function isSafe(exchange: LiveExchange): boolean {

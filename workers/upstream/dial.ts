@@ -10,7 +10,7 @@ import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import type { TransportPlan } from '../../config/generation.ts'
 import type { WorkerContext } from '../context.ts'
-import { type Socket, type SocketOwner, dialTcp, dialUnix } from '../socket.ts'
+import { type Socket, type SocketOwner, dialTcp, dialUnix, tellDefect } from '../socket.ts'
 
 export interface Address {
   readonly host: string // no brackets; '' for a unix socket
@@ -171,6 +171,11 @@ export class Dial {
     if (this.raceTimer !== null) clearTimeout(this.raceTimer)
     if (this.endTimer !== null) clearTimeout(this.endTimer)
     for (const socket of this.racing) if (socket !== winner) socket.close()
-    done(winner, fault)
+    try {
+      done(winner, fault)
+    } catch (defect) {
+      tellDefect(defect)
+      winner?.close()
+    }
   }
 }

@@ -26,9 +26,16 @@ import { ResponseReader } from './response-reader.ts'
 
 const TEXT_MAX = 8 * 1024 // smaller bodies travel as text with the head: one write, no Buffer object
 const DISCARD_MAX = 64 * 1024 // a longer body costs more to read than a new connection
+const ENDING_MAX_MS = 60_000 // for the last bytes of a tunnel
 const DISOWN_AFTER_MS = 5000 // an idle connection gives its own read buffer back
 
 export class H1Connection extends ResponseReader {
+  private ending = false // of a tunnel: closes once its last bytes are written
+
+  get isBlocked(): boolean {
+    return this.blocked
+  }
+
   // Sends the head of the exchange's request. A request without body goes out at once, one with a body
   // waits for its first bytes, and a coalesced one for the end of the turn.
   begin(exchange: LiveExchange, head: string, defer: boolean): void {
@@ -48,7 +55,9 @@ export class H1Connection extends ResponseReader {
   }
 
   protected beginResponse(): void {
-    this.askedAt = this.server.context.sweeper.now
+    const { sweeper } = this.server.context
+    this.askedAt = sweeper.now
+    if (this.queue !== null) this.dueFrom = sweeper.turnNow()
     this.phase = IN_HEAD
     this.informational = 0
     this.gotBytes = false
@@ -100,11 +109,13 @@ export class H1Connection extends ResponseReader {
     this.blocked = true
     this.socket.lent = owned
     this.socket.pause()
+    if (this.queue !== null && this.queue.length > 0) this.sendWaiting()
   }
 
-  // The client can take more.
-  resume(): void {
-    if (!this.blocked || this.socket === null) return
+  // The client of the current response can take more. Others that wait here have no say: the slow one's write
+  // may still read our buffer.
+  resume(exchange: LiveExchange): void {
+    if (!this.blocked || this.socket === null || this.exchange !== exchange) return
     this.blocked = false
     this.activeAt = this.server.context.sweeper.now
     this.socket.lent = false
@@ -117,8 +128,6 @@ export class H1Connection extends ResponseReader {
     this.phase = IN_HEAD
     this.served++
     exchange.upstream = null
-    if (this.queue !== null)
-      this.server.coalescer!.answered(this.server.context.sweeper.turnNow() - exchange.startedAt)
     this.advance()
     pipeline.upstreamEnd(exchange, trailers)
   }
@@ -136,6 +145,7 @@ export class H1Connection extends ResponseReader {
 
   // The slow client still reads our buffer: leave it to that write and read into another.
   protected unblockForNext(): void {
+    this.blocked = false
     this.socket!.disown()
     this.socket!.lent = false
     this.socket!.resume()
@@ -172,6 +182,7 @@ export class H1Connection extends ResponseReader {
   onWritable(): void {
     const exchange = this.exchange
     if (exchange !== null) pipeline.upstreamWritable(exchange)
+    else if (this.ending) this.close()
   }
 
   onTick(now: number): void {
@@ -182,6 +193,7 @@ export class H1Connection extends ResponseReader {
       if (transport.idleConnTimeoutMs > 0 && quiet > transport.idleConnTimeoutMs) this.close()
       return
     }
+    if (this.ending && quiet > ENDING_MAX_MS) return this.close()
     if (this.state !== BUSY || this.blocked || this.phase === IN_TUNNEL) return
     if (this.queue !== null && this.server.coalescer!.isHanging(quiet)) this.sendElsewhere()
     if (this.phase !== IN_HEAD || this.isUploadHeld(now)) {
@@ -213,9 +225,17 @@ export class H1Connection extends ResponseReader {
   cancel(exchange: LiveExchange): void {
     exchange.upstream = null
     const alone = this.queue === null || this.queue.length === 0
-    if (!alone) return this.haunt(exchange)
+    // A head that is half read can't be handed to a ghost: the parser has noted things in the exchange.
+    const halfRead = this.exchange === exchange && this.parser !== null
+    if (!alone && !halfRead) return this.haunt(exchange)
+    const waiting = this.takeWaiting()
     this.exchange = null
+    if (this.phase === IN_TUNNEL && this.socket !== null && this.socket.held > 0) {
+      this.ending = true // what the client sent last is still on its way
+      return
+    }
     this.close()
+    for (const later of waiting) this.failOne(later, UPSTREAM_RESET, pipeline.RETRY_IF_IDEMPOTENT)
   }
 
   // The head was enough: the body is read to its end and thrown away, so that the connection can be kept.
@@ -230,14 +250,22 @@ export class H1Connection extends ResponseReader {
   protected haunt(exchange: LiveExchange): void {
     const ghost = leaseGhost(exchange)
     ghost.upstream = this
-    if (this.exchange === exchange) this.exchange = ghost
-    else this.queue![this.queue!.indexOf(exchange)] = ghost
-    if (this.blocked) this.resume()
+    if (this.exchange !== exchange) {
+      this.queue![this.queue!.indexOf(exchange)] = ghost
+      return
+    }
+    this.exchange = ghost
+    if (this.blocked) this.unblockForNext()
   }
 
   // The server is too slow for sharing: those who wait behind this response are asked anew, elsewhere.
   protected sendElsewhere(): void {
     this.server.distrust()
+    this.sendWaiting()
+  }
+
+  // Their answers, which come all the same, go to ghosts.
+  private sendWaiting(): void {
     for (const exchange of this.queue!.slice()) {
       if (exchange.downstream === null) continue // a ghost already
       this.haunt(exchange)
@@ -267,6 +295,13 @@ export class H1Connection extends ResponseReader {
   protected takeWaiting(): LiveExchange[] {
     if (this.queue === null || this.queue.length === 0) return noExchanges
     return this.queue.splice(0)
+  }
+
+  abandon(): void {
+    const exchange = this.exchange
+    this.exchange = null
+    this.close()
+    if (exchange !== null) this.failOne(exchange, UPSTREAM_RESET, pipeline.RETRY_NEVER)
   }
 
   close(): void {

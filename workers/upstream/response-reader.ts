@@ -38,6 +38,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
   state: State = DIALING
   sweepIndex = -1
   exchange: LiveExchange | null = null
+  protected dueFrom = 0 // of a coalesced response; exact, unlike askedAt
   queue: LiveExchange[] | null = null // coalesced exchanges behind `exchange`; null = never coalesced
   served = 0 // responses that ended well
   out = '' // text that waits for flush()
@@ -131,6 +132,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
   protected takeHead(exchange: LiveExchange, parser: ResponseParser): boolean {
     const status = exchange.status
     if (status < 200) return this.takeInformational(exchange, parser, status)
+    if (this.queue !== null) this.server.coalescer!.answered(this.waited())
     this.reusable = parser.keepAlive && exchange.responseKind !== BODY_CLOSE
     this.phase = phaseOf(exchange)
     this.left = exchange.responseKind === BODY_LENGTH ? exchange.responseLength : 0
@@ -172,7 +174,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
 
   protected readBody(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
     if (this.phase === IN_CHUNKS) return this.readChunks(exchange, bytes, at, end)
-    const owned = this.socket!.ownsBuffer
+    const owned = this.socket!.owns(bytes)
     if (this.phase === IN_TUNNEL) {
       if (!tunnelFromUpstream(exchange, bytes, at, end)) this.block(false)
       return this.state === CLOSED ? -1 : end
@@ -187,7 +189,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
 
   protected readChunks(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
     const decoder = this.decoder!
-    const owned = this.socket!.ownsBuffer
+    const owned = this.socket!.owns(bytes)
     while (true) {
       const event = decoder.next(bytes, at, end)
       at = decoder.pos
@@ -207,6 +209,11 @@ export abstract class ResponseReader implements SocketOwner, Swept {
     }
   }
 
+  // How long the response that is due has been the next one.
+  private waited(): number {
+    return this.server.context.sweeper.turnNow() - this.dueFrom
+  }
+
   // The other half.
   protected abstract block(owned: boolean): void
   protected abstract end(exchange: LiveExchange, trailers: Head | null): void
@@ -216,6 +223,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
   abstract onGone(reason: string): void
   abstract onWritable(): void
   abstract onTick(now: number): void
+  abstract abandon(): void
 }
 
 function phaseOf(exchange: LiveExchange): Phase {

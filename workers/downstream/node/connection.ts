@@ -13,13 +13,14 @@
 // The reading half is request-reader.ts. Responses are gathered in `out` and written once per event.
 
 import { Buffer } from 'node:buffer'
-import { NONE, WRITE_TIMEOUT } from '../../../core/errors.ts'
+import { INTERNAL, NONE, WRITE_TIMEOUT } from '../../../core/errors.ts'
 import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH } from '../../../core/exchange.ts'
 import type { Head } from '../../../core/headers.ts'
 import { chunkHead, lastChunk, responseHead } from '../../../core/h1/write.ts'
 import { READ_BUFFER_BYTES } from '../../../core/limits.ts'
 import { type LiveExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
+import { tellDefect } from '../../socket.ts'
 import type { Downstream } from '../contract.ts'
 import { RequestReader } from './request-reader.ts'
 import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL } from './phase.ts'
@@ -87,7 +88,7 @@ export class Connection extends RequestReader implements Downstream {
   }
 
   // More may be given though the client has not read all: up to the bound, whose bytes are ours to hold.
-  private hasRoom(): boolean {
+  protected hasRoom(): boolean {
     return this.socket.held === 0 || this.socket.heldBytes < this.point.bounds.bufferedBytesMax
   }
 
@@ -109,14 +110,22 @@ export class Connection extends RequestReader implements Downstream {
     }
     this.chunkedOut = false
     exchange.downstream = null
-    if (this.phase === BODY && !this.closing) return // the rest of the body is in hand: endRequest goes on
+    if (this.phase === BODY && !this.closing) return this.skipBody()
     this.endExchange(exchange)
+  }
+
+  // The rest of the body is in hand: endRequest goes on when it was passed over.
+  private skipBody(): void {
+    if (this.processing) return
+    this.writeOut()
+    if (this.paused) process.nextTick(goOnLater, this)
   }
 
   protected endExchange(exchange: LiveExchange): void {
     const wasComplete = exchange.requestComplete
     this.exchange = null
     this.activeAt = this.point.context.sweeper.now
+    this.progressAt = this.activeAt
     this.phase = IDLE
     if (!this.processing || this.closing) this.writeOut()
     pipeline.downstreamDone(exchange)
@@ -130,6 +139,7 @@ export class Connection extends RequestReader implements Downstream {
   protected linger(requestComplete: boolean): void {
     this.socket.disown()
     this.pending = null
+    this.paused = false
     this.phase = LINGER
     this.left = LINGER_BYTES_MAX
     this.startedAt = this.point.context.sweeper.now
@@ -174,6 +184,7 @@ export class Connection extends RequestReader implements Downstream {
   }
 
   tunnelSend(_exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean {
+    this.activeAt = this.point.context.sweeper.now
     if (to - from <= TEXT_MAX)
       return this.socket.writeText(bytes.latin1Slice(from, to)) || this.hasRoom()
     return this.socket.writeBytes(Buffer.from(bytes.subarray(from, to))) || this.hasRoom()
@@ -216,6 +227,15 @@ export class Connection extends RequestReader implements Downstream {
     pipeline.downstreamGone(exchange, code)
   }
 
+  // After a defect: whatever it was doing, this connection ends and the worker goes on.
+  abandon(): void {
+    try {
+      this.giveUp(INTERNAL)
+    } catch (defect) {
+      tellDefect(defect)
+    }
+  }
+
   close(): void {
     if (this.phase === CLOSED) return
     this.leave()
@@ -231,5 +251,11 @@ export class Connection extends RequestReader implements Downstream {
 }
 
 function goOnLater(connection: Connection): void {
-  if (connection.phase !== CLOSED) connection.goOn()
+  if (connection.phase === CLOSED) return
+  try {
+    connection.goOn()
+  } catch (defect) {
+    tellDefect(defect)
+    connection.abandon()
+  }
 }

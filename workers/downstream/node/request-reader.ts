@@ -59,6 +59,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
   protected pending: Buffer | null = null
   protected parser: RequestParser | null = null
   protected partial: HeadBuffer | null = null
+  protected inputEnded = false // the client has half-closed
   protected decoder: ChunkedDecoder | null = null
 
   constructor(handle: Handle, point: EntryPoint, now: number) {
@@ -81,6 +82,8 @@ export abstract class RequestReader implements SocketOwner, Swept {
   protected process(bytes: Buffer, at: number, end: number): void {
     this.processing = true
     while (at < end && this.phase !== CLOSED) {
+      // A client that does not read its answers gets no more requests served.
+      if (this.phase === IDLE && !this.hasRoom()) this.pauseReading()
       if (this.phase === BUSY || this.paused) {
         this.keepPending(bytes, at, end)
         break
@@ -226,7 +229,8 @@ export abstract class RequestReader implements SocketOwner, Swept {
 
   protected passBody(exchange: LiveExchange, bytes: Buffer, from: number, to: number): void {
     this.bodyBytes += to - from
-    const owned = this.socket.ownsBuffer && this.pending === null
+    this.inHand = Math.max(0, this.inHand - (to - from))
+    const owned = this.socket.owns(bytes)
     if (pipeline.requestBody(exchange, bytes, from, to, owned)) return
     this.socket.lent = owned
     this.pauseReading()
@@ -290,16 +294,28 @@ export abstract class RequestReader implements SocketOwner, Swept {
     if (pending !== null) {
       this.pending = null
       this.process(pending, 0, pending.length)
+    } else if (this.exchange !== null) {
+      pipeline.requestFlush(this.exchange) // a head that waits for a body that the client holds back (Expect)
     }
+    if (this.inputEnded && this.pending === null) return this.endInput()
     if (!this.paused && this.pending === null && this.phase !== CLOSED) this.socket.resume()
   }
 
   onEnd(): void {
-    if (this.phase === IDLE || this.phase === LINGER) return this.close()
+    this.inputEnded = true
+    if (this.pending === null) this.endInput()
+  }
+
+  // Nothing more will come, and all that came was looked at. What was asked for is still answered.
+  protected endInput(): void {
+    if (this.phase === CLOSED) return
     if (this.phase === HEAD) return this.refuse(this.exchange!, REQUEST_CUT)
     if (this.phase === TUNNEL) return tunnelDownstreamEnded(this.exchange!)
     if (this.phase === BODY) return this.failRequest(this.exchange!, REQUEST_CUT)
     this.closing = true // BUSY: the client only half-closed and still wants its answer
+    if (this.phase === BUSY) return
+    if (this.socket.held === 0) this.close()
+    else this.phase = LINGER // what it has not read yet is still written
   }
 
   onGone(_reason: string): void {
@@ -307,15 +323,23 @@ export abstract class RequestReader implements SocketOwner, Swept {
   }
 
   onWritable(): void {
-    if (this.phase === LINGER || this.exchange === null) return
+    if (this.phase === LINGER) {
+      this.startedAt = this.point.context.sweeper.now
+      if (this.inputEnded) this.close()
+      return
+    }
+    if (this.phase === IDLE && this.paused) return this.goOn()
+    if (this.exchange === null) return
     pipeline.downstreamWritable(this.exchange)
   }
 
   // The writing half.
   protected abstract writeOut(): boolean
+  protected abstract hasRoom(): boolean
   protected abstract endExchange(exchange: LiveExchange): void
   abstract giveUp(code: number): void
   abstract close(): void
   abstract onTick(now: number): void
+  abstract abandon(): void
   protected abstract asDownstream(): Downstream
 }

@@ -18,6 +18,9 @@ const IN_TIME = -1
 export function overdue(connection: Connection, now: number): number {
   const { phase, point } = connection
   const { times } = point
+  if ((phase === IDLE || phase === LINGER) && connection.socket.held > 0) {
+    return isReading(connection, now) ? IN_TIME : NONE // its last answer is still on its way
+  }
   if (phase === IDLE) {
     const quiet = now - connection.activeAt
     // A busy client learns from its next answer (Connection: close) that it must go elsewhere. Closing
@@ -33,7 +36,7 @@ export function overdue(connection: Connection, now: number): number {
   if (phase === CLOSED) return IN_TIME
   if (connection.socket.held > 0 && !isReading(connection, now)) return WRITE_TIMEOUT
   if (now - connection.activeAt > SETTLE_AFTER_MS && phase !== BODY) connection.socket.settle()
-  if (responseIsLate(connection, now)) return WRITE_TIMEOUT
+  if (responseIsLate(connection, now) || tunnelIsDead(connection, now)) return WRITE_TIMEOUT
   if (phase === TUNNEL || phase !== BODY || connection.paused) return IN_TIME
   return bodyIsLate(connection, now) ? BODY_TIMEOUT : IN_TIME
 }
@@ -58,6 +61,13 @@ function responseIsLate(connection: Connection, now: number): boolean {
   const { exchange, point } = connection
   if (exchange === null || !exchange.wroteHead || exchange.tunnel) return false
   return late(now - exchange.startedAt, point.times.writeTimeoutMs)
+}
+
+// One side has ended and the other says nothing: nobody may be there any more.
+function tunnelIsDead(connection: Connection, now: number): boolean {
+  const { exchange, point } = connection
+  if (exchange === null || exchange.tunnelEnds === 0) return false
+  return late(now - connection.activeAt, point.times.idleTimeoutMs)
 }
 
 function bodyIsLate(connection: Connection, now: number): boolean {

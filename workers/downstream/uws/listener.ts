@@ -80,6 +80,8 @@ export class UwsListener {
     tellDefect(defect)
   }
 
+  abandon(): void {} // its tick only counts; there is nothing to end
+
   onTick(now: number): void {
     if (!this.point.context.draining || this.app === null) return
     if (this.inFlight > 0 || this.quietSince === 0) this.quietSince = now
