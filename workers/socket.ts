@@ -9,7 +9,7 @@
 // Why not net.Socket: measured with the same sketch on both, one pinned core, 64 connections: 10.8 against
 // 12.1 microseconds of CPU per request, and 1.7 against 3.5 KiB per idle connection. The streams that cost
 // that buy us nothing: we never buffer in them. The handles are those net.Socket itself uses in the Node
-// version that package.json pins; test/behaviour/socket.test.ts fails when a Node update changes them.
+// version that package.json pins; test/behaviour/slow/slow-readers.test.ts and test/engine fail when a Node update changes them.
 
 import { Buffer } from 'node:buffer'
 import { getSystemErrorName } from 'node:util'
