@@ -10,6 +10,7 @@ import {
   BODY_CHUNKED,
   BODY_LENGTH,
   FORM_ORIGIN,
+  METHOD_CONNECT,
   FORM_ASTERISK,
   SAW_ALIAS,
   SAW_EXPECT,
@@ -181,5 +182,7 @@ function concludeRequest(exchange: Exchange): number {
   }
   exchange.facts |= found.facts
   const hasBody = exchange.bodyKind === BODY_CHUNKED || exchange.bodyLength > 0
-  return hasBody && (exchange.facts & SAW_UPGRADE) !== 0 ? UPGRADE_WITH_BODY : NONE
+  // What follows a CONNECT is the tunnel's to others, whatever its length says: a body there is read in two ways.
+  const switches = (exchange.facts & SAW_UPGRADE) !== 0 || exchange.methodId === METHOD_CONNECT
+  return hasBody && switches ? UPGRADE_WITH_BODY : NONE
 }
