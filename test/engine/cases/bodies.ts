@@ -11,7 +11,7 @@ const MANY = 24 * 1024 * 1024
 const PIECE = Buffer.alloc(64 * 1024, 'abcdefghijklmnopqrstuvwxyz012345')
 // More than kernels hold for two connections (36 MiB each on the machines of the project) when a reader stops.
 const FAR_TOO_MUCH = 256 * 1024 * 1024
-const GROWTH_MAX = 96 * 1024 * 1024 // of the gateway: young generation 32 MiB, copied chunks that wait for a collection; held bytes are few
+const GROWTH_MAX = 64 * 1024 * 1024 // of the gateway: its young generation grows by 32 MiB, all held bytes are few
 
 const echo = (world: World) =>
   world.path(async (connection, head) => {
