@@ -1,0 +1,149 @@
+// config/protocol-plans.ts: the parts of a generation that speak of TLS, TCP and UDP, as plain data.
+//
+// As in generation.ts: everything survives structuredClone, names are qualified ('strict@file'), and whatever is
+// disabled is absent. Files were read when the plan was made: a worker opens none. Hot: no.
+
+// ---- TLS towards clients
+
+export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
+
+export type ClientAuthMode =
+  | 'NoClientCert'
+  | 'RequestClientCert'
+  | 'RequireAnyClientCert'
+  | 'VerifyClientCertIfGiven'
+  | 'RequireAndVerifyClientCert'
+
+export interface CertificatePlan {
+  readonly id: string // SHA-256 of the leaf, in hexadecimal
+  readonly names: readonly string[] // of the leaf: lower case, '*.example.org', addresses too
+  readonly certPem: string // leaf first, then the chain
+  readonly keyPem: string // secret: never logged, never shown
+  readonly notAfter: number // milliseconds since the epoch; of several for one name the later one is used
+  readonly ocsp: Uint8Array | null // a stapled answer, DER
+}
+
+export interface TlsOptionsPlan {
+  readonly name: string // 'default' or 'strict@file'
+  readonly minVersion: TlsVersion
+  readonly maxVersion: TlsVersion
+  readonly ciphers: string // OpenSSL's names; '' for ours
+  readonly curves: string // OpenSSL's names; '' for ours
+  readonly clientAuth: ClientAuthMode
+  readonly clientCas: string // PEM
+  readonly sniStrict: boolean
+  readonly alpn: readonly string[] // in order of preference
+  readonly sessionTickets: boolean
+  readonly preferServerCiphers: boolean
+}
+
+// Which options a name has on an entry point. A pair that routers disagree on is absent: its routers are disabled.
+export interface TlsHostPlan {
+  readonly name: string // '<entry point> <host>': the key; host in lower case, '*.example.org' too
+  readonly entryPoint: string
+  readonly host: string
+  readonly options: string // name of a TlsOptionsPlan
+}
+
+export interface TlsDefaultPlan {
+  readonly name: string // 'default': there is one
+  readonly certificate: string // id of a CertificatePlan; '' for one that each process generates
+}
+
+// ---- TLS towards servers (in TransportPlan and TcpTransportPlan)
+
+export interface ServerTlsPlan {
+  readonly serverName: string // '' for the server's own host
+  readonly insecureSkipVerify: boolean
+  readonly rootCas: string // PEM; '' for the system's
+  readonly certPem: string // of a client certificate, with its chain; '' for none
+  readonly keyPem: string // secret
+  readonly ciphers: string
+  readonly minVersion: TlsVersion | ''
+  readonly maxVersion: TlsVersion | ''
+  readonly peerSans: readonly { readonly type: 'dns' | 'uri'; readonly value: string }[] // one of them must be there
+  readonly spiffeIds: readonly string[]
+  readonly spiffeTrustDomain: string
+}
+
+// ---- TCP
+
+export interface TcpRouterPlan {
+  readonly name: string
+  readonly entryPoints: readonly string[]
+  readonly rule: string
+  readonly priority: number
+  readonly rank: number
+  readonly middlewares: readonly string[]
+  readonly service: string
+  readonly tls: 'none' | 'terminate' | 'passthrough'
+}
+
+export interface TcpServerPlan {
+  readonly address: string // 'host:port'
+  readonly tls: boolean
+}
+
+export interface TcpHealthCheckPlan {
+  readonly port: number // 0: the server's own
+  readonly send: string
+  readonly expect: string
+  readonly intervalMs: number
+  readonly unhealthyIntervalMs: number
+  readonly timeoutMs: number
+}
+
+export interface TcpLoadBalancerPlan {
+  readonly kind: 'loadBalancer'
+  readonly name: string
+  readonly servers: readonly TcpServerPlan[]
+  readonly serversTransport: string // '' for the default one
+  readonly proxyProtocol: 0 | 1 | 2
+  readonly terminationDelayMs: number // negative: waits without end
+  readonly healthCheck: TcpHealthCheckPlan | null
+}
+
+export interface TcpWeightedPlan {
+  readonly kind: 'weighted'
+  readonly name: string
+  readonly services: readonly { readonly name: string; readonly weight: number }[]
+}
+
+export type TcpServicePlan = TcpLoadBalancerPlan | TcpWeightedPlan
+
+export interface TcpMiddlewarePlan {
+  readonly name: string
+  readonly kind: 'inFlightConn' | 'ipAllowList'
+  readonly options: unknown // { amount } or { sourceRange }
+}
+
+export interface TcpTransportPlan {
+  readonly name: string
+  readonly dialTimeoutMs: number
+  readonly dialKeepAliveMs: number // 0: the default of 15 s; negative: off
+  readonly proxyProtocol: 0 | 1 | 2
+  readonly terminationDelayMs: number
+  readonly tls: ServerTlsPlan
+}
+
+// ---- UDP
+
+export interface UdpRouterPlan {
+  readonly name: string
+  readonly entryPoints: readonly string[]
+  readonly service: string
+}
+
+export interface UdpLoadBalancerPlan {
+  readonly kind: 'loadBalancer'
+  readonly name: string
+  readonly servers: readonly { readonly address: string }[]
+}
+
+export interface UdpWeightedPlan {
+  readonly kind: 'weighted'
+  readonly name: string
+  readonly services: readonly { readonly name: string; readonly weight: number }[]
+}
+
+export type UdpServicePlan = UdpLoadBalancerPlan | UdpWeightedPlan
