@@ -8,6 +8,7 @@ import { constants, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Configuration } from './configuration.ts'
 import { GatewayState } from './gateway-state.ts'
+import { Housekeeping } from './housekeeping.ts'
 import { PidFile } from './pid-file.ts'
 import { workerPlanOf } from './worker-plan.ts'
 import { AdminServer } from '../admin/server.ts'
@@ -29,6 +30,7 @@ export class Gateway {
   private readonly state: GatewayState
   private readonly admin: AdminServer
   private readonly pidFile: PidFile | null
+  private readonly housekeeping = new Housekeeping()
   private served = false // some generation was published
   private lostInWorkers = 0 // access log lines
   private readonly directory: string // 0700: the admin socket is nobody else's
@@ -79,6 +81,7 @@ export class Gateway {
   private connect(): void {
     const { supervisor } = this
     supervisor.on('listening', () => this.listening())
+    supervisor.on('converged', () => this.housekeeping.reloaded())
     supervisor.on('failed', (message) => this.fail(message))
     supervisor.on('log', (lines, count, lost) => {
       this.accessLog?.write(lines, count)
