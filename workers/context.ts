@@ -35,6 +35,8 @@ export class WorkerContext {
   prepared: LiveGeneration | null = null
   draining = false
   readonly inFlight = new InFlightTable() // of inFlightReq; outlives generations
+  // The clock of middlewares: one function for all, which keeps nothing alive but the worker's own things.
+  readonly now = (): number => this.sweeper.now
   date = '' // value of a Date header, renewed every second
   private readonly control: Int32Array
   private readonly row: number
