@@ -79,6 +79,15 @@ export interface Route {
   readonly middlewares: readonly Middleware[] | null
 }
 
+// What the handshake of the connection settled; one object per connection.
+export interface TlsFacts {
+  readonly version: string // 'TLSv1.3'
+  readonly cipher: string
+  readonly sni: string // lower case; '' for none
+  readonly alpn: string // '' for none
+  readonly options: string // name of the TLS options
+}
+
 export class Exchange {
   serial = 0
   done = BOTH_DONE // a free exchange is one with both halves done
@@ -103,6 +112,7 @@ export class Exchange {
   query = '' // without "?", as it is sent
   hasQuery = false // "?" was there, though nothing may follow it
   secure = false // arrived by TLS
+  tls: TlsFacts | null = null // null for clear text
   clientAddress = '' // the TCP peer, no port: "192.0.2.1" or "2001:db8::1"
   clientPort = 0
   entryPoint = '' // its name
@@ -167,6 +177,7 @@ export class Exchange {
     this.routingPath = ''
     this.query = ''
     this.hasQuery = false
+    this.tls = null
     this.response.clear()
     this.status = 0
     this.responseKind = BODY_NONE
