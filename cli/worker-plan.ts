@@ -13,7 +13,12 @@ import {
   ALLOW_SEMICOLON,
   ALLOW_SLASH,
 } from '../core/normalise.ts'
-import type { AccessLogPlan, EntryPointPlan, MetricsPlan } from '../workers/messages.ts'
+import type {
+  AccessLogPlan,
+  EntryPointPlan,
+  MetricsPlan,
+  UdpEntryPointPlan,
+} from '../workers/messages.ts'
 import type { SharedPlan } from '../workers/supervisor.ts'
 
 // Two of these make a young generation, which is collected some ten times a second at 100,000 requests/s; with
@@ -23,6 +28,7 @@ const SEMI_SPACE_MB = 8
 export function workerPlanOf(config: StaticConfig, adminSocket: string): SharedPlan {
   return {
     entryPoints: entryPointPlans(config),
+    udpEntryPoints: udpEntryPointPlans(config),
     hostname: hostname(),
     adminSocket,
     metrics: metricsPlan(config),
@@ -60,7 +66,33 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
     via: http.via,
     accessLogs: observability.accessLogs,
     metrics: observability.metrics,
+    proxyProtocol: point.proxyProtocol,
+    http2: point.http2,
+    altSvc: altSvcOf(point),
   }
+}
+
+function udpEntryPointPlans(config: StaticConfig): UdpEntryPointPlan[] {
+  return Object.entries(config.entryPoints)
+    .filter(([, point]) => point.listen.protocol === 'udp')
+    .map(([name, { listen, udp, observability }]) => ({
+      name,
+      host: listen.host,
+      port: listen.port,
+      timeoutMs: udp.timeout,
+      metrics: observability.metrics,
+    }))
+}
+
+const ALT_SVC_AGE_S = 86_400 // RFC 7838 takes a day when nothing is said
+
+// RFC 7838: '[host]:port' of the one that speaks QUIC; no host stands for the one that was asked.
+function altSvcOf(point: EntryPoint): string {
+  const { http3, listen } = point
+  if (http3 === null || http3.frontedBy === '') return ''
+  const [, host, port] = /^(.*?)(?::(\d+))?$/.exec(http3.frontedBy)!
+  const advertised = port ?? (http3.advertisedPort || listen.port)
+  return `h3="${host}:${advertised}"; ma=${ALT_SVC_AGE_S}`
 }
 
 function timesOf(transport: EntryPoint['transport']): EntryPointPlan['times'] {

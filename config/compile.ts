@@ -12,7 +12,12 @@ import { draftRouter, failRouter, type Draft } from './compile/router-plan.ts'
 import { resolveTree } from './compile/router-tree.ts'
 import { statusOf } from './compile/status.ts'
 import type { StaticFacts } from './facts.ts'
-import type { Generation, RouterPlan, RuntimeStatus } from './generation.ts'
+import {
+  emptyGeneration,
+  type Generation,
+  type RouterPlan,
+  type RuntimeStatus,
+} from './generation.ts'
 import { mergeDocuments, type ProviderDocuments } from './merge.ts'
 import type { Problem } from './problem.ts'
 
@@ -39,6 +44,7 @@ export function compile(
   refuseBrokenEntryPoints(shared, drafts, additions)
   resolveTree(shared, drafts)
   const generation: Generation = {
+    ...emptyGeneration(),
     number,
     routers: planRouters(drafts, additions),
     services: resolver.services,

@@ -3,7 +3,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { applyDelta, diffGenerations, isEmptyDelta } from './diff.ts'
-import { emptyGeneration, type Generation } from './generation.ts'
+import {
+  emptyGeneration,
+  families,
+  type Family,
+  type Generation,
+  type PlanMaps,
+} from './generation.ts'
 
 const names = fc.constantFrom('a@file', 'b@file', 'c@http', 'd@internal')
 
@@ -18,8 +24,14 @@ function plans<Plan extends { name: string }>(
     )
 }
 
+// Of the other families one stands for all: they are treated by one loop.
+const noPlans = Object.fromEntries(
+  families.map((family) => [family, fc.constant(new Map())]),
+) as unknown as { [F in Family]: fc.Arbitrary<PlanMaps[F]> }
+
 const generation = (number: number): fc.Arbitrary<Generation> =>
   fc.record({
+    ...noPlans,
     number: fc.constant(number),
     routers: plans(
       fc.record({
@@ -44,7 +56,7 @@ const generation = (number: number): fc.Arbitrary<Generation> =>
       }),
     ),
     middlewares: plans(fc.record({ kind: fc.constant('x'), options: fc.jsonValue() })),
-    transports: fc.constant(new Map()),
+    tlsHosts: plans(fc.record({ entryPoint: names, host: names, options: names })),
   })
 
 test('Applying the difference to the earlier generation gives the later one', () => {

@@ -3,27 +3,37 @@
 // A Delta is what travels to workers: as large as the change, not as the configuration. Plans that come from
 // unchanged documents are often the very same objects, which the first comparison notices. Hot: no.
 
-import type { Changes, Delta, Generation } from './generation.ts'
+import {
+  emptyPlans,
+  families,
+  type Changes,
+  type Delta,
+  type Generation,
+  type PlanMaps,
+} from './generation.ts'
 
 interface Named {
   readonly name: string
 }
 
 export function diffGenerations(before: Generation, after: Generation): Delta {
+  const changes = families.map((family) => [
+    family,
+    diffPlans<Named>(before[family], after[family]),
+  ])
   return {
     number: after.number,
     base: before.number,
-    routers: diffPlans(before.routers, after.routers),
-    services: diffPlans(before.services, after.services),
-    middlewares: diffPlans(before.middlewares, after.middlewares),
-    transports: diffPlans(before.transports, after.transports),
+    changes: Object.fromEntries(changes) as unknown as Delta['changes'],
   }
 }
 
 // Whether a worker would do anything else after it.
 export function isEmptyDelta(delta: Delta): boolean {
-  const changes = [delta.routers, delta.services, delta.middlewares, delta.transports]
-  return changes.every(({ set, remove }) => set.length === 0 && remove.length === 0)
+  return families.every((family) => {
+    const { set, remove } = delta.changes[family]
+    return set.length === 0 && remove.length === 0
+  })
 }
 
 // Throws when the delta starts from another generation: the caller then asks for a whole one.
@@ -31,20 +41,19 @@ export function applyDelta(before: Generation, delta: Delta): Generation {
   if (delta.base !== 0 && delta.base !== before.number) {
     throw new Error(`a delta from generation ${delta.base} does not apply to ${before.number}`)
   }
-  const whole = delta.base === 0
-  return {
-    number: delta.number,
-    routers: applyChanges(whole ? new Map() : before.routers, delta.routers),
-    services: applyChanges(whole ? new Map() : before.services, delta.services),
-    middlewares: applyChanges(whole ? new Map() : before.middlewares, delta.middlewares),
-    transports: applyChanges(whole ? new Map() : before.transports, delta.transports),
-  }
+  const base: PlanMaps = delta.base === 0 ? emptyPlans() : before
+  const after = families.map((family) => [
+    family,
+    applyChanges<Named>(base[family], delta.changes[family]),
+  ])
+  return { number: delta.number, ...(Object.fromEntries(after) as unknown as PlanMaps) }
 }
 
 function diffPlans<Plan extends Named>(
   before: ReadonlyMap<string, Plan>,
   after: ReadonlyMap<string, Plan>,
 ): Changes<Plan> {
+  if (before === after) return { set: [], remove: [] }
   const set: Plan[] = []
   const remove: string[] = []
   for (const [name, plan] of after) {

@@ -4,6 +4,7 @@
 // Hot: no.
 
 import type { MiddlewarePlan, TransportPlan } from './generation.ts'
+import type { ServerTlsPlan } from './protocol-plans.ts'
 import type { EntryPoint, StaticConfig } from './static.ts'
 
 export interface EntryPointFacts {
@@ -113,9 +114,26 @@ function defaultTransportOf(config: StaticConfig): TransportPlan {
   return {
     ...timesOf(transport),
     name: '',
-    serverName: '',
-    insecureSkipVerify: transport.insecureSkipVerify,
+    tls: { ...plainServerTls, insecureSkipVerify: transport.insecureSkipVerify },
+    disableHttp2: false,
+    readIdleTimeoutMs: 0,
+    pingTimeoutMs: 15_000,
   }
+}
+
+// TLS to servers of whom nothing is said: verified against the system's authorities.
+export const plainServerTls: ServerTlsPlan = {
+  serverName: '',
+  insecureSkipVerify: false,
+  rootCas: '',
+  certPem: '',
+  keyPem: '',
+  ciphers: '',
+  minVersion: '',
+  maxVersion: '',
+  peerSans: [],
+  spiffeIds: [],
+  spiffeTrustDomain: '',
 }
 
 type TransportTimes = Pick<
@@ -132,7 +150,7 @@ type TransportTimes = Pick<
 // Go keeps 2 idle connections where 0 is written, and none for -1.
 export function timesOf(
   transport: TransportTimes,
-): Omit<TransportPlan, 'name' | 'serverName' | 'insecureSkipVerify'> {
+): Omit<TransportPlan, 'name' | 'tls' | 'disableHttp2' | 'readIdleTimeoutMs' | 'pingTimeoutMs'> {
   const { maxIdleConnsPerHost: idle, forwardingTimeouts: timeouts, coalesce } = transport
   return {
     maxIdleConnsPerHost: idle === 0 ? 2 : Math.max(0, idle),

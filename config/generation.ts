@@ -5,7 +5,22 @@
 // Hot:    no. Workers build their own objects (matcher, middlewares, balancers) from it when they adopt it.
 //
 // Every name is qualified: 'strip@file', 'api@internal'. Routers, services, middlewares and transports that
-// are disabled are absent, so a worker needs no checks: whatever is named here is here.
+// are disabled are absent, so a worker needs no checks: whatever is named here is here. TLS, TCP and UDP have
+// their plans in protocol-plans.ts.
+
+import type {
+  CertificatePlan,
+  ServerTlsPlan,
+  TcpMiddlewarePlan,
+  TcpRouterPlan,
+  TcpServicePlan,
+  TcpTransportPlan,
+  TlsDefaultPlan,
+  TlsHostPlan,
+  TlsOptionsPlan,
+  UdpRouterPlan,
+  UdpServicePlan,
+} from './protocol-plans.ts'
 
 export interface RouterPlan {
   readonly name: string // 'shop@file'
@@ -90,17 +105,57 @@ export interface TransportPlan {
   readonly stallTimeoutMs: number // no byte in either direction during a body; 0: none
   readonly lifetimeMs: number // a connection older than this is not reused; 0: none
   readonly dnsRefreshMs: number
-  readonly serverName: string // SNI and the name to verify; '' for the server's own
-  readonly insecureSkipVerify: boolean
+  readonly tls: ServerTlsPlan
+  readonly disableHttp2: boolean // https:// servers are not offered h2; h2c:// ones speak nothing else
+  readonly readIdleTimeoutMs: number // a ping after this time without a frame of HTTP/2; 0: none
+  readonly pingTimeoutMs: number // the answer to it
   readonly coalesce: CoalescePlan | null
 }
 
-export interface Generation {
+// Every family of plans. A family is added here, in `families` and in emptyGeneration(); diff, slices and the
+// workers' maps follow from it.
+export interface Plans {
+  readonly tlsCertificates: CertificatePlan // by name: the id
+  readonly tlsOptions: TlsOptionsPlan
+  readonly tlsHosts: TlsHostPlan
+  readonly tlsDefaults: TlsDefaultPlan
+  readonly tcpTransports: TcpTransportPlan
+  readonly tcpMiddlewares: TcpMiddlewarePlan
+  readonly tcpServices: TcpServicePlan
+  readonly tcpRouters: TcpRouterPlan
+  readonly udpServices: UdpServicePlan
+  readonly udpRouters: UdpRouterPlan
+  readonly transports: TransportPlan
+  readonly middlewares: MiddlewarePlan
+  readonly services: ServicePlan
+  readonly routers: RouterPlan
+}
+
+export type Family = keyof Plans
+
+// What is used comes before what uses it: the order in which they travel; they are removed in reverse.
+export const families = [
+  'tlsCertificates',
+  'tlsOptions',
+  'tlsHosts',
+  'tlsDefaults',
+  'tcpTransports',
+  'tcpMiddlewares',
+  'tcpServices',
+  'tcpRouters',
+  'udpServices',
+  'udpRouters',
+  'transports',
+  'middlewares',
+  'services',
+  'routers',
+] as const satisfies readonly Family[]
+
+// By name, each family by itself.
+export type PlanMaps = { readonly [F in Family]: ReadonlyMap<string, Plans[F]> }
+
+export interface Generation extends PlanMaps {
   readonly number: number // 0 is the empty one; a published one begins at 1
-  readonly routers: ReadonlyMap<string, RouterPlan>
-  readonly services: ReadonlyMap<string, ServicePlan>
-  readonly middlewares: ReadonlyMap<string, MiddlewarePlan>
-  readonly transports: ReadonlyMap<string, TransportPlan>
 }
 
 export interface Changes<Plan> {
@@ -112,10 +167,7 @@ export interface Changes<Plan> {
 export interface Delta {
   readonly number: number
   readonly base: number
-  readonly routers: Changes<RouterPlan>
-  readonly services: Changes<ServicePlan>
-  readonly middlewares: Changes<MiddlewarePlan>
-  readonly transports: Changes<TransportPlan>
+  readonly changes: { readonly [F in Family]: Changes<Plans[F]> }
 }
 
 // For the API and the dashboard; stays in the supervisor.
@@ -135,12 +187,10 @@ export interface RuntimeStatus {
   readonly middlewares: ReadonlyMap<string, ObjectStatus>
 }
 
+export function emptyPlans(): PlanMaps {
+  return Object.fromEntries(families.map((family) => [family, new Map()])) as unknown as PlanMaps
+}
+
 export function emptyGeneration(): Generation {
-  return {
-    number: 0,
-    routers: new Map(),
-    services: new Map(),
-    middlewares: new Map(),
-    transports: new Map(),
-  }
+  return { number: 0, ...emptyPlans() }
 }

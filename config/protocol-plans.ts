@@ -15,6 +15,7 @@ export type ClientAuthMode =
   | 'RequireAndVerifyClientCert'
 
 export interface CertificatePlan {
+  readonly name: string // the id: plans lie in maps by name
   readonly id: string // SHA-256 of the leaf, in hexadecimal
   readonly names: readonly string[] // of the leaf: lower case, '*.example.org', addresses too
   readonly certPem: string // leaf first, then the chain

@@ -10,13 +10,7 @@
 //     | -- commit(n) ------------------------->|   so that an idle worker adopts it too
 //     |<------------------------- adopted(n) --|
 
-import type {
-  Changes,
-  MiddlewarePlan,
-  RouterPlan,
-  ServicePlan,
-  TransportPlan,
-} from '../config/generation.ts'
+import type { Family, Plans } from '../config/generation.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
 import type { EntryPointBounds, EntryPointTimes } from './downstream/contract.ts'
 
@@ -38,6 +32,29 @@ export interface EntryPointPlan {
   readonly connectionHeaders: readonly string[] // hop-by-hop names that are let through
   readonly via: boolean
   readonly accessLogs: boolean
+  readonly metrics: boolean
+  readonly proxyProtocol: ProxyProtocolPlan | null
+  readonly http2: Http2Plan
+  readonly altSvc: string // of a QUIC terminator in front: the header's value; '' sends none
+}
+
+// Who may begin a connection with a PROXY header. From others it is no header but bytes that no protocol knows.
+export interface ProxyProtocolPlan {
+  readonly insecure: boolean // everybody
+  readonly trustedIPs: readonly string[]
+}
+
+export interface Http2Plan {
+  readonly maxConcurrentStreams: number
+  readonly maxDecoderHeaderTableSize: number
+  readonly maxEncoderHeaderTableSize: number
+}
+
+export interface UdpEntryPointPlan {
+  readonly name: string
+  readonly host: string // '' for all addresses
+  readonly port: number
+  readonly timeoutMs: number // a session ends after this time without a datagram
   readonly metrics: boolean
 }
 
@@ -68,6 +85,7 @@ export interface WorkerPlan {
   readonly control: SharedArrayBuffer
   readonly series: SharedArrayBuffer
   readonly entryPoints: readonly EntryPointPlan[]
+  readonly udpEntryPoints: readonly UdpEntryPointPlan[]
   readonly hostname: string
   readonly adminSocket: string // unix socket of the supervisor's API
   readonly metrics: MetricsPlan | null
@@ -76,17 +94,18 @@ export interface WorkerPlan {
   readonly maxSemiSpaceMb: number
 }
 
-// A part of the way to a generation; small enough to be worked off in one turn of the event loop.
-export interface Slice {
+// A part of the way to a generation, of one family; small enough to be worked off in one turn of the event loop.
+interface SliceOf<F extends Family> {
   readonly type: 'slice'
   readonly number: number
   readonly base: number // 0: from nothing
-  readonly routers: Changes<RouterPlan>
-  readonly services: Changes<ServicePlan>
-  readonly middlewares: Changes<MiddlewarePlan>
-  readonly transports: Changes<TransportPlan>
+  readonly family: F
+  readonly set: readonly Plans[F][] // new or changed
+  readonly remove: readonly string[]
   readonly last: boolean
 }
+
+export type Slice = { [F in Family]: SliceOf<F> }[Family]
 
 export type ToWorker =
   | Slice

@@ -1,31 +1,35 @@
 // workers/slices.ts: cuts the way to a generation into pieces that a worker works off one per turn.
 //
-// What is set comes before what uses it (transports, middlewares, services, then routers), and what is
-// removed comes last, so that no piece names something that is not there.
+// What is set comes before what uses it (the order of config/generation.ts), and what is removed comes after
+// all that is set, users first, so that no piece names something that is not there. Not hot.
 
-import type { Changes, Delta } from '../config/generation.ts'
+import { families, type Delta, type Family } from '../config/generation.ts'
 import type { Slice } from './messages.ts'
 
 const OBJECTS_PER_SLICE = 30 // at the most 0.5 ms of work in a worker, the reading of the message included
 
+type Part = Pick<Slice, 'family' | 'set' | 'remove'>
+
 export function slicesOf(delta: Delta): Slice[] {
-  const slices: Slice[] = []
-  for (const set of piecesOf(delta.transports.set))
-    slices.push(slice(delta, { transports: only(set) }))
-  for (const set of piecesOf(delta.middlewares.set))
-    slices.push(slice(delta, { middlewares: only(set) }))
-  for (const set of piecesOf(delta.services.set)) slices.push(slice(delta, { services: only(set) }))
-  for (const set of piecesOf(delta.routers.set)) slices.push(slice(delta, { routers: only(set) }))
-  for (const remove of piecesOf(delta.routers.remove))
-    slices.push(slice(delta, { routers: { set: [], remove } }))
-  const { services, middlewares, transports } = delta
-  const removals = {
-    services: { set: [], remove: services.remove },
-    middlewares: { set: [], remove: middlewares.remove },
-    transports: { set: [], remove: transports.remove },
+  const parts: Part[] = []
+  for (const family of families) {
+    for (const set of piecesOf<unknown>(delta.changes[family].set)) {
+      parts.push({ family, set, remove: [] } as unknown as Part)
+    }
   }
-  slices.push({ ...slice(delta, removals), last: true })
-  return slices
+  for (const family of families.toReversed()) {
+    for (const remove of piecesOf(delta.changes[family].remove)) parts.push(removal(family, remove))
+  }
+  if (parts.length === 0) parts.push(removal('routers', []))
+  const { number, base } = delta
+  return parts.map(
+    (part, at) =>
+      ({ type: 'slice', number, base, ...part, last: at === parts.length - 1 }) as Slice,
+  )
+}
+
+function removal(family: Family, remove: readonly string[]): Part {
+  return { family, set: [], remove } as Part
 }
 
 function piecesOf<Item>(items: readonly Item[]): Item[][] {
@@ -34,16 +38,4 @@ function piecesOf<Item>(items: readonly Item[]): Item[][] {
     pieces.push(items.slice(at, at + OBJECTS_PER_SLICE))
   }
   return pieces
-}
-
-function only<Plan>(set: readonly Plan[]): Changes<Plan> {
-  return { set, remove: [] }
-}
-
-const nothing = { set: [], remove: [] }
-
-function slice(delta: Delta, parts: Partial<Slice>): Slice {
-  const { number, base } = delta
-  const empty = { routers: nothing, services: nothing, middlewares: nothing, transports: nothing }
-  return { type: 'slice', number, base, ...empty, ...parts, last: false }
 }

@@ -11,7 +11,7 @@ import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, LOOP_DELAY_MAX_US } from '../core/sha
 import { WorkerContext } from './context.ts'
 import { Listener } from './downstream/node/listener.ts'
 import { EntryPoint } from './entry-point.ts'
-import { GenerationBuilder } from './live-generation.ts'
+import { GenerationBuilder } from './generation-builder.ts'
 import type { FromWorker, Slice, ToWorker, WorkerPlan } from './messages.ts'
 import * as pipeline from './pipeline.ts'
 import { onDefect } from './socket.ts'

@@ -7,7 +7,7 @@
 import { builtKinds, type MiddlewareConfig } from '../dynamic/middlewares.ts'
 import type { LoadBalancerConfig, ServiceConfig, WeightedConfig } from '../dynamic/services.ts'
 import type { TransportConfig } from '../dynamic/transports.ts'
-import { timesOf } from '../facts.ts'
+import { plainServerTls, timesOf } from '../facts.ts'
 import type { MiddlewarePlan, ServicePlan, TransportPlan } from '../generation.ts'
 import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
@@ -289,8 +289,15 @@ export class Resolver {
 
   private addTransport(entry: Entry<TransportConfig>): void {
     if (entry.config === null) return
-    const { serverName, insecureSkipVerify } = entry.config
+    const { serverName, insecureSkipVerify, disableHTTP2, forwardingTimeouts } = entry.config
     const name = entry.qualified
-    this.transports.set(name, { ...timesOf(entry.config), name, serverName, insecureSkipVerify })
+    this.transports.set(name, {
+      ...timesOf(entry.config),
+      name,
+      tls: { ...plainServerTls, serverName, insecureSkipVerify },
+      disableHttp2: disableHTTP2,
+      readIdleTimeoutMs: forwardingTimeouts.readIdleTimeout,
+      pingTimeoutMs: forwardingTimeouts.pingTimeout,
+    })
   }
 }

@@ -100,6 +100,17 @@ const http2 = notYet(
   'HTTP/2',
 )
 
+// '[host]:port', '[host]' or ':port': what can stand in an Alt-Svc header without quotes of its own.
+const alternative = /^(?:(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?(?::\d{1,5})?)$/
+
+const http3 = off({
+  advertisedPort: whole(0),
+  frontedBy: extension(
+    z.string().regex(alternative, { error: 'is not a host, :port or host:port' }).default(''),
+    'a QUIC terminator in front: responses on TLS name it in an Alt-Svc header',
+  ),
+})
+
 const respondingTimeouts = block({
   readTimeout: noted(
     time(0),
@@ -163,7 +174,7 @@ const entryPointKeys = z.object({
   proxyProtocol: notYet(off({ insecure: flag(false), trustedIPs: networks() }), 'PROXY protocol'),
   http,
   http2,
-  http3: notYet(off({ advertisedPort: whole(0) }), 'HTTP/3'),
+  http3: notYet(http3, 'HTTP/3 itself; frontedBy works'),
   observability,
   transport,
   udp: notYet(block({ timeout: duration.default(3000) }), 'UDP'),

@@ -1,6 +1,6 @@
 // Facts of an install configuration for tests: web :80 and websecure :443 by default, admin :8080 not.
 
-import type { EntryPointFacts, StaticFacts } from '../../config/facts.ts'
+import { plainServerTls, type EntryPointFacts, type StaticFacts } from '../../config/facts.ts'
 
 export function testEntryPoint(name: string, port: number): EntryPointFacts {
   return {
@@ -35,8 +35,10 @@ export function testFacts(): StaticFacts {
       stallTimeoutMs: 60_000,
       lifetimeMs: 0,
       dnsRefreshMs: 30_000,
-      serverName: '',
-      insecureSkipVerify: false,
+      tls: plainServerTls,
+      disableHttp2: false,
+      readIdleTimeoutMs: 0,
+      pingTimeoutMs: 15_000,
       coalesce: null,
     },
     serverSchemes: ['http', 'unix'],

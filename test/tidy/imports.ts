@@ -57,18 +57,42 @@ const table: readonly Row[] = [
   // The supervisor works out what changed, so it needs diff.ts; workers need the types of a generation.
   {
     files: 'workers/',
-    may: ['core/', 'workers/', 'gates/', 'node:', 'config/generation.ts', 'config/diff.ts'],
+    may: [
+      'core/',
+      'workers/',
+      'gates/',
+      'node:',
+      'config/generation.ts',
+      'config/protocol-plans.ts',
+      'config/diff.ts',
+    ],
   },
   {
     files: 'config/',
     may: ['core/', 'config/', 'node:', 'zod', 'js-yaml', 'smol-toml', 're2js'],
+  },
+  // ACME and its storage, in the supervisor.
+  {
+    files: 'certificates/',
+    may: [
+      'core/',
+      'config/',
+      'certificates/',
+      'node:',
+      'jose',
+      '@peculiar/x509',
+      'reflect-metadata',
+    ],
   },
   // prom-client for its text format and registry; never on the path of a request.
   {
     files: 'admin/',
     may: ['core/', 'config/', 'admin/', 'workers/messages.ts', 'node:', 'prom-client'],
   },
-  { files: 'cli/', may: ['core/', 'config/', 'workers/', 'gates/', 'admin/', 'cli/', 'node:'] },
+  {
+    files: 'cli/',
+    may: ['core/', 'config/', 'workers/', 'gates/', 'admin/', 'certificates/', 'cli/', 'node:'],
+  },
   { files: 'main.ts', may: ['core/', 'config/', 'workers/', 'gates/', 'admin/', 'cli/', 'node:'] },
 ]
 
