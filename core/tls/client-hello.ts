@@ -154,7 +154,7 @@ function parseExtensions(
     at = start + uint16(bytes, at + 2)
     if (at > end) return INVALID
     if (kind === SNI_EXTENSION) {
-      const name = serverName === null ? serverNameOf(bytes, start, at) : null
+      const name: string | null = serverName === null ? serverNameOf(bytes, start, at) : null
       if (name === null) return INVALID
       serverName = name
     } else if (kind === ALPN_EXTENSION) {
