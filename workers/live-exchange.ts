@@ -17,12 +17,12 @@ import type { EntryPoint } from './entry-point.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
 import type { Passed, Stage } from './stages.ts'
-import type { H1Connection } from './upstream/h1.ts'
+import type { UpstreamConnection } from './upstream/contract.ts'
 import type { Server } from './upstream/server.ts'
 
 export class LiveExchange extends Exchange {
   downstream: Downstream | null = null // null once the client has its last byte or has gone
-  upstream: H1Connection | null = null // null before one is leased and after it was given back
+  upstream: UpstreamConnection | null = null // null before one is leased and after it was given back
   point: EntryPoint | null = null
   router: LiveRouter | null = null // the same object as `route`, with what only workers know
   service: LiveService | null = null

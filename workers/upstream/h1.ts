@@ -22,6 +22,7 @@ import * as pipeline from '../pipeline.ts'
 import { tunnelUpstreamEnded } from '../tunnel.ts'
 
 import { BUSY, CLOSED, IDLE, IN_CHUNKS, IN_HEAD, IN_LENGTH, IN_TUNNEL, TO_CLOSE } from './phases.ts'
+import type { UpstreamConnection } from './contract.ts'
 import { ResponseReader } from './response-reader.ts'
 
 const TEXT_MAX = 8 * 1024 // smaller bodies travel as text with the head: one write, no Buffer object
@@ -29,7 +30,7 @@ const DISCARD_MAX = 64 * 1024 // a longer body costs more to read than a new con
 const ENDING_MAX_MS = 60_000 // for the last bytes of a tunnel
 const DISOWN_AFTER_MS = 5000 // an idle connection gives its own read buffer back
 
-export class H1Connection extends ResponseReader {
+export class H1Connection extends ResponseReader implements UpstreamConnection {
   private ending = false // of a tunnel: closes once its last bytes are written
 
   get isBlocked(): boolean {
