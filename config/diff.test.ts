@@ -42,6 +42,7 @@ const generation = (number: number): fc.Arbitrary<Generation> =>
         middlewares: fc.array(names, { maxLength: 2 }),
         service: names,
         tls: fc.boolean(),
+        tlsOptions: fc.constant(''),
         parents: fc.constant([]),
         accessLogs: fc.boolean(),
         metrics: fc.boolean(),

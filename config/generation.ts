@@ -31,6 +31,7 @@ export interface RouterPlan {
   readonly middlewares: readonly string[] // the entry point's own first, chains flattened
   readonly service: string // '' for a parent, whose children are matched after its middlewares
   readonly tls: boolean // answers TLS only, or clear text only
+  readonly tlsOptions: string // what its connections must have been made with, else 421; '' for any
   readonly parents: readonly string[] // [] for a root
   readonly accessLogs: boolean
   readonly metrics: boolean

@@ -38,9 +38,11 @@ export interface TlsOptionsPlan {
   readonly preferServerCiphers: boolean
 }
 
-// Which options a name has on an entry point. A pair that routers disagree on is absent: its routers are disabled.
+// Which options a name has on an entry point: the exact name, then '*.' and all but its first label, then '*' (also
+// for clients that send no name), then the options called 'default'. A pair that routers disagree on is absent:
+// its routers are disabled. TCP routers have options of their own.
 export interface TlsHostPlan {
-  readonly name: string // '<entry point> <host>': the key; host in lower case, '*.example.org' too
+  readonly name: string // '<entry point> <host>': the key; host in lower case, '*.example.org' and '*' too
   readonly entryPoint: string
   readonly host: string
   readonly options: string // name of a TlsOptionsPlan
@@ -78,6 +80,7 @@ export interface TcpRouterPlan {
   readonly middlewares: readonly string[]
   readonly service: string
   readonly tls: 'none' | 'terminate' | 'passthrough'
+  readonly tlsOptions: string // name of a TlsOptionsPlan; '' unless it terminates
 }
 
 export interface TcpServerPlan {

@@ -164,6 +164,7 @@ function planOf(
     middlewares: [...addition.middlewares, ...draft.middlewares],
     service: draft.service,
     tls: draft.tls || addition.tls,
+    tlsOptions: '',
     parents: [],
     accessLogs: draft.accessLogs ?? addition.accessLogs,
     metrics: draft.metrics ?? addition.metrics,
