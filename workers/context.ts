@@ -66,6 +66,12 @@ export class WorkerContext {
     if (Atomics.load(this.control, GENERATION) !== this.generation.number) this.adopt()
   }
 
+  // What waits to be adopted; one that another worker has refused is never adopted.
+  prepare(next: LiveGeneration): void {
+    this.prepared?.discard()
+    this.prepared = next
+  }
+
   adopt(): void {
     const next = this.prepared
     if (next === null || next.number !== Atomics.load(this.control, GENERATION)) return

@@ -86,6 +86,12 @@ export class GenerationBuilder {
     }
   }
 
+  // Instead of finishing. A service that threw while it was made may have left servers that nobody holds.
+  discard(): void {
+    this.next.discard()
+    this.context.servers.dropUnused()
+  }
+
   // After the last slice: a bounded piece of what is left; true when the generation is complete.
   finishStep(operationsMax: number): boolean {
     if (this.stale === null) {

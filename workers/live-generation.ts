@@ -102,10 +102,14 @@ export class LiveGeneration implements ProtocolPlans {
     for (const { cell, service } of this.changedCells) {
       if (cell.current !== null) before.push(cell.current)
       cell.current = service
-      service?.adopt()
     }
-    // After the new ones have said which servers they use: a server that stays keeps its connections.
     for (const service of before) service.retire()
+    this.changedCells.length = 0
+  }
+
+  // It was refused, or another came before it was adopted: its services let go of their servers.
+  discard(): void {
+    for (const { service } of this.changedCells) service?.retire()
     this.changedCells.length = 0
   }
 }

@@ -60,6 +60,8 @@ export class LiveService {
     this.preserves = keeps ? plan.servers.map((s) => s.preservePath) : null
     this.series = seriesOf(plan, context)
     this.stage = middlewares.length > 0 ? new ServiceStage(this, middlewares) : null
+    // From here on, and not from its adoption: what the service before it held stays open for it.
+    for (const server of this.servers) server.users++
   }
 
   get isWeighted(): boolean {
@@ -102,10 +104,7 @@ export class LiveService {
     context.series.add(this.retryBlock, REQUESTS, 1)
   }
 
-  adopt(): void {
-    for (const server of this.servers) server.users++
-  }
-
+  // Once, when another has taken its place, or when its generation was never adopted.
   retire(): void {
     for (const server of this.servers) if (--server.users === 0) server.retire()
   }

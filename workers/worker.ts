@@ -81,11 +81,16 @@ function buildSoon(): void {
 // What is left of it, here and still on its way, belongs to no other generation.
 function refuse(message: string): void {
   refused = numberBuilt
-  builder = null
+  discardBuilder()
   const others = slices.filter((slice) => slice.number !== refused)
   for (let i = others.length; i < slices.length; i++) post({ type: 'more' })
   slices.splice(0, slices.length, ...others)
   post({ type: 'refused', number: refused, message })
+}
+
+function discardBuilder(): void {
+  builder?.discard()
+  builder = null
 }
 
 function buildPiece(): void {
@@ -94,7 +99,7 @@ function buildPiece(): void {
     post({ type: 'more' })
     numberBuilt = slice.number
     // Another worker has refused the one before, and the supervisor has gone on.
-    if (builder !== null && builder.next.number !== slice.number) builder = null
+    if (builder !== null && builder.next.number !== slice.number) discardBuilder()
     builder ??= new GenerationBuilder(
       context,
       slice.base === 0 ? null : context.generation,
@@ -108,7 +113,7 @@ function buildPiece(): void {
   if (!builder.finishStep(OPERATIONS_PER_TURN)) return
   const ready = builder.next
   builder = null
-  context.prepared = ready
+  context.prepare(ready)
   post({ type: 'prepared', number: ready.number, buildMs })
   buildMs = 0
   context.adopt() // when the process serves by this number already: a worker that replaces another

@@ -15,8 +15,11 @@ export class ServerRegistry {
     this.context = context
   }
 
-  // The caller adds itself to server.users when its generation is adopted, and takes itself away when it
-  // is retired.
+  get size(): number {
+    return this.servers.size
+  }
+
+  // The caller adds itself to server.users, and takes itself away when it is retired.
   get(url: string, transport: TransportPlan): Server {
     const key = url + ' ' + JSON.stringify(transport)
     let server = this.servers.get(key)
@@ -25,6 +28,10 @@ export class ServerRegistry {
       this.servers.set(key, server)
     }
     return server
+  }
+
+  dropUnused(): void {
+    for (const server of this.servers.values()) if (server.users === 0) server.retire()
   }
 
   drop(server: Server): void {
