@@ -46,7 +46,7 @@ test('Every file of the program is reached from main.ts', () => {
   const reached = reachedFrom(['main.ts'], imports)
   const dead = sources
     .map(({ path }) => path)
-    .filter((path) => /^(?:core|workers|gates|config|admin|cli)\//.test(path))
+    .filter((path) => /^(?:core|workers|gates|config|admin|certificates|cli)\//.test(path))
     .filter((path) => !isTestFile(path) && !reached.has(path) && !entries.has(path))
   // Written for tests and benches alone, and kept beside what they speak of.
   const kept = ['core/route/reference.ts', 'core/route/samples.ts']
