@@ -177,6 +177,8 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
 
   onGone(_reason: string): void {
     if (this.state === CLOSED) return
+    // Nothing was under way: a server may end such a connection as it likes, also by a reset, and is trusted on.
+    if (this.exchange === null) return this.close()
     this.fail(UPSTREAM_RESET)
   }
 
