@@ -149,6 +149,18 @@ export const UPGRADE_ENGINE = define(
   'client',
   'The request asks for an upgrade and the engine of the entry point (uws) relays none.',
 )
+export const CHUNKED_ENGINE = define(
+  'CHUNKED_ENGINE',
+  411,
+  'client',
+  'The request has a Transfer-Encoding, which the engine of the entry point (uws) takes from trusted clients only.',
+)
+export const HEADER_REPEATED = define(
+  'HEADER_REPEATED',
+  400,
+  'client',
+  'A header that may stand once only is repeated, which HTTP/2 to the server cannot carry.',
+)
 export const EXPECTATION = define(
   'EXPECTATION',
   417,
@@ -178,6 +190,18 @@ export const HTTP2_PREFACE = define(
   505,
   'client',
   'The client speaks HTTP/2 on a port that does not.',
+)
+export const H2_HEAD = define(
+  'H2_HEAD',
+  400,
+  'client',
+  'The head of an HTTP/2 request has a pseudo field missing, double, unknown or late, or a field that belongs to one connection.',
+)
+export const H2_AUTHORITY = define(
+  'H2_AUTHORITY',
+  400,
+  'client',
+  'The :authority of an HTTP/2 request and its Host header differ.',
 )
 
 // Request body.
@@ -218,6 +242,51 @@ export const REQUEST_CUT = define(
   'The client ended the connection before the end of its request.',
 )
 
+export const BODY_OVERRUN = define(
+  'BODY_OVERRUN',
+  503,
+  'gateway',
+  'The client sent on while the server did not read, and the engine (uws) could not pause it in time.',
+)
+export const H2_LENGTH = define(
+  'H2_LENGTH',
+  400,
+  'client',
+  'The DATA frames of an HTTP/2 request are longer or shorter than its Content-Length.',
+)
+
+// The whole connection of an HTTP/2 client: it ends with GOAWAY, and what was under way on it ends too.
+export const H2_PROTOCOL = define(
+  'H2_PROTOCOL',
+  400,
+  'client',
+  'An HTTP/2 client broke a rule of the protocol; its connection was ended.',
+)
+export const H2_COMPRESSION = define(
+  'H2_COMPRESSION',
+  400,
+  'client',
+  'A header block of an HTTP/2 client could not be decoded; its connection was ended.',
+)
+export const H2_RESETS = define(
+  'H2_RESETS',
+  400,
+  'client',
+  'An HTTP/2 client cancelled too many requests, or made us cancel them; its connection was ended.',
+)
+export const H2_FRAMES = define(
+  'H2_FRAMES',
+  400,
+  'client',
+  'An HTTP/2 client sent too many frames that carry nothing (PING, SETTINGS, PRIORITY, empty DATA, tiny window updates); its connection was ended.',
+)
+export const H2_BLOCK = define(
+  'H2_BLOCK',
+  431,
+  'client',
+  'A header block of an HTTP/2 client is larger than headBytesMax or comes in too many frames; its connection was ended.',
+)
+
 // Time.
 export const HEADER_TIMEOUT = define(
   'HEADER_TIMEOUT',
@@ -242,6 +311,50 @@ export const CLIENT_GONE = define(
   499,
   'client',
   'The client closed the connection before the response was complete.',
+)
+
+// The handshake of a client's connection; there is no request yet, so the status is never sent.
+export const TLS_HANDSHAKE = define(
+  'TLS_HANDSHAKE',
+  400,
+  'client',
+  'The TLS handshake of the client failed: no common version, cipher or protocol, or broken messages.',
+)
+export const TLS_TIMEOUT = define(
+  'TLS_TIMEOUT',
+  408,
+  'client',
+  'The TLS handshake of the client was not complete within headerTimeout.',
+)
+export const TLS_CLIENT_CERTIFICATE = define(
+  'TLS_CLIENT_CERTIFICATE',
+  400,
+  'client',
+  'The client showed no certificate where one is required, or one that could not be verified.',
+)
+export const TLS_SERVER_NAME = define(
+  'TLS_SERVER_NAME',
+  400,
+  'client',
+  'The client names a server that has no certificate, and sniStrict is set.',
+)
+export const TLS_RECORD = define(
+  'TLS_RECORD',
+  400,
+  'client',
+  'The client sent a TLS record that could not be decrypted, after the handshake.',
+)
+export const OPENING_INVALID = define(
+  'OPENING_INVALID',
+  400,
+  'client',
+  'The first bytes of the connection are no legal PROXY header or TLS hello.',
+)
+export const MISDIRECTED = define(
+  'MISDIRECTED',
+  421,
+  'client',
+  'The Host of the request has other TLS options than the server name of the connection.',
 )
 
 // Routing and middlewares.
@@ -341,8 +454,27 @@ export const UPSTREAM_UPGRADE = define(
 export const UPSTREAM_PROTOCOL = define(
   'UPSTREAM_PROTOCOL',
   502,
-  'gateway',
-  'The protocol of the server is not built yet.',
+  'upstream',
+  'The server does not speak the protocol that its URL or its ALPN answer names.',
+)
+export const UPSTREAM_FULL = define(
+  'UPSTREAM_FULL',
+  503,
+  'upstream',
+  'The server takes no further HTTP/2 stream, and none became free within dialTimeout.',
+)
+
+export const UPSTREAM_TLS = define(
+  'UPSTREAM_TLS',
+  502,
+  'upstream',
+  'The TLS handshake with the server failed.',
+)
+export const UPSTREAM_CERTIFICATE = define(
+  'UPSTREAM_CERTIFICATE',
+  502,
+  'upstream',
+  'The certificate of the server could not be verified, or is not of the expected name.',
 )
 
 // Ours.
