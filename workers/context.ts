@@ -17,6 +17,7 @@ import {
 } from '../core/shared/control.ts'
 import { REQUESTS, RequestSeries, SeriesTable } from '../core/shared/series.ts'
 import { AccessLog } from './access-log.ts'
+import { HealthBoard } from './health/board.ts'
 import { emptyLiveGeneration, type LiveGeneration } from './live-generation.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { FromWorker, WorkerPlan } from './messages.ts'
@@ -34,6 +35,7 @@ export class WorkerContext {
   generation: LiveGeneration = emptyLiveGeneration
   prepared: LiveGeneration | null = null
   draining = false
+  readonly health = new HealthBoard()
   readonly inFlight = new InFlightTable() // of inFlightReq; outlives generations
   // The clock of middlewares: one function for all, which keeps nothing alive but the worker's own things.
   readonly now = (): number => this.sweeper.now

@@ -25,6 +25,7 @@ import {
 } from './live-generation.ts'
 import { LiveService, ServiceCell } from './live-service.ts'
 import type { Slice } from './messages.ts'
+import { buildLiveTcp } from './tcp/table.ts'
 
 const protocolFamilies = families.filter(
   (family): family is ProtocolFamily =>
@@ -119,7 +120,9 @@ export class GenerationBuilder {
 
   // Live objects of the other protocols, in a turn of their own. Each line builds what differs from `before` and
   // shares the rest; what throws here refuses the generation.
-  private buildProtocols(_next: LiveGeneration, _before: LiveGeneration): void {}
+  private buildProtocols(next: LiveGeneration, before: LiveGeneration): void {
+    buildLiveTcp(next, before, this.context)
+  }
 
   private applyPlans(
     family: ProtocolFamily,

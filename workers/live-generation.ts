@@ -19,6 +19,7 @@ import type { WorkerContext } from './context.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService, ServiceCell } from './live-service.ts'
 import type { Stage } from './stages.ts'
+import { type LiveTcpTable, type TcpParts, noTcpParts } from './tcp/table.ts'
 
 export class LiveRouter implements Route, Stage {
   readonly name: string
@@ -83,6 +84,8 @@ export class LiveGeneration implements ProtocolPlans {
   // By index of entry point: routers without TLS, and those with it.
   matchers: readonly Matcher<LiveRouter>[] = []
   secureMatchers: readonly Matcher<LiveRouter>[] = []
+  tcp: readonly LiveTcpTable[] = [] // by index of entry point
+  tcpParts: TcpParts = noTcpParts
   // Applied by commit(): cells that get another service.
   readonly changedCells: { cell: ServiceCell; service: LiveService | null }[] = []
 

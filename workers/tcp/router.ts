@@ -1,0 +1,88 @@
+// workers/tcp/router.ts: a TCP router as a worker runs it: its service, its middlewares, its counts.
+//
+// Owner:  the live generation; shared with the next one while neither it nor what it leads to changed.
+// Hot:    no, once per connection.
+
+import type { TcpMiddlewarePlan, TcpRouterPlan } from '../../config/protocol-plans.ts'
+import { AddressSet } from '../../core/address.ts'
+import { IN_FLIGHT, NONE, REFUSED_ADDRESS } from '../../core/errors.ts'
+import { isCatchAll } from '../../core/tcp/matcher.ts'
+import { parseRule } from '../../core/route/parse.ts'
+import type { RuleNode } from '../../core/route/rule.ts'
+import type { WorkerContext } from '../context.ts'
+import type { EntryPoint } from '../entry-point.ts'
+import type { LiveTcpService } from './service.ts'
+
+// Blocks of the worker's SeriesTable.
+export interface TcpCounters {
+  readonly connections: number
+  readonly received: number // bytes from clients
+  readonly sent: number // bytes to clients
+}
+
+export class LiveTcpRouter {
+  readonly name: string
+  readonly plan: TcpRouterPlan
+  readonly tls: TcpRouterPlan['tls']
+  readonly rule: RuleNode
+  readonly catchAll: boolean // HostSNI(`*`) alone: looked at after every router of HTTPS that names its hosts
+  readonly middlewares: readonly TcpMiddlewarePlan[]
+  readonly service: LiveTcpService
+  private readonly allowed: readonly AddressSet[]
+  private readonly amounts: readonly { readonly key: string; readonly amount: number }[]
+  private readonly counters = new Map<string, TcpCounters>()
+
+  constructor(
+    plan: TcpRouterPlan,
+    middlewares: readonly TcpMiddlewarePlan[],
+    service: LiveTcpService,
+  ) {
+    this.name = plan.name
+    this.plan = plan
+    this.tls = plan.tls
+    this.rule = parseRule(plan.rule, 'tcp')
+    this.catchAll = isCatchAll(this.rule)
+    this.middlewares = middlewares
+    this.service = service
+    this.allowed = middlewares
+      .filter((m) => m.kind === 'ipAllowList')
+      .map((m) => new AddressSet((m.options as { sourceRange: readonly string[] }).sourceRange))
+    this.amounts = middlewares
+      .filter((m) => m.kind === 'inFlightConn')
+      .map((m) => ({
+        key: `tcp ${plan.name} ${m.name} `,
+        amount: (m.options as { amount: number }).amount,
+      }))
+  }
+
+  // NONE, or the code of the error for which the connection is refused. What was entered must be left.
+  enter(address: string, context: WorkerContext): number {
+    for (const set of this.allowed) if (!set.contains(address)) return REFUSED_ADDRESS
+    for (const [i, { key, amount }] of this.amounts.entries()) {
+      if (context.inFlight.enter(key + address, amount)) continue
+      for (const entered of this.amounts.slice(0, i)) context.inFlight.leave(entered.key + address)
+      return IN_FLIGHT
+    }
+    return NONE
+  }
+
+  leave(address: string, context: WorkerContext): void {
+    for (const { key } of this.amounts) context.inFlight.leave(key + address)
+  }
+
+  countersOf(point: EntryPoint, service: string): TcpCounters {
+    const key = `${point.name} ${service}`
+    let counters = this.counters.get(key)
+    if (counters === undefined) {
+      const labels = { entrypoint: point.name, router: this.name, service }
+      const give = (family: string): number => point.context.series.give({ family, labels })
+      counters = {
+        connections: give('sluice_tcp_connections_total'),
+        received: give('sluice_tcp_received_bytes_total'),
+        sent: give('sluice_tcp_sent_bytes_total'),
+      }
+      this.counters.set(key, counters)
+    }
+    return counters
+  }
+}

@@ -1,0 +1,170 @@
+// workers/tcp/table.ts: the TCP routers of one entry point in one generation, and how they are built.
+//
+// Owner:  the live generation. What did not change (services with their turns, routers) is shared with the
+//         generation before. Hot: no; match() runs once per connection.
+
+import type { TcpServicePlan, TcpTransportPlan } from '../../config/protocol-plans.ts'
+import { type TcpFacts, TcpMatcher, type TcpRoute } from '../../core/tcp/matcher.ts'
+import type { WorkerContext } from '../context.ts'
+import type { ProtocolPlans } from '../live-generation.ts'
+import { LiveTcpRouter } from './router.ts'
+import { LiveTcpBalancer, type LiveTcpService, LiveTcpWeighted } from './service.ts'
+
+export class LiveTcpTable {
+  private readonly clear: TcpMatcher<LiveTcpRouter>
+  private readonly secure: TcpMatcher<LiveTcpRouter>
+
+  constructor(routers: readonly LiveTcpRouter[]) {
+    const routes = routers.map(routeOf)
+    this.clear = new TcpMatcher(routes.filter((r) => r.value.tls === 'none'))
+    this.secure = new TcpMatcher(routes.filter((r) => r.value.tls !== 'none'))
+  }
+
+  get hasClear(): boolean {
+    return this.clear.size > 0
+  }
+
+  get hasTls(): boolean {
+    return this.secure.size > 0
+  }
+
+  // A router with TLS for a connection that begins with a ClientHello, one without for any other. Of those with
+  // TLS `router.tls` says whether it is terminated, and `router.catchAll` whether routers of HTTPS that name
+  // the host go before it (traefik.md 2.5).
+  match(facts: TcpFacts): LiveTcpRouter | null {
+    return facts.isTls ? this.secure.match(facts) : this.clear.match(facts)
+  }
+}
+
+const emptyTable = new LiveTcpTable([])
+
+function routeOf(router: LiveTcpRouter): TcpRoute<LiveTcpRouter> {
+  const { priority, rank, name } = router.plan
+  return { rule: router.rule, priority, rank, name, value: router }
+}
+
+type TcpPlans = Pick<
+  ProtocolPlans,
+  'tcpRouters' | 'tcpServices' | 'tcpMiddlewares' | 'tcpTransports'
+>
+
+// What a generation shares with the next one.
+export interface TcpParts {
+  readonly routers: ReadonlyMap<string, LiveTcpRouter>
+  readonly services: ReadonlyMap<string, LiveTcpService>
+}
+
+export const noTcpParts: TcpParts = { routers: new Map(), services: new Map() }
+
+export interface TcpGeneration extends TcpPlans {
+  tcp: readonly LiveTcpTable[] // by index of entry point
+  tcpParts: TcpParts
+}
+
+// Throws when a plan names what is not there: the generation is refused then.
+export function buildLiveTcp(
+  next: TcpGeneration,
+  before: TcpGeneration,
+  context: WorkerContext,
+): void {
+  const same =
+    next.tcpRouters === before.tcpRouters &&
+    next.tcpServices === before.tcpServices &&
+    next.tcpMiddlewares === before.tcpMiddlewares &&
+    next.tcpTransports === before.tcpTransports
+  if (same) {
+    next.tcp = before.tcp
+    next.tcpParts = before.tcpParts
+    return
+  }
+  const services = new ServiceBuilder(next, before.tcpParts.services, context).all()
+  const routers = buildRouters(next, before.tcpParts.routers, services)
+  next.tcpParts = { routers, services }
+  next.tcp = context.plan.entryPoints.map(({ name }) => {
+    const own = [...routers.values()].filter((r) => r.plan.entryPoints.includes(name))
+    return own.length === 0 ? emptyTable : new LiveTcpTable(own)
+  })
+}
+
+function buildRouters(
+  next: TcpPlans,
+  before: ReadonlyMap<string, LiveTcpRouter>,
+  services: ReadonlyMap<string, LiveTcpService>,
+): Map<string, LiveTcpRouter> {
+  const routers = new Map<string, LiveTcpRouter>()
+  for (const plan of next.tcpRouters.values()) {
+    const service = present(services.get(plan.service), 'TCP service', plan.service)
+    const middlewares = plan.middlewares.map((name) =>
+      present(next.tcpMiddlewares.get(name), 'TCP middleware', name),
+    )
+    const old = before.get(plan.name)
+    const same =
+      old !== undefined &&
+      old.plan === plan &&
+      old.service === service &&
+      old.middlewares.every((m, i) => m === middlewares[i])
+    routers.set(plan.name, same ? old : new LiveTcpRouter(plan, middlewares, service))
+  }
+  return routers
+}
+
+function present<Value>(value: Value | undefined, what: string, name: string): Value {
+  if (value === undefined) throw new Error(`${what} ${name} is missing from the generation`)
+  return value
+}
+
+const DEPTH_MAX = 32 // of weighted services in one another; the compiler has refused cycles
+
+class ServiceBuilder {
+  private readonly next: TcpPlans
+  private readonly before: ReadonlyMap<string, LiveTcpService>
+  private readonly context: WorkerContext
+  private readonly built = new Map<string, LiveTcpService>()
+
+  constructor(next: TcpPlans, before: ReadonlyMap<string, LiveTcpService>, context: WorkerContext) {
+    this.next = next
+    this.before = before
+    this.context = context
+  }
+
+  all(): ReadonlyMap<string, LiveTcpService> {
+    for (const name of this.next.tcpServices.keys()) this.service(name, 0)
+    return this.built
+  }
+
+  private service(name: string, depth: number): LiveTcpService {
+    const known = this.built.get(name)
+    if (known !== undefined) return known
+    if (depth > DEPTH_MAX) throw new Error(`TCP service ${name} is nested too deep`)
+    const plan = present(this.next.tcpServices.get(name), 'TCP service', name)
+    const service = this.build(plan, depth)
+    this.built.set(name, service)
+    return service
+  }
+
+  private build(plan: TcpServicePlan, depth: number): LiveTcpService {
+    const old = this.before.get(plan.name)
+    const { index } = this.context.plan
+    if (plan.kind === 'weighted') {
+      const children = plan.services.map((s) => this.service(s.name, depth + 1))
+      const same =
+        old?.kind === 'weighted' &&
+        old.plan === plan &&
+        old.children.every((child, i) => child === children[i])
+      if (same) return old
+      return new LiveTcpWeighted(
+        plan,
+        children,
+        plan.services.map((s) => s.weight),
+        index,
+      )
+    }
+    const transport = this.transport(plan.serversTransport)
+    if (old?.kind === 'loadBalancer' && old.plan === plan && old.transport === transport) return old
+    return new LiveTcpBalancer(plan, transport, this.context.health, index)
+  }
+
+  private transport(name: string): TcpTransportPlan {
+    return present(this.next.tcpTransports.get(name), 'TCP serversTransport', name)
+  }
+}
