@@ -49,6 +49,7 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
   return {
     name,
     engine: point.engine,
+    trustChunked: point.trustChunkedRequests,
     host: point.listen.host,
     port: point.listen.port,
     times: timesOf(transport),

@@ -17,6 +17,7 @@ import type { EntryPointBounds, EntryPointTimes } from './downstream/contract.ts
 export interface EntryPointPlan {
   readonly name: string
   readonly engine: 'node' | 'uws'
+  readonly trustChunked: boolean // uws only: requests with Transfer-Encoding are taken
   readonly host: string // '' for all addresses
   readonly port: number
   readonly times: EntryPointTimes

@@ -170,6 +170,10 @@ const entryPointKeys = z.object({
     z.enum(['node', 'uws']).default('node'),
     'what accepts connections; uws is for trusted clients, see the documentation',
   ),
+  trustChunkedRequests: extension(
+    flag(false),
+    'engine uws takes requests with a Transfer-Encoding, which it reads laxly; without it they are answered 411',
+  ),
   forwardedHeaders,
   proxyProtocol: notYet(off({ insecure: flag(false), trustedIPs: networks() }), 'PROXY protocol'),
   http,

@@ -7,4 +7,6 @@ describe('engine node', () =>
   engineSuite('node', {
     'closes a connection that sends no request after its compiled-in time':
       'nothing is compiled in; the case before has a time that was set',
+    'answers 411 to a chunked request, whole or not, when its client is not said to be trusted':
+      'it reads chunks itself, strictly',
   }))

@@ -62,25 +62,29 @@ test('the second process takes over, and the first ends with exit code 0', async
   expect(() => pidInFile()).toThrow('ENOENT')
 })
 
-test('no request fails on connections that are kept or opened while the process is replaced', async () => {
-  let current = await start()
-  const load = startLoad({ port: current.port, keepAlive: 8, fresh: 2 })
-  await load.untilMore(200)
-  for (let upgrade = 0; upgrade < 3; upgrade++) {
-    const before = current
-    current = await startSuccessor(before)
-    await before.untilExit()
-    expect(before.exit).toEqual({ code: 0, signal: null })
+test.each(['node', 'uws'] as const)(
+  'no request fails on connections that are kept or opened while a process with engine %s is replaced',
+  async (engine) => {
+    let current = await start({ engine })
+    const load = startLoad({ port: current.port, keepAlive: 8, fresh: 2 })
     await load.untilMore(200)
-  }
-  await load.stop()
-  // A connection that completes between a listener's last accept and its close is reset by the kernel
-  // (see Listener.close): rare, and never a request on a connection that was accepted.
-  const resets = load.failures.filter((failure) => /ECONNRESET(?!.*[1-9]\d* bytes)/.test(failure))
-  expect(load.failures.filter((failure) => !resets.includes(failure))).toEqual([])
-  expect(resets.length).toBeLessThanOrEqual(2)
-  expect(load.closed).toBeGreaterThan(0)
-}, 60_000)
+    for (let upgrade = 0; upgrade < 3; upgrade++) {
+      const before = current
+      current = await startSuccessor(before, { engine })
+      await before.untilExit()
+      expect(before.exit).toEqual({ code: 0, signal: null })
+      await load.untilMore(200)
+    }
+    await load.stop()
+    // A connection that completes between a listener's last accept and its close is reset by the kernel
+    // (see Listener.close): rare, and never a request on a connection that was accepted.
+    const resets = load.failures.filter((failure) => /ECONNRESET(?!.*[1-9]\d* bytes)/.test(failure))
+    expect(load.failures.filter((failure) => !resets.includes(failure))).toEqual([])
+    expect(resets.length).toBeLessThanOrEqual(2)
+    expect(load.closed).toBeGreaterThan(0)
+  },
+  60_000,
+)
 
 test('a successor whose configuration cannot be read leaves the first process alone', async () => {
   const first = await start()

@@ -50,6 +50,7 @@ export const bodyCases: readonly Case[] = [
   },
   {
     name: 'passes a chunked request body',
+    chunked: true,
     run: async (world) => {
       const client = await world.connect()
       client.send(request(echo(world), 'Transfer-Encoding: chunked\r\n', 'POST'))
@@ -61,6 +62,7 @@ export const bodyCases: readonly Case[] = [
   },
   {
     name: 'keeps the connection after a chunked request',
+    chunked: true,
     run: async (world) => {
       const path = echo(world)
       const client = await world.connect()
@@ -74,6 +76,7 @@ export const bodyCases: readonly Case[] = [
   },
   {
     name: 'reads chunk extensions as extensions',
+    chunked: true,
     run: async (world) => {
       const client = await world.connect()
       client.send(request(echo(world), 'Transfer-Encoding: chunked\r\n', 'POST'))
@@ -83,6 +86,7 @@ export const bodyCases: readonly Case[] = [
   },
   {
     name: 'passes request trailers',
+    chunked: true,
     run: async (world) => {
       const client = await world.connect()
       client.send(request(echo(world), 'Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n', 'POST'))
@@ -243,6 +247,7 @@ export const bodyCases: readonly Case[] = [
   },
   {
     name: 'answers an unfinished chunked upload and takes nothing of it for a request',
+    chunked: true,
     run: async (world) => {
       let stolen = 0
       const path = world.path((connection) =>

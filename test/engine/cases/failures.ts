@@ -99,6 +99,7 @@ export const failureCases: readonly Case[] = [
   },
   {
     name: 'does not let a cut upload look whole to the server',
+    chunked: true,
     run: async (world) => {
       let whole = false
       let ended: Promise<void> | null = null

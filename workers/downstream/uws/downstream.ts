@@ -15,7 +15,13 @@
 // forgotten at once: a call on it would throw.
 
 import { Buffer } from 'node:buffer'
-import { CLIENT_GONE, NONE, UPGRADE_ENGINE } from '../../../core/errors.ts'
+import {
+  BODY_OVERRUN,
+  CHUNKED_ENGINE,
+  CLIENT_GONE,
+  NONE,
+  UPGRADE_ENGINE,
+} from '../../../core/errors.ts'
 import { BODY_CHUNKED, BODY_NONE, SAW_CLOSE, SAW_UPGRADE } from '../../../core/exchange.ts'
 import { ForwardedCache } from '../../../core/forwarded.ts'
 import type { Head } from '../../../core/headers.ts'
@@ -28,6 +34,8 @@ import { METHOD_FAULT, isMethodServed, readHead } from './request.ts'
 import { ResponseWriter } from './response-writer.ts'
 
 const nothing = Buffer.alloc(0)
+// uWebSockets.js reads into a buffer of 512 KiB; what it has read when it is paused still comes.
+const OVERRUN_BYTES_MAX = 2 * 512 * 1024
 
 export class UwsDownstream implements Downstream {
   forwarded = noForwarded
@@ -36,6 +44,7 @@ export class UwsDownstream implements Downstream {
   private refusal = NONE
   private paused = false // the receiver of the request body is full
   private kept: Buffer[] | null = null // request body that can't be passed on yet
+  private keptBytes = 0
   private keptLast = false
   private ending = false // sendEnd was called
   private readonly listener: UwsListener
@@ -89,6 +98,7 @@ export class UwsDownstream implements Downstream {
     const method = req.getCaseSensitiveMethod()
     if (!isMethodServed(method)) return this.closeOn(res, exchange)
     this.refusal = readHead(exchange, method, req, this.listener.bounds)
+    if (exchange.bodyKind === BODY_CHUNKED && !point.plan.trustChunked) this.refuseChunked(res)
     if (this.refusal === NONE && (exchange.facts & SAW_UPGRADE) !== 0) this.refusal = UPGRADE_ENGINE
     if (this.refusal !== NONE) return this.defer()
     this.writer.closing = (exchange.facts & SAW_CLOSE) !== 0
@@ -102,6 +112,14 @@ export class UwsDownstream implements Downstream {
       this.writer.closing = true
       this.defer()
     } else this.begin(exchange)
+  }
+
+  // uWebSockets.js reads chunk sizes and trailers too laxly to know where such a body ends. What comes of it
+  // is thrown away; while some is missing the connection is left unread, so that the answer is not reset.
+  private refuseChunked(res: HttpResponse): void {
+    if (this.refusal === NONE) this.refusal = CHUNKED_ENGINE
+    this.writer.bodyOpen = true
+    res.onData(this.onData)
   }
 
   // No method at all: most likely the trailer section of the request before. No answer would be safe.
@@ -138,17 +156,31 @@ export class UwsDownstream implements Downstream {
   private takeData(chunk: ArrayBuffer, isLast: boolean): void {
     const exchange = this.exchange
     if (isLast) this.writer.bodyOpen = false
-    if (exchange === null) return
-    if (this.deferred || this.paused) return this.keep(chunk, isLast)
+    if (exchange === null || this.refusal !== NONE) return
+    if (this.deferred || this.paused) return this.keep(exchange, chunk, isLast)
     this.passBody(exchange, Buffer.from(chunk), isLast)
     if (this.exchange === exchange) pipeline.requestFlush(exchange)
   }
 
-  // Pausing stops the reading; what was read in the same turn still comes, 512 KiB at the most.
-  private keep(chunk: ArrayBuffer, isLast: boolean): void {
+  // Pausing stops the reading, but not always at once: see RECEIVE_BUFFER_BYTES in listener.ts.
+  private keep(exchange: LiveExchange, chunk: ArrayBuffer, isLast: boolean): void {
     this.kept ??= []
+    this.keptBytes += chunk.byteLength
+    if (this.keptBytes > this.listener.bounds.bufferedBytesMax + OVERRUN_BYTES_MAX)
+      return this.cut(exchange, BODY_OVERRUN)
     if (chunk.byteLength > 0) this.kept.push(Buffer.from(chunk.slice(0)))
     if (isLast) this.keptLast = true
+  }
+
+  // The client is given up on: the server must not take what it got for whole.
+  private cut(exchange: LiveExchange, code: number): void {
+    const { res } = this.writer
+    this.writer.bodyOpen = false
+    this.writer.res = null
+    res?.close()
+    if (this.deferred) return pipeline.beginRefused(exchange, code) // accounted for; nothing is sent
+    this.leave()
+    pipeline.downstreamGone(exchange, code)
   }
 
   private passBody(exchange: LiveExchange, bytes: Buffer, isLast: boolean): void {
@@ -170,6 +202,7 @@ export class UwsDownstream implements Downstream {
     this.paused = false
     while (this.kept !== null && !this.paused && this.exchange === exchange) {
       const bytes = this.kept.shift() ?? nothing
+      this.keptBytes -= bytes.length
       const isEmpty = this.kept.length === 0
       const isLast = isEmpty && this.keptLast
       if (isEmpty) this.kept = null
@@ -267,6 +300,7 @@ export class UwsDownstream implements Downstream {
     this.refusal = NONE
     this.paused = false
     this.kept = null
+    this.keptBytes = 0
     this.keptLast = false
     this.ending = false
     if (this.writer.bodyOpen) return

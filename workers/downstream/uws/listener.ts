@@ -5,15 +5,23 @@
 //         a while.
 // Hot:    onRequest, once per request.
 
+import { setTimeout as pause } from 'node:timers/promises'
 import { SHED_CONNECTIONS } from '../../../core/errors.ts'
 import type { EntryPoint } from '../../entry-point.ts'
 import { tellDefect } from '../../socket.ts'
 import type { EntryPointBounds } from '../contract.ts'
 import { type App, type HttpResponse, type ListenSocket, type Uws, loadUws } from './binding.ts'
 import { UwsDownstream } from './downstream.ts'
+import { setOnListeners } from './descriptor.ts'
 import { Peers } from './peers.ts'
 
 const DRAIN_QUIET_MS = 1000
+const SHORT_QUEUE_MS = 30 // for connections that were waiting already
+const LAST_ACCEPT_MS = 70
+// The kernel doubles it for its own overhead, so that at the most 512 KiB wait to be read. uWebSockets.js reads
+// again and again, pause or not, as long as a read fills its buffer of 512 KiB: with this none does, and a
+// pause holds at once. The price is the speed of an upload over a long way: 256 KiB per round trip.
+const RECEIVE_BUFFER_BYTES = 256 * 1024
 const SPARE_MAX = 4096
 export const HEADER_COUNT_MAX = 98 // compiled in
 
@@ -28,6 +36,7 @@ export class UwsListener {
   private socket: ListenSocket | null = null
   private readonly spare: UwsDownstream[] = []
   private quietSince = 0
+  private closesAtAccept = false
 
   constructor(point: EntryPoint) {
     this.point = point
@@ -45,6 +54,7 @@ export class UwsListener {
       downstream.take(response, request)
     })
     this.socket = await this.bind(app)
+    await setOnListeners(this.point.plan.port, 'receive-buffer', RECEIVE_BUFFER_BYTES)
     this.point.context.sweeper.add(this)
   }
 
@@ -62,6 +72,7 @@ export class UwsListener {
 
   private onConnection(response: HttpResponse, change: number): void {
     if (change < 0) return this.point.connectionLeft()
+    if (this.closesAtAccept) this.closeSocket()
     this.point.connectionCame()
     if (this.point.connections <= this.point.bounds.connectionsMax) return
     this.point.context.countError(SHED_CONNECTIONS)
@@ -95,8 +106,17 @@ export class UwsListener {
     app?.close()
   }
 
-  // Stops to accept; what is in flight goes on.
-  close(): void {
+  // Stops to accept; what is in flight goes on. Why the queue is made short first, and why the listener closes
+  // in the moment after it has accepted: see Listener.close of the `node` engine.
+  async close(): Promise<void> {
+    await setOnListeners(this.point.plan.port, 'backlog', 0)
+    await pause(SHORT_QUEUE_MS)
+    this.closesAtAccept = true
+    await pause(LAST_ACCEPT_MS)
+    this.closeSocket()
+  }
+
+  private closeSocket(): void {
     if (this.socket !== null) this.uws?.us_listen_socket_close(this.socket)
     this.socket = null
   }
