@@ -134,6 +134,7 @@ export class Gateway {
   }
 
   private reopenLogs(): void {
+    this.supervisor.flushLogs()
     this.log.reopen()
     this.accessLog?.reopen()
   }

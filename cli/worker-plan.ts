@@ -151,6 +151,8 @@ function accessLogPlan(config: StaticConfig): AccessLogPlan | null {
     headerNames: fields.headers.names,
     queryDefaultMode: fields.queryParameters.defaultMode,
     internals: log.addInternals,
+    // So many for the whole process: each worker holds its share.
+    bufferingSize: Math.ceil(log.bufferingSize / config.workers),
   }
 }
 

@@ -4,7 +4,14 @@ import { expect, test, vi } from 'vitest'
 import { accessLogFields, accessLogFieldsLater } from '../core/access-log/fields.ts'
 import { CLIENT_GONE } from '../core/errors.ts'
 import { RequestParser } from '../core/h1/request.ts'
-import { AccessLog, FLUSH_INTERVAL_MS, FLUSH_LENGTH, WAITING_MAX } from './access-log.ts'
+import {
+  AccessLog,
+  FLUSH_INTERVAL_MS,
+  FLUSH_LENGTH,
+  HELD_INTERVAL_MS,
+  HELD_LENGTH,
+  WAITING_MAX,
+} from './access-log.ts'
 import { type LiveExchange, leaseExchange } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { AccessLogPlan } from './messages.ts'
@@ -22,6 +29,7 @@ const plan: AccessLogPlan = {
   headerNames: {},
   queryDefaultMode: 'keep',
   internals: false,
+  bufferingSize: 0,
 }
 
 const STARTED_AT = 1000
@@ -261,6 +269,35 @@ test('lines are sent in pieces of 32 KiB, the rest after a quarter of a second',
   } finally {
     vi.useRealTimers()
   }
+})
+
+test('with bufferingSize as many lines are held, whatever their length, for five seconds at the most', () => {
+  vi.useFakeTimers()
+  try {
+    const send = vi.fn<(lines: string, count: number) => void>()
+    const log = new AccessLog({ ...plan, bufferingSize: 100 }, send)
+    const exchange = exchangeOf(`GET /${'x'.repeat(1000)} HTTP/1.1`)
+    for (let i = 0; i < 99; i++) log.record(exchange, ENDED_AT) // three times 32 KiB
+    vi.advanceTimersByTime(HELD_INTERVAL_MS - 1)
+    expect(send).not.toHaveBeenCalled()
+    log.record(exchange, ENDED_AT)
+    expect(send.mock.calls.map(([, count]) => count)).toEqual([100])
+    expect(vi.getTimerCount()).toBe(0)
+    log.record(exchange, ENDED_AT)
+    vi.advanceTimersByTime(HELD_INTERVAL_MS)
+    expect(send.mock.calls.map(([, count]) => count)).toEqual([100, 1])
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('however many lines may be held, they take no more than a mebibyte', () => {
+  const send = vi.fn<(lines: string, count: number) => void>()
+  const log = new AccessLog({ ...plan, bufferingSize: 1_000_000 }, send)
+  const exchange = exchangeOf(`GET /${'x'.repeat(8000)} HTTP/1.1`)
+  for (let i = 0; i < 300; i++) log.record(exchange, ENDED_AT)
+  expect(send).toHaveBeenCalledTimes(2)
+  for (const [lines] of send.mock.calls) expect(lines.length).toBeLessThan(HELD_LENGTH + 10_000)
 })
 
 test('when the supervisor takes nothing, lines beyond 4 MiB are lost and counted', () => {

@@ -3,9 +3,10 @@
 // Owner:  the worker's context. The supervisor writes the lines to their file.
 // Hot:    record, when the log is on. A line is text appended to text; one message carries many of them.
 //
-// Lines wait in `text` until 32 KiB of them are there or 250 ms have passed. When the supervisor says what it
-// has taken (taken), at most 4 MiB may be on their way; what does not fit is counted in `lost`, because a
-// log that can't be written must not hold up a request nor fill the memory.
+// Lines wait in `text` until 32 KiB of them are there or 250 ms have passed; with bufferingSize until as many
+// lines are there, or 5 s have passed, or 1 MiB is full. When the supervisor says what it has taken (taken), at
+// most 4 MiB may be on their way; what does not fit is counted in `lost`, because a log that can't be written
+// must not hold up a request nor fill the memory.
 
 import { performance } from 'node:perf_hooks'
 import { type LineFacts, isKept, lineOf } from '../core/access-log/line.ts'
@@ -15,6 +16,8 @@ import type { AccessLogPlan } from './messages.ts'
 
 export const FLUSH_LENGTH = 32 * 1024
 export const FLUSH_INTERVAL_MS = 250
+export const HELD_LENGTH = 1024 * 1024 // with bufferingSize
+export const HELD_INTERVAL_MS = 5000 // a line of a quiet night shall not wait for a thousand others
 export const WAITING_MAX = 4 * 1024 * 1024
 
 export class AccessLog {
@@ -23,6 +26,9 @@ export class AccessLog {
   private readonly send: (lines: string, count: number) => void
   private readonly acknowledged: boolean
   private readonly json: boolean
+  private readonly flushCount: number // lines; bufferingSize, where it is set
+  private readonly flushLength: number
+  private readonly flushIntervalMs: number
   private text = ''
   private count = 0 // lines in text
   private underway = 0 // length of what was sent and not yet taken
@@ -52,6 +58,10 @@ export class AccessLog {
   ) {
     this.settings = compileSettings(plan)
     this.json = plan.format === 'json'
+    const holds = plan.bufferingSize > 0
+    this.flushCount = holds ? plan.bufferingSize : Infinity
+    this.flushLength = holds ? HELD_LENGTH : FLUSH_LENGTH
+    this.flushIntervalMs = holds ? HELD_INTERVAL_MS : FLUSH_INTERVAL_MS
     this.send = send
     this.acknowledged = acknowledged
   }
@@ -66,7 +76,7 @@ export class AccessLog {
     }
     this.text += line
     this.count++
-    if (this.text.length >= FLUSH_LENGTH) this.flush()
+    if (this.text.length >= this.flushLength || this.count >= this.flushCount) this.flush()
     else if (this.timer === null) this.startTimer()
   }
 
@@ -94,7 +104,7 @@ export class AccessLog {
   }
 
   private startTimer(): void {
-    this.timer = setTimeout(this.onTimer, FLUSH_INTERVAL_MS)
+    this.timer = setTimeout(this.onTimer, this.flushIntervalMs)
     this.timer.unref()
   }
 

@@ -78,6 +78,7 @@ export interface AccessLogPlan {
   readonly headerNames: Readonly<Record<string, string>>
   readonly queryDefaultMode: 'keep' | 'drop' | 'redact'
   readonly internals: boolean
+  readonly bufferingSize: number // lines of this worker that are held before they are sent; 0: see access-log.ts
 }
 
 // workerData of a new worker.
@@ -112,6 +113,7 @@ export type ToWorker =
   | Slice
   | { readonly type: 'commit'; readonly number: number }
   | { readonly type: 'taken'; readonly length: number } // of log lines: the supervisor is through with them
+  | { readonly type: 'flush' } // log lines that are held are sent now
   | { readonly type: 'drain' } // stop accepting; connections end after their exchange
   | { readonly type: 'block'; readonly ms: number } // tests only: blocks the event loop
 

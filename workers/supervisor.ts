@@ -270,6 +270,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       if (handle.isAlive && handle.adopted === 0) this.tell(handle, all)
   }
 
+  // Log lines that workers hold come now, and not when there are more of them.
+  flushLogs(): void {
+    for (const handle of this.handles) handle.post({ type: 'flush' })
+  }
+
   // ---- the end
 
   terminate(): void {

@@ -155,6 +155,8 @@ function receive(message: ToWorker): void {
       return commit()
     case 'taken':
       return context.log?.taken(message.length)
+    case 'flush':
+      return context.log?.flush()
     case 'drain':
       return void drain()
     case 'block':

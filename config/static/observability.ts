@@ -6,6 +6,7 @@ import {
   flag,
   list,
   map,
+  noted,
   notYet,
   numbers,
   off,
@@ -47,7 +48,7 @@ const fieldModes = z.record(z.string(), z.enum(['keep', 'drop', 'redact'])).defa
 export const accessLog = off({
   filePath: text(),
   format: z.enum(['common', 'genericCLF', 'json']).default('common'),
-  bufferingSize: whole(0),
+  bufferingSize: noted(whole(0), 'so many lines are held, 5 s at the most; requests never wait'),
   addInternals: flag(false),
   dualOutput: notYet(flag(false), 'OpenTelemetry'),
   filters: block({
