@@ -94,11 +94,13 @@ function interleave(found: readonly { address: string; family: number }[]): stri
   return mixed
 }
 
+export type DialTimes = Pick<TransportPlan, 'dialTimeoutMs' | 'dnsRefreshMs'>
+
 export class Dial {
   private readonly address: Address
-  private readonly transport: TransportPlan
+  private readonly transport: DialTimes
   private readonly context: WorkerContext
-  private readonly owner: SocketOwner
+  private readonly owner: SocketOwner | null
   private done: ((socket: Socket | null, fault: string) => void) | null
   private readonly racing: Socket[] = []
   private addresses: string[] = []
@@ -108,9 +110,9 @@ export class Dial {
 
   constructor(
     address: Address,
-    transport: TransportPlan,
+    transport: DialTimes,
     context: WorkerContext,
-    owner: SocketOwner,
+    owner: SocketOwner | null,
     done: (socket: Socket | null, fault: string) => void,
   ) {
     this.address = address
