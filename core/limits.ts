@@ -25,3 +25,8 @@ export const READ_BUFFER_BYTES = 64 * 1024 // the worker's shared read buffer
 export const OWNED_BUFFER_BYTES = 256 * 1024 // one connection's own, while it moves a large body
 export const OWNED_BUFFERS_MAX = 64 // per worker: 16 MiB; the next connection copies instead
 export const PIPELINED_BYTES_MAX = 64 * 1024 // bytes of later requests kept while one is served; then the socket is paused
+
+// HTTP/2 to servers. A paused stream holds one window at the most; the connection's own window is never shut by it.
+export const HTTP2_STREAMS_MAX = 250 // on one session, even if the server takes more
+export const HTTP2_WINDOW_BYTES = 256 * 1024 // of one stream
+export const HTTP2_WAITING_MAX = 1024 // exchanges per server that wait for a stream: 503 UPSTREAM_FULL

@@ -67,7 +67,12 @@ import type { LiveService } from './live-service.ts'
 export const RETRY_NEVER = 0
 export const RETRY_IF_IDEMPOTENT = 1 // a reused connection died before any byte of the response
 export const RETRY_ALWAYS = 2 // nothing was sent: another server may be asked, whatever the method
-export type RetryAnswer = typeof RETRY_NEVER | typeof RETRY_IF_IDEMPOTENT | typeof RETRY_ALWAYS
+export const RETRY_ANYWHERE = 3 // the server has said that it did nothing with it: it may be asked again too
+export type RetryAnswer =
+  | typeof RETRY_NEVER
+  | typeof RETRY_IF_IDEMPOTENT
+  | typeof RETRY_ALWAYS
+  | typeof RETRY_ANYWHERE
 
 const ATTEMPTS_MAX = 2 // one retry
 const VIA = '1.1 sluice' // RFC 9110, section 7.6.3; off by default
@@ -334,6 +339,7 @@ function mayRetry(exchange: LiveExchange, retry: RetryAnswer): boolean {
   if (exchange.requestStarted || exchange.attempts + 1 >= ATTEMPTS_MAX) return false
   // The same server again would take as long to fail, twice dialTimeout in all.
   if (retry === RETRY_ALWAYS) return exchange.service!.servers.length > 1
+  if (retry === RETRY_ANYWHERE) return true
   return retry === RETRY_IF_IDEMPOTENT && isIdempotent(exchange.methodId)
 }
 

@@ -15,10 +15,7 @@ export function kindOfService(config: ServiceConfig): string | Fault {
   return { key: [], message }
 }
 
-const notBuilt = new Map([
-  ['https', 'TLS to servers'],
-  ['h2c', 'HTTP/2 to servers'],
-])
+const notBuilt = new Map([['https', 'TLS to servers']])
 
 export function planServers(
   servers: LoadBalancerConfig['servers'],

@@ -108,7 +108,8 @@ const forbidden = new Set(
   ).split(' '),
 )
 
-function findForbidden(head: Head): number {
+// Trailers of HTTP/2 pass it too: core/h2/.
+export function findForbidden(head: Head): number {
   for (let line = 0; line < head.count; line++) {
     const name = head.nameAt(line).replace(/[_.]/g, '-')
     if (forbidden.has(name) || isManaged(name)) return TRAILER_INVALID

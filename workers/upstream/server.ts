@@ -20,6 +20,8 @@ import type { WorkerContext } from '../context.ts'
 import { Coalescer } from './coalesce.ts'
 import { type Address, Dial, parseAddress } from './dial.ts'
 import { H1Connection } from './h1.ts'
+import { H2Pool } from './h2-pool.ts'
+import { streamOn } from './stream-on.ts'
 import { IDLE } from './phases.ts'
 
 export class Server {
@@ -33,6 +35,7 @@ export class Server {
   up = true
   users = 0 // live services that name it; at 0 idle connections are closed
   private readonly idle: H1Connection[] = []
+  private readonly http2: H2Pool
   private open = 0
 
   constructor(key: string, url: string, transport: TransportPlan, context: WorkerContext) {
@@ -41,12 +44,14 @@ export class Server {
     this.transport = transport
     this.context = context
     this.address = parseAddress(url)
+    this.http2 = new H2Pool(this)
     this.coalescer = transport.coalesce === null ? null : new Coalescer(this, transport.coalesce)
   }
 
   // Gives the exchange a connection and sends its request; at once when one is idle.
   send(exchange: LiveExchange, head: string): void {
-    if (this.address.secure || this.address.h2) {
+    if (this.address.h2) return this.http2.send(exchange, head)
+    if (this.address.secure) {
       return pipeline.upstreamFailed(exchange, UPSTREAM_PROTOCOL, pipeline.RETRY_NEVER)
     }
     if (this.coalescer !== null && this.coalescer.send(exchange, head)) return
@@ -80,8 +85,7 @@ export class Server {
     const connection = new H1Connection(this, this.context.sweeper.now)
     new Dial(this.address, this.transport, this.context, connection, (socket, fault) => {
       if (socket === null) return done(null, codeOfDial(fault))
-      this.open++
-      this.context.upstreamConnections(1)
+      this.connectionOpened()
       connection.opened(socket)
       this.context.sweeper.add(connection)
       done(connection, 0)
@@ -102,12 +106,29 @@ export class Server {
   forget(connection: H1Connection): void {
     if (connection.sweepIndex < 0) return
     this.context.sweeper.remove(connection)
-    this.open--
-    this.context.upstreamConnections(-1)
     const at = this.idle.lastIndexOf(connection)
     if (at >= 0) this.idle.splice(at, 1)
     this.coalescer?.forget(connection)
+    this.connectionClosed()
+  }
+
+  connectionOpened(): void {
+    this.open++
+    this.context.upstreamConnections(1)
+  }
+
+  connectionClosed(): void {
+    this.open--
+    this.context.upstreamConnections(-1)
     if (this.users === 0 && this.open === 0) this.context.servers.drop(this)
+  }
+
+  // A connection for the pool of HTTP/2 sessions, which asked for it.
+  openForHttp2(): void {
+    new Dial(this.address, this.transport, this.context, null, (socket, fault) => {
+      if (socket === null) return this.http2.failedToConnect(codeOfDial(fault))
+      this.http2.adopt(streamOn(socket), false, true)
+    }).start()
   }
 
   distrust(): void {
@@ -117,6 +138,7 @@ export class Server {
   retire(): void {
     for (const connection of this.idle.splice(0)) connection.close()
     this.coalescer?.retire()
+    this.http2.retire()
     if (this.open === 0) this.context.servers.drop(this)
   }
 }
