@@ -22,16 +22,17 @@ import type { Stage } from './stages.ts'
 import { type LiveTcpTable, type TcpParts, noTcpParts } from './tcp/table.ts'
 
 export class LiveRouter implements Route, Stage {
-  readonly name: string
-  readonly plan: RouterPlan
+  // What every request reads comes first: it lies in one cache line.
   readonly middlewares: readonly Middleware[] | null
-  readonly hasResponse: boolean
-  readonly hasFinish: boolean
-  readonly cell: ServiceCell | null // null for a parent
   children: Matcher<LiveRouter> | null = null // set once, when its generation is complete
+  readonly cell: ServiceCell | null // null for a parent
   readonly series: RequestSeries | null
   readonly counted: boolean
   readonly logged: boolean
+  readonly hasResponse: boolean
+  readonly hasFinish: boolean
+  readonly name: string
+  readonly plan: RouterPlan
 
   constructor(
     plan: RouterPlan,

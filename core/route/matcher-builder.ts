@@ -111,7 +111,13 @@ export class MatcherBuilder<T> {
       branch.rest.length === 0
         ? null
         : branch.rest.map((node) => compilePredicate(node, this.regexOf))
-    return { candidate, pathIsExact: branch.pathIsExact, path: branch.path, rest }
+    return {
+      candidate,
+      value: candidate.value,
+      pathIsExact: branch.pathIsExact,
+      path: branch.path,
+      rest,
+    }
   }
 
   private rebuildOf(key: GroupKey): Rebuild {

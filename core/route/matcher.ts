@@ -50,6 +50,23 @@ export interface Group {
   readonly root: TrieNode | null // null for groups of few entries, which are scanned
 }
 
+// Where to look for a host: the group whose best entry is best of all, unfolded, and the others, which most hosts
+// do not have. In a table that no cache holds, each object on the way to a router is a wait for memory.
+class HostPlan {
+  readonly keys: readonly number[]
+  readonly entries: readonly Entry[]
+  readonly root: TrieNode | null
+  readonly others: readonly Group[] | null // in order of their best entries
+
+  constructor(groups: readonly Group[]) {
+    const first = groups[0]
+    this.keys = first === undefined ? [] : first.keys
+    this.entries = first === undefined ? [] : first.entries
+    this.root = first === undefined ? null : first.root
+    this.others = groups.length > 1 ? groups.slice(1) : null
+  }
+}
+
 // Hosts that no rule names outright and that are remembered nevertheless; beyond that all are forgotten.
 const STRANGERS_MAX = 4096 // about 1 MiB
 const MEMO_HOST_LENGTH_MAX = 255
@@ -71,37 +88,37 @@ export class GroupTable {
 export class Matcher<T> {
   readonly routes: ReadonlyMap<string, CompiledRoute<T>>
   readonly groups: GroupTable
-  private readonly plans = new Map<string, readonly Group[]>()
-  private readonly anyPlan: readonly Group[]
+  private readonly plans = new Map<string, HostPlan>()
+  private readonly anyPlan: HostPlan
   private readonly plansMax: number
   private readonly hasPatterns: boolean // of hosts: HostRegexp, or `*.x`
 
   constructor(routes: ReadonlyMap<string, CompiledRoute<T>>, groups: GroupTable) {
     this.routes = routes
     this.groups = groups
-    this.anyPlan = [...groups.maps[HOST_ANY]!.values()]
+    this.anyPlan = new HostPlan([...groups.maps[HOST_ANY]!.values()])
     this.hasPatterns = groups.maps[HOST_LABEL]!.size + groups.maps[HOST_PATTERN]!.size > 0
     this.plansMax = groups.maps[HOST_EXACT]!.size + STRANGERS_MAX
   }
 
   match(exchange: Exchange): T | null {
-    const route = this.find(exchange)
-    return route === null ? null : route.value
+    const entry = this.findEntry(exchange)
+    return entry === null ? null : (entry.value as T)
   }
 
   find(exchange: Exchange): CompiledRoute<T> | null {
+    const entry = this.findEntry(exchange)
+    return entry === null ? null : (entry.candidate as CompiledRoute<T>)
+  }
+
+  private findEntry(exchange: Exchange): Entry | null {
     const plan = this.plans.get(exchange.host) ?? this.makePlan(exchange.host)
-    let best: Entry | null = null
-    for (let i = 0; i < plan.length; i++) {
-      const group = plan[i]!
-      // Plans are in order of their best entries: nothing after this one can win either.
-      if (best !== null && !beats(group.entries[0]!.candidate, best.candidate)) break
-      best =
-        group.root === null
-          ? findInList(group.entries, group.keys, exchange, best)
-          : findInTrie(group.root, exchange, best)
-    }
-    return best === null ? null : (best.candidate as CompiledRoute<T>)
+    const { root, others } = plan
+    const best =
+      root === null
+        ? findInList(plan.entries, plan.keys, exchange, null)
+        : findInTrie(root, exchange, null)
+    return others === null ? best : findInOthers(others, exchange, best)
   }
 
   // For tests and the heap's sake: bounded whatever clients send.
@@ -109,11 +126,11 @@ export class Matcher<T> {
     return this.plans.size
   }
 
-  private makePlan(host: string): readonly Group[] {
+  private makePlan(host: string): HostPlan {
     const named = this.groups.get(HOST_EXACT, host)
     // The usual stranger: no rule could name it, so nothing is made and nothing remembered.
     if (named === null && !this.hasPatterns) return this.anyPlan
-    const plan = this.groupsOf(host)
+    const plan = new HostPlan(this.groupsOf(host))
     if (host.length > MEMO_HOST_LENGTH_MAX) return plan
     if (this.plans.size >= this.plansMax) this.plans.clear()
     this.plans.set(named === null ? ownCopy(host) : named.host, plan)
@@ -121,7 +138,7 @@ export class Matcher<T> {
   }
 
   private groupsOf(host: string): Group[] {
-    const plan = [...this.anyPlan]
+    const plan = [...this.groups.maps[HOST_ANY]!.values()]
     const named = this.groups.get(HOST_EXACT, host)
     if (named !== null) plan.push(named)
     const dot = host.indexOf('.')
@@ -132,6 +149,24 @@ export class Matcher<T> {
     }
     return plan.sort((a, b) => compareCandidates(a.entries[0]!.candidate, b.entries[0]!.candidate))
   }
+}
+
+function findInOthers(
+  groups: readonly Group[],
+  exchange: Exchange,
+  found: Entry | null,
+): Entry | null {
+  let best = found
+  for (let i = 0; i < groups.length; i++) {
+    const group = groups[i]!
+    // Nothing after this one can win either.
+    if (best !== null && !beats(group.entries[0]!.candidate, best.candidate)) break
+    best =
+      group.root === null
+        ? findInList(group.entries, group.keys, exchange, best)
+        : findInTrie(group.root, exchange, best)
+  }
+  return best
 }
 
 // `host` is a slice of the request's head; as a key of the memo it would keep the whole head alive.

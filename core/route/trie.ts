@@ -18,6 +18,7 @@ export interface Candidate {
 
 export interface Entry {
   readonly candidate: Candidate
+  readonly value: unknown // the candidate's, here as well: one cache line less for a match
   readonly pathIsExact: boolean
   readonly path: string
   readonly rest: readonly Predicate[] | null // null when host and path say it all
