@@ -1,4 +1,5 @@
-// workers/socket.ts: one TCP or unix socket, as thin as Node lets it be. The only file that knows handles.
+// workers/socket.ts: one TCP or unix socket, as thin as Node lets it be. Only this file and secure-socket.ts,
+// which makes an encrypted one of it, know handles.
 //
 // Owner:  a downstream or upstream connection, which implements SocketOwner.
 // Memory: bytes are read into one buffer per worker; what a callback gets is valid until it returns. A
@@ -37,7 +38,7 @@ export interface Handle {
   readonly writeQueueSize: number
 }
 
-interface WriteRequest {
+export interface WriteRequest {
   socket: Socket | null
   bytes: Uint8Array | null // libuv holds a bare pointer: the memory lives as long as its write
   oncomplete: (status: number) => void
@@ -66,11 +67,12 @@ interface HandleBinding {
   constants: { SOCKET: number }
 }
 
-const binding = (process as unknown as { binding(name: string): unknown }).binding
-const stream = binding('stream_wrap') as StreamBinding
-const tcp = binding('tcp_wrap') as HandleBinding
-const pipe = binding('pipe_wrap') as HandleBinding
-const { WriteWrap, ShutdownWrap, streamBaseState: state } = stream
+export const systemBinding = (process as unknown as { binding(name: string): unknown }).binding
+const stream = systemBinding('stream_wrap') as StreamBinding
+const tcp = systemBinding('tcp_wrap') as HandleBinding
+const pipe = systemBinding('pipe_wrap') as HandleBinding
+export const { WriteWrap } = stream
+const { ShutdownWrap, streamBaseState: state } = stream
 const READ = stream.kReadBytesOrError
 const WAS_ASYNC = stream.kLastWriteWasAsync
 
@@ -98,10 +100,10 @@ export class Socket {
   reading = false
   writeEnded = false
   ownsBuffer = false
-  private readonly handle: Handle
+  protected readonly handle: Handle
   private settled = false // TCP keep-alive is on
   lent = false // a slice of our own buffer waits in somebody else's write
-  private buffer: Buffer = shared
+  protected buffer: Buffer = shared
 
   constructor(handle: Handle, owner: SocketOwner | null) {
     this.handle = handle
@@ -195,13 +197,21 @@ export class Socket {
     return false
   }
 
+  // Gives the handle away, with what it has not read yet; this object is of no use any more.
+  release(): Handle {
+    this.pause()
+    this.giveBack()
+    this.closed = true
+    this.owner = null
+    this.handle.socket = null
+    return this.handle
+  }
+
   // Half-close: what was written is still delivered.
   end(): void {
     if (this.closed || this.writeEnded) return
     this.writeEnded = true
-    const request = new ShutdownWrap()
-    request.oncomplete = ignore
-    const fault = this.handle.shutdown(request)
+    const fault = this.handle.shutdown(newShutdown())
     if (fault !== 0) this.failLater(fault)
   }
 
@@ -251,7 +261,7 @@ export class Socket {
     if (!this.closed) this.handle.useUserBuffer(shared)
   }
 
-  private giveBack(): void {
+  protected giveBack(): void {
     if (!this.ownsBuffer) return
     if (this.lent) buffersGiven-- // left to the write that still reads it; memory is freed after that
     else spareBuffers.push(this.buffer)
@@ -261,7 +271,7 @@ export class Socket {
   }
 
   // Faults are told after the current callback, so that an owner is never called back from its own write.
-  private failLater(fault: number): void {
+  protected failLater(fault: number): void {
     process.nextTick(fail, this, fault)
   }
 
@@ -289,11 +299,16 @@ function onRead(this: Handle): void {
 }
 
 function fail(socket: Socket, fault: number): void {
+  failFor(socket, getSystemErrorName(fault))
+}
+
+// Closes the socket and tells its owner why.
+export function failFor(socket: Socket, reason: string): void {
   const owner = socket.owner
   if (socket.closed) return
   socket.close()
   try {
-    owner?.onGone(getSystemErrorName(fault))
+    owner?.onGone(reason)
   } catch (defect) {
     reportDefect(defect)
   }
@@ -323,6 +338,12 @@ function onWritten(this: WriteRequest, status: number): void {
   }
 }
 
+export function newShutdown(): object {
+  const request = new ShutdownWrap()
+  request.oncomplete = ignore
+  return request
+}
+
 function ignore(): void {}
 
 let reportDefect: (defect: unknown) => void = (defect) => {
@@ -342,7 +363,7 @@ export function tellDefect(defect: unknown): void {
 // Begins to connect; `done` is called once with 0 or a negative libuv code. The socket is the caller's at
 // once and may be closed before that.
 export function dialTcp(
-  owner: SocketOwner,
+  owner: SocketOwner | null,
   address: string,
   port: number,
   done: (socket: Socket, fault: number) => void,
@@ -363,7 +384,7 @@ export function dialTcp(
 }
 
 export function dialUnix(
-  owner: SocketOwner,
+  owner: SocketOwner | null,
   path: string,
   done: (socket: Socket, fault: number) => void,
 ): Socket {
