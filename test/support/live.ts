@@ -12,6 +12,7 @@ import { SERIES_BYTES } from '../../core/shared/series.ts'
 import { WorkerContext } from '../../workers/context.ts'
 import { GenerationBuilder } from '../../workers/generation-builder.ts'
 import type { LiveGeneration } from '../../workers/live-generation.ts'
+import type { FromWorker } from '../../workers/messages.ts'
 import { slicesOf } from '../../workers/slices.ts'
 import type { Keys } from './gateway.ts'
 
@@ -23,14 +24,14 @@ const { config } = loadStatic({
   cores: 1,
 })
 
-export function newContext(): WorkerContext {
+export function newContext(post: (message: FromWorker) => void = () => {}): WorkerContext {
   const plan = {
     ...workerPlanOf(config, '/nowhere.sock'),
     index: 0,
     control: new SharedArrayBuffer(controlBytes(1)),
     series: new SharedArrayBuffer(SERIES_BYTES),
   }
-  return new WorkerContext(plan, () => {})
+  return new WorkerContext(plan, post)
 }
 
 export function generationOf(routes: Keys, number: number): Generation {

@@ -1,0 +1,283 @@
+// workers/tcp/relay.ts: one TCP connection on its way through a worker, from its router to its last byte.
+//
+// Owner:  itself, once serveTcp (serve.ts) has begun it; it leaves nothing behind when it is closed.
+//
+//             socket open         (Postgres behind us said 'S')
+//   DIALING ---------------> [ NEGOTIATING ] -----------------> OPEN ----> CLOSED
+//      '------- nobody to be reached: the client is closed -----------------^
+//
+// OPEN ends when both sides have ended and all is written; when one has ended and the other has been quiet for
+// terminationDelay; or when either fails, which the other side sees as a reset: a broken stream must not look
+// like a finished one. A reload changes nothing here: the relay keeps the router and server it began with.
+// Hot:    no; side.ts is. onTick runs ten times a second for each connection and compares.
+
+import { Buffer } from 'node:buffer'
+import {
+  NO_SERVER,
+  UPSTREAM_DIAL_TIMEOUT,
+  UPSTREAM_DNS,
+  UPSTREAM_MALFORMED,
+  UPSTREAM_PROTOCOL,
+  UPSTREAM_REFUSED,
+  UPSTREAM_RESET,
+  UPSTREAM_STALL,
+  WRITE_TIMEOUT,
+} from '../../core/errors.ts'
+import { proxyHeader } from '../../core/proxy-protocol/write.ts'
+import { REQUESTS } from '../../core/shared/series.ts'
+import type { WorkerContext } from '../context.ts'
+import type { EntryPoint } from '../entry-point.ts'
+import type { Socket } from '../socket.ts'
+import { type Swept, TICK_MS } from '../sweeper.ts'
+import { Dial } from '../upstream/dial.ts'
+import type { TcpConnectionFacts } from './facts.ts'
+import type { LiveTcpRouter } from './router.ts'
+import type { TcpServer } from './server.ts'
+import type { LiveTcpBalancer } from './service.ts'
+import { RelaySide, type Relaying } from './side.ts'
+
+const DIALING = 0
+const NEGOTIATING = 1
+const OPEN = 2
+const CLOSED = 3
+
+const DNS_REFRESH_MS = 30_000
+const SETTLE_AFTER_MS = 5000
+const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
+const SSL_YES = 0x53 // 'S'
+
+export class TcpRelay implements Swept, Relaying {
+  sweepIndex = -1
+  activeAt: number
+  private state = DIALING
+  private readonly client: RelaySide
+  private readonly server: RelaySide
+  private readonly point: EntryPoint
+  private readonly context: WorkerContext
+  private readonly router: LiveTcpRouter
+  private readonly balancer: LiveTcpBalancer | null
+  private readonly facts: TcpConnectionFacts
+  private readonly startedAt: number
+  private first: Buffer // what the client sent before; empty once it was passed on
+  private tried = -1 // index of the server that was dialled
+  private attempts = 0
+  private serverName = '' // address of the server, for the log
+
+  constructor(
+    socket: Socket,
+    first: Buffer,
+    router: LiveTcpRouter,
+    point: EntryPoint,
+    facts: TcpConnectionFacts,
+  ) {
+    this.point = point
+    this.context = point.context
+    this.router = router
+    this.facts = facts
+    this.first = Buffer.from(first) // the caller's may be the worker's read buffer
+    this.startedAt = this.context.sweeper.now
+    this.activeAt = this.startedAt
+    this.balancer = router.service.leaf()
+    this.client = new RelaySide(this, this.context.series)
+    this.server = new RelaySide(this, this.context.series)
+    this.client.other = this.server
+    this.server.other = this.client
+    this.client.socket = socket
+    socket.owner = this.client
+    socket.pause() // nothing is read from the client before there is a server
+  }
+
+  get open(): boolean {
+    return this.state === OPEN
+  }
+
+  get heldBytesMax(): number {
+    return this.point.bounds.bufferedBytesMax
+  }
+
+  now(): number {
+    return this.context.sweeper.now
+  }
+
+  // ---- to the server
+
+  start(): void {
+    const { balancer } = this
+    if (balancer === null) return this.fail(NO_SERVER)
+    const counters = this.router.countersOf(this.point, balancer.plan.name)
+    this.context.series.add(counters.connections, REQUESTS, 1)
+    this.client.block = counters.received
+    this.server.block = counters.sent
+    this.dial(NO_SERVER)
+  }
+
+  // `code` is told when there is nobody left to dial.
+  private dial(code: number): void {
+    const balancer = this.balancer!
+    this.tried = balancer.pick(this.tried)
+    if (this.tried < 0) return this.fail(code)
+    this.attempts++
+    const server = balancer.servers[this.tried]!
+    this.serverName = server.plan.address
+    const times = { dialTimeoutMs: balancer.transport.dialTimeoutMs, dnsRefreshMs: DNS_REFRESH_MS }
+    new Dial(server.address, times, this.context, this.server, (socket, fault) =>
+      this.dialled(server, socket, fault),
+    ).start()
+  }
+
+  private dialled(server: TcpServer, socket: Socket | null, fault: string): void {
+    if (this.state === CLOSED) return socket?.close()
+    // A server that could not be reached has seen nothing of the client: another one may, once.
+    if (socket === null && this.attempts === 1 && fault !== 'TIMEOUT')
+      return this.dial(codeOf(fault))
+    if (socket === null) return this.fail(codeOf(fault))
+    socket.noDelay()
+    this.server.socket = socket
+    this.context.upstreamConnections(1)
+    this.writeProxyHeader(socket)
+    if (server.plan.tls) return this.fail(UPSTREAM_PROTOCOL)
+    this.connected()
+  }
+
+  private writeProxyHeader(socket: Socket): void {
+    const version = this.balancer!.proxyProtocol
+    if (version === 0) return
+    const { clientAddress, clientPort, localAddress, localPort } = this.facts
+    const header = proxyHeader(version, {
+      sourceAddress: clientAddress,
+      sourcePort: clientPort,
+      destinationAddress: localAddress,
+      destinationPort: localPort,
+    })
+    socket.writeBytes(header)
+  }
+
+  // A Postgres client was told 'S' by us; a server that is to see its ClientHello must say the same to us.
+  private connected(): void {
+    if (!this.facts.postgres || this.router.tls !== 'passthrough') return this.begin()
+    this.state = NEGOTIATING
+    this.server.socket!.writeBytes(SSL_REQUEST)
+    this.server.socket!.resume()
+  }
+
+  answered(bytes: Buffer, length: number): void {
+    if (this.state !== NEGOTIATING) return
+    // More than the one byte would be data in clear before the handshake (CVE-2021-23222).
+    if (length !== 1 || bytes[0] !== SSL_YES) return this.fail(UPSTREAM_MALFORMED)
+    this.begin()
+  }
+
+  // From here on nothing is parsed.
+  private begin(): void {
+    this.state = OPEN
+    this.activeAt = this.now()
+    const { first } = this
+    this.first = EMPTY
+    const client = this.client.socket!
+    const server = this.server.socket!
+    if (first.length > 0) {
+      this.client.count(first.length)
+      server.writeBytes(first)
+    }
+    if (this.state !== OPEN) return
+    if (server.heldBytes < this.heldBytesMax) client.resume()
+    server.resume()
+  }
+
+  // ---- told by the sides
+
+  ended(): void {
+    if (this.state === NEGOTIATING) this.fail(UPSTREAM_RESET)
+    else this.closeIfDone()
+  }
+
+  wrote(): void {
+    this.closeIfDone()
+  }
+
+  // The socket of `side` is closed already.
+  gone(side: RelaySide, reason: string): void {
+    if (this.state === NEGOTIATING) this.context.countError(UPSTREAM_RESET)
+    this.close(`${side === this.client ? 'client' : 'server'} failed: ${reason}`, true)
+  }
+
+  private closeIfDone(): void {
+    if (this.state !== OPEN || !this.client.hasEnded || !this.server.hasEnded) return
+    if (!this.client.held && !this.server.held) this.close('both ended', false)
+  }
+
+  // ---- time
+
+  onTick(now: number): void {
+    if (this.state === NEGOTIATING) return this.checkNegotiation(now)
+    if (this.state !== OPEN) return // a dial has its own time
+    const { writeStallTimeoutMs } = this.point.times
+    if (this.client.isStalled(now, writeStallTimeoutMs)) return this.stalled(WRITE_TIMEOUT)
+    if (this.server.isStalled(now, writeStallTimeoutMs)) return this.stalled(UPSTREAM_STALL)
+    if (this.client.held || this.server.held) return
+    const quiet = now - this.activeAt
+    if (this.client.hasEnded !== this.server.hasEnded) return this.checkTermination(quiet)
+    if (quiet > SETTLE_AFTER_MS) this.settle()
+  }
+
+  private checkNegotiation(now: number): void {
+    const { dialTimeoutMs } = this.balancer!.transport
+    if (dialTimeoutMs > 0 && now - this.activeAt > dialTimeoutMs) this.fail(UPSTREAM_DIAL_TIMEOUT)
+  }
+
+  // Traefik's delay is from the end of one side to the end of all; ours begins again with every byte, so that a
+  // long answer to a client that has half-closed is not cut.
+  private checkTermination(quiet: number): void {
+    const delay = this.balancer!.plan.terminationDelayMs
+    // activeAt may be one tick old: never earlier than was asked for.
+    if (delay >= 0 && quiet > delay + TICK_MS) this.close('terminationDelay', false)
+  }
+
+  private settle(): void {
+    this.client.socket!.settle()
+    const { dialKeepAliveMs } = this.balancer!.transport
+    if (dialKeepAliveMs < 0) this.server.socket!.disown()
+    else this.server.socket!.settle()
+  }
+
+  private stalled(code: number): void {
+    this.context.countError(code)
+    this.close(code === WRITE_TIMEOUT ? 'client does not read' : 'server does not read', true)
+  }
+
+  abandon(): void {
+    this.close('defect', true)
+  }
+
+  // ---- the end
+
+  // Nothing has passed yet. A plain close: the client learns that there is nobody.
+  private fail(code: number): void {
+    this.context.countError(code)
+    this.close(`error ${code}`, false)
+  }
+
+  private close(_why: string, broken: boolean): void {
+    if (this.state === CLOSED) return
+    this.state = CLOSED
+    const client = this.client.socket!
+    const server = this.server.socket
+    if (broken) client.reset()
+    else client.close()
+    if (server !== null) {
+      if (broken) server.reset()
+      else server.close()
+      this.context.upstreamConnections(-1)
+    }
+    this.router.leave(this.facts.clientAddress, this.context)
+    this.point.connectionClosed(this)
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+function codeOf(fault: string): number {
+  if (fault === 'TIMEOUT') return UPSTREAM_DIAL_TIMEOUT
+  if (fault === 'DNS') return UPSTREAM_DNS
+  return UPSTREAM_REFUSED
+}
