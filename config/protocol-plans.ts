@@ -53,6 +53,28 @@ export interface TlsDefaultPlan {
   readonly certificate: string // id of a CertificatePlan; '' for one that each process generates
 }
 
+// Answers for a certificate authority while it proves that a name is ours; they come and go between configurations.
+export type ChallengePlan = HttpChallengePlan | TlsChallengePlan
+
+// RFC 8555 8.3: GET /.well-known/acme-challenge/<token> on port 80 is answered 200 with `keyAuthorization`.
+export interface HttpChallengePlan {
+  readonly kind: 'http-01'
+  readonly name: string // 'http-01 <token>': the key
+  readonly entryPoint: string // answers there alone; '' for every one
+  readonly token: string
+  readonly keyAuthorization: string
+}
+
+// RFC 8737: a hello with exactly this host as SNI and exactly ALPN "acme-tls/1" gets this certificate and that ALPN,
+// whatever other certificates there are, and the connection is closed after its handshake.
+export interface TlsChallengePlan {
+  readonly kind: 'tls-alpn-01'
+  readonly name: string // 'tls-alpn-01 <host>': the key
+  readonly host: string // lower case; of an address its name in in-addr.arpa or ip6.arpa (RFC 8738)
+  readonly certPem: string
+  readonly keyPem: string // secret
+}
+
 // ---- TLS towards servers (in TransportPlan and TcpTransportPlan)
 
 export interface ServerTlsPlan {
