@@ -1,7 +1,8 @@
-// workers/secure-socket.ts: a Socket whose bytes are encrypted. The only file that knows Node's TLS handles.
+// workers/secure-socket.ts: a Socket whose bytes are encrypted: its handshake. With tls/secure-stream.ts, which moves
+// the bytes, the only file that knows Node's TLS handles.
 //
 // Owner:  as of any Socket (socket.ts); while the handshake lasts there is none, and `done` is told its end.
-// Memory: what OpenSSL needs, some 20 KiB while idle. Hot: yes, with TLS; the clear path never comes here.
+// Hot:    no, once per connection.
 //
 //   secureServer(socket, first, options, done)   a client has sent `first`, the beginning of its hello
 //   secureClient(socket, options, done)          an open connection to a server that speaks TLS
@@ -10,29 +11,14 @@
 // called once, unless that was closed before: with 0 and the handshake verified, or with a code of core/errors.ts,
 // and the socket closed. Inside done() the caller sets `owner` and calls resume(): until then nothing is read. As
 // done() runs on OpenSSL's stack, it must not throw.
-//
-// Three facts about Node's handle (tls_wrap in the version that package.json pins) shape this file:
-// - A write while another is under way aborts the process. So there is one at a time, and others wait in `queue`.
-// - A write is never complete at once, even if the kernel took it: it is told in the next check phase. `held` says
-//   whether the kernel took it, so that a fast reader is not taken for a slow one.
-// - Pausing does not stop what was read already, up to 64 KiB: that waits in `stash`. So own() is refused as well.
 
 import { Buffer } from 'node:buffer'
 import type { SecureContext } from 'node:tls'
 import { TLS_CLIENT_CERTIFICATE, TLS_HANDSHAKE, TLS_TIMEOUT } from '../core/errors.ts'
 import { UPSTREAM_CERTIFICATE, UPSTREAM_TLS } from '../core/errors.ts'
-import {
-  END_OF_FILE,
-  type Handle,
-  Socket,
-  type WriteRequest,
-  WriteWrap,
-  failFor,
-  newShutdown,
-  systemBinding,
-  tellDefect,
-} from './socket.ts'
+import { type Handle, type Socket, failFor, tellDefect } from './socket.ts'
 import { type ClientAuthMode, clientFault } from './tls/client-auth.ts'
+import { OPEN, SHAKING, SecureStream, type TlsHandle, wrap } from './tls/secure-stream.ts'
 import { type PeerCertificate, type ServerIdentity, serverFault } from './tls/server-identity.ts'
 
 export interface ServerSecurity {
@@ -65,52 +51,7 @@ export interface SavedSession {
 // code 0: the socket is ready. Otherwise it is closed already, and `reason` is for the log.
 export type Secured = (socket: SecureSocket, code: number, reason: string) => void
 
-interface TlsHandle extends Handle {
-  onhandshakestart: () => void
-  onhandshakedone: () => void
-  onerror: (fault: Error & { code?: string }) => void
-  onnewsession: (id: Buffer, session: Buffer) => void
-  start(): void
-  receive(bytes: Uint8Array): void
-  destroySSL(): void
-  setVerifyMode(request: boolean, require: boolean): void
-  setALPNProtocols(wire: Uint8Array): void
-  setServername(name: string): void
-  setSession(session: Buffer): void
-  setOCSPResponse(answer: Uint8Array): void
-  enableSessionCallbacks(): void
-  verifyError(): (Error & { code?: string }) | null | undefined
-  getPeerCertificate(withChain: boolean): PeerCertificate | undefined
-  getProtocol(): string
-  getCipher(): { name: string; standardName: string }
-  getALPNNegotiatedProtocol(): string | false
-  isSessionReused(): boolean
-}
-
-const { wrap } = systemBinding('tls_wrap') as {
-  wrap(handle: Handle, context: unknown, isServer: boolean, isWriting: boolean): TlsHandle
-}
-
-const SHAKING = 0
-const OPEN = 1
-const SHUT = 2 // close_notify is out
-
-// Node gives the kernel ten buffers of 16 KiB at a time; with less waiting, all of it was offered.
-const OFFERED_BYTES = 160 * 1024
-
-export class SecureSocket extends Socket {
-  private readonly parent: Handle
-  private readonly tls: TlsHandle
-  private phase: typeof SHAKING | typeof OPEN | typeof SHUT = SHAKING
-  private writing = false // OpenSSL has a write of ours
-  private queue: (string | Uint8Array)[] = []
-  private queuedBytes = 0
-  private ending = false // end() waits for the write under way
-  private closing = false // so does close()
-  private inputEnded = false
-  private stash: Buffer[] | null = null // bytes that came while nobody read
-  private delivering = false // of the stash, is planned
-  private onStack = false // below a callback of OpenSSL
+export class SecureSocket extends SecureStream {
   private timer: NodeJS.Timeout | null = null
   private done: Secured | null
   private readonly clientAuth: ClientAuthMode | null // null for a connection to a server
@@ -124,13 +65,10 @@ export class SecureSocket extends Socket {
     side: ServerSecurity | ClientSecurity,
     done: Secured,
   ) {
-    super(tls, null)
-    this.parent = parent
-    this.tls = tls
+    super(parent, tls)
     this.done = done
     this.client = 'identity' in side ? side : null
     this.clientAuth = 'clientAuth' in side ? side.clientAuth : null
-    parent.socket = this // keeps this object, and the wrap, as long as the handle is open
     tls.onhandshakestart = onHandshakeStart
     tls.onhandshakedone = onHandshakeDone
     tls.onerror = onTlsError
@@ -184,7 +122,7 @@ export class SecureSocket extends Socket {
     }
   }
 
-  failHandshake(reason: string): void {
+  protected override failHandshake(reason: string): void {
     this.settleHandshake(this.clientAuth === null ? UPSTREAM_TLS : TLS_HANDSHAKE, reason)
   }
 
@@ -244,214 +182,14 @@ export class SecureSocket extends Socket {
     client.onSession({ bytes, context, identity, notAfter: this.notAfter })
   }
 
+  protected override forgetHandshake(): void {
+    this.done = null
+    this.stopTimer()
+  }
+
   private stopTimer(): void {
     if (this.timer !== null) clearTimeout(this.timer)
     this.timer = null
-  }
-
-  // ---- reading
-
-  override onReadEvent(count: number): void {
-    if (this.phase === SHAKING) {
-      if (count < 0) this.failHandshake(count === END_OF_FILE ? 'EOF' : 'RESET')
-      return
-    }
-    if (this.closed) return
-    if (count > 0) {
-      if (!this.reading || this.stash !== null || this.owner === null) this.keep(count)
-      else super.onReadEvent(count)
-      return
-    }
-    if (count === END_OF_FILE) {
-      if (this.inputEnded) return // by close_notify, and again by FIN
-      this.inputEnded = true
-      if (this.stash !== null || this.owner === null) return
-    }
-    super.onReadEvent(count)
-  }
-
-  private keep(count: number): void {
-    this.stash ??= []
-    this.stash.push(Buffer.from(this.buffer.subarray(0, count)))
-  }
-
-  override resume(): void {
-    super.resume()
-    if (this.stash === null || this.delivering) return
-    this.delivering = true
-    process.nextTick(deliver, this)
-  }
-
-  deliverStash(): void {
-    this.delivering = false
-    const { stash } = this
-    while (stash !== null && stash.length > 0) {
-      const { owner } = this
-      if (!this.reading || this.closed || owner === null) return
-      const bytes = stash.shift()!
-      owner.onBytes(bytes, bytes.length)
-    }
-    this.stash = null
-    if (!this.inputEnded || this.closed) return
-    this.reading = false
-    this.owner?.onEnd()
-  }
-
-  override own(): boolean {
-    return false
-  }
-
-  // ---- writing
-
-  override get heldBytes(): number {
-    if (this.held === 0 || this.closed) return 0
-    const encrypted = this.tls.writeQueueSize
-    const later = encrypted > OFFERED_BYTES ? encrypted - OFFERED_BYTES : 0
-    return this.parent.writeQueueSize + later + this.queuedBytes
-  }
-
-  override writeText(text: string): boolean {
-    if (this.closed || this.writeEnded) return false
-    if (this.writing) return this.wait(text)
-    const request = newRequest()
-    return this.given(request, this.tls.writeLatin1String(request, text))
-  }
-
-  override writeBytes(bytes: Uint8Array): boolean {
-    if (this.closed || this.writeEnded) return false
-    if (this.writing) return this.wait(bytes)
-    const request = newRequest()
-    return this.given(request, this.tls.writeBuffer(request, bytes))
-  }
-
-  override writeParts(before: string, bytes: Uint8Array, after: string): boolean {
-    if (this.closed || this.writeEnded) return false
-    if (this.writing) {
-      if (before !== '') this.wait(before)
-      this.wait(bytes)
-      return after === '' ? false : this.wait(after)
-    }
-    const chunks: unknown[] = []
-    if (before !== '') chunks.push(before, 'latin1')
-    chunks.push(bytes, 'buffer')
-    if (after !== '') chunks.push(after, 'latin1')
-    const request = newRequest()
-    return this.given(request, this.tls.writev(request, chunks, false))
-  }
-
-  private wait(piece: string | Uint8Array): false {
-    this.queue.push(piece)
-    this.queuedBytes += piece.length
-    this.held = 1
-    return false
-  }
-
-  // True: the kernel has it, though its completion is told later.
-  private given(request: WriteRequest, fault: number): boolean {
-    if (fault !== 0) {
-      this.failLater(fault)
-      return false
-    }
-    request.socket = this
-    this.writing = true
-    const taken = this.parent.writeQueueSize === 0 && this.tls.writeQueueSize < OFFERED_BYTES
-    if (!taken) this.held = 1
-    return taken
-  }
-
-  written(status: number): void {
-    this.writing = false
-    if (this.closed) return this.closing ? this.closeNow() : undefined
-    if (status < 0) return failFor(this, 'WRITE')
-    if (this.queue.length > 0) this.writeQueued()
-    if (
-      this.writing &&
-      (this.parent.writeQueueSize > 0 || this.tls.writeQueueSize >= OFFERED_BYTES)
-    )
-      return
-    if (this.ending && !this.writing) this.shut()
-    if (this.held === 0) return
-    this.held = 0
-    this.owner?.onWritable()
-  }
-
-  private writeQueued(): void {
-    const { queue } = this
-    this.queue = []
-    this.queuedBytes = 0
-    const request = newRequest()
-    const { tls } = this
-    const chunks: unknown[] = []
-    for (const piece of queue) chunks.push(piece, typeof piece === 'string' ? 'latin1' : 'buffer')
-    this.given(request, tls.writev(request, chunks, false))
-  }
-
-  // ---- endings
-
-  override end(): void {
-    if (this.closed || this.writeEnded) return
-    this.writeEnded = true
-    if (this.writing) this.ending = true
-    else this.shut()
-  }
-
-  // close_notify, then FIN.
-  private shut(): void {
-    if (this.phase !== OPEN) return
-    this.phase = SHUT
-    const fault = this.tls.shutdown(newShutdown())
-    if (fault !== 0 && !this.closed) this.failLater(fault)
-  }
-
-  // What the kernel took already is followed by close_notify; a peer that does not read gets none.
-  override close(): void {
-    if (this.closed) return
-    this.closed = true
-    this.owner = null
-    this.stash = null
-    this.done = null
-    this.stopTimer()
-    if (this.phase === OPEN && this.held === 0 && this.writing) this.closing = true
-    else if (this.onStack) setImmediate(closeLater, this)
-    else this.closeNow()
-  }
-
-  closeNow(): void {
-    this.closing = false
-    if (this.held === 0) this.shut()
-    this.parent.close(onParentClosed)
-  }
-
-  override reset(): void {
-    if (this.closed) return
-    if (this.parent.reset === undefined) return this.close()
-    this.closed = true
-    this.owner = null
-    this.stash = null
-    this.done = null
-    this.stopTimer()
-    if (this.parent.reset(onParentClosed) !== 0) this.parent.close(onParentClosed)
-  }
-
-  // Pending writes refer to the wrap: without this they would never be collected.
-  parentClosed(): void {
-    this.tls.destroySSL()
-    this.parent.socket = null
-    this.tls.socket = null
-  }
-
-  // ---- what concerns the connection below
-
-  override noDelay(): void {
-    this.parent.setNoDelay?.(true)
-  }
-
-  override peer(out: { address?: string; port?: number }): void {
-    this.parent.getpeername?.(out)
-  }
-
-  override local(out: { address?: string; port?: number }): void {
-    this.parent.getsockname?.(out)
   }
 }
 
@@ -486,48 +224,12 @@ function onNewSession(this: Handle, _id: Buffer, session: Buffer): void {
   }
 }
 
-function onParentClosed(this: Handle): void {
-  const socket = this.socket as SecureSocket | null
-  socket?.parentClosed()
-}
-
-function onSecureWritten(this: WriteRequest, status: number): void {
-  const socket = this.socket as SecureSocket | null
-  this.socket = null
-  if (socket === null) return
-  try {
-    socket.written(status)
-  } catch (defect) {
-    tellDefect(defect)
-    failFor(socket, 'DEFECT')
-  }
-}
-
 function verifyFault(fault: (Error & { code?: string }) | null | undefined): string {
   return fault ? (fault.code ?? 'UNVERIFIED') : ''
 }
 
-function newRequest(): WriteRequest {
-  const request = new WriteWrap()
-  request.oncomplete = onSecureWritten
-  return request
-}
-
 function lateHandshake(socket: SecureSocket): void {
   socket.handshakeLate()
-}
-
-function closeLater(socket: SecureSocket): void {
-  socket.closeNow()
-}
-
-function deliver(socket: SecureSocket): void {
-  try {
-    socket.deliverStash()
-  } catch (defect) {
-    tellDefect(defect)
-    failFor(socket, 'DEFECT')
-  }
 }
 
 // ---- the two ways in

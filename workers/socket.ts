@@ -91,7 +91,7 @@ const spareBuffers: Buffer[] = []
 let buffersGiven = 0
 let spareWrite: WriteRequest | null = null
 
-const KEEP_ALIVE_SECONDS = 15 // then a half-open peer is noticed within two and a half minutes
+export const KEEP_ALIVE_SECONDS = 15 // then a half-open peer is noticed within two and a half minutes
 
 export class Socket {
   owner: SocketOwner | null
@@ -101,7 +101,7 @@ export class Socket {
   writeEnded = false
   ownsBuffer = false
   protected readonly handle: Handle
-  private settled = false // TCP keep-alive is on
+  protected settled = false // TCP keep-alive is on
   lent = false // a slice of our own buffer waits in somebody else's write
   protected buffer: Buffer = shared
 
