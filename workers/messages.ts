@@ -127,4 +127,5 @@ export type FromWorker =
   | { readonly type: 'series'; readonly block: number; readonly labels: SeriesLabels }
   | { readonly type: 'log'; readonly lines: string; readonly count: number; readonly lost: number }
   | { readonly type: 'defect'; readonly message: string }
+  | { readonly type: 'warning'; readonly message: string } // for the operations log
   | { readonly type: 'drained' }

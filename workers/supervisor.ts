@@ -170,6 +170,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
           `defect in worker ${handle.index}, one connection was closed: ${message.message}`,
         )
         return
+      case 'warning':
+        this.options.log.warn(message.message)
+        return
       case 'drained':
         handle.drained = true
         return this.checkDrained()
