@@ -78,7 +78,7 @@ export class Coalescer {
 
   private flush(): void {
     this.flushPlanned = false
-    for (let i = 0; i < this.connections.length; i++) this.connections[i]!.flush()
+    for (let i = 0; i < this.connections.length; i++) this.connections[i]!.writeOut()
   }
 
   // A response ended cleanly on a connection that stays open: one more proof. Returns whether the

@@ -98,7 +98,12 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     this.flush()
   }
 
+  // Requests on a shared connection wait for the end of the turn, whatever the engines of their clients say.
   flush(): void {
+    if (this.queue === null) this.writeOut()
+  }
+
+  writeOut(): void {
     if (this.out === '' || this.socket === null) return
     const out = this.out
     this.out = ''

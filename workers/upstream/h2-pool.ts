@@ -13,6 +13,7 @@ import type { LiveExchange } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
 import type { Swept } from '../sweeper.ts'
 import type { ByteStream } from './contract.ts'
+import type { H1Connection } from './h1.ts'
 import { H2Session } from './h2-session.ts'
 import type { Server } from './server.ts'
 
@@ -62,9 +63,8 @@ export class H2Pool implements Swept {
     this.server.openForHttp2()
   }
 
-  // A connection on which HTTP/2 is to be spoken; it was asked for by openIfNeeded or found by ALPN.
-  adopt(stream: ByteStream, secure: boolean, asked: boolean): void {
-    if (!asked) this.opening++
+  // The connection that was asked for; HTTP/2 is to be spoken on it.
+  adopt(stream: ByteStream, secure: boolean): void {
     const session = new H2Session(this, stream, secure)
     this.sessions.push(session)
     this.server.context.sweeper.add(session)
@@ -87,6 +87,20 @@ export class H2Pool implements Swept {
 
   failedToOpen(_: H2Session): void {
     this.failedToConnect(UPSTREAM_PROTOCOL)
+  }
+
+  // It speaks HTTP/1.1: the first who waits gets it, the others go the usual way.
+  handOver(connection: H1Connection): void {
+    this.opening--
+    let free = true
+    for (const { exchange, serial, head } of this.waiting.splice(0)) {
+      if (!isWanted(exchange, serial)) continue
+      if (free) connection.begin(exchange, head, false)
+      else this.server.send(exchange, head)
+      free = false
+      if (exchange.serial === serial && exchange.upstream !== null) pipeline.upstreamReady(exchange)
+    }
+    if (free) this.server.giveBack(connection)
   }
 
   // A stream has ended, or a session has come.
@@ -127,7 +141,9 @@ export class H2Pool implements Swept {
 
   onTick(now: number): void {
     const { dialTimeoutMs } = this.server.transport
-    while (this.waiting.length > 0 && dialTimeoutMs > 0) {
+    // While a connection is being opened, that has its own time.
+    const isBounded = dialTimeoutMs > 0 && this.opening === 0
+    while (isBounded && this.waiting.length > 0) {
       const { exchange, serial, since } = this.waiting[0]!
       const wanted = isWanted(exchange, serial)
       if (wanted && now - since <= dialTimeoutMs) break

@@ -4,15 +4,19 @@
 //         transport), so that a new configuration with the same server keeps its connections and counts.
 // Hot:    lease and giveBack.
 //
+// An https:// server is taken for one of HTTP/2 until ALPN has said otherwise, so that the first requests wait for
+// one handshake and share what comes of it. Once no connection is left it is asked anew.
+//
 // Connections are reused last in, first out: the warmest one has the best chance to be alive, and those
 // above the need grow old and are closed by their idle timeout.
 
 import type { TransportPlan } from '../../config/generation.ts'
 import {
+  UPSTREAM_CERTIFICATE,
   UPSTREAM_DIAL_TIMEOUT,
   UPSTREAM_DNS,
-  UPSTREAM_PROTOCOL,
   UPSTREAM_REFUSED,
+  errorTable,
 } from '../../core/errors.ts'
 import type { LiveExchange } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
@@ -21,8 +25,14 @@ import { Coalescer } from './coalesce.ts'
 import { type Address, Dial, parseAddress } from './dial.ts'
 import { H1Connection } from './h1.ts'
 import { H2Pool } from './h2-pool.ts'
+import { SecureStream } from './secure-stream.ts'
+import { OFFER_BOTH, OFFER_HTTP1, ServerTls } from './server-tls.ts'
 import { streamOn } from './stream-on.ts'
 import { IDLE } from './phases.ts'
+import type { SecureSocket } from '../secure-socket.ts'
+import type { Socket } from '../socket.ts'
+
+const WARN_AGAIN_MS = 60_000 // of one server, whatever happens to its handshakes
 
 export class Server {
   readonly key: string
@@ -35,8 +45,11 @@ export class Server {
   up = true
   users = 0 // live services that name it; at 0 idle connections are closed
   private readonly idle: H1Connection[] = []
-  private readonly http2: H2Pool
+  private readonly http2: H2Pool | null // null: the server is never asked for HTTP/2
+  private readonly tls: ServerTls | null // null: clear text
+  private onlyHttp1: boolean // it speaks HTTP/1.1, as far as known
   private open = 0
+  private warnedAt = -WARN_AGAIN_MS
 
   constructor(key: string, url: string, transport: TransportPlan, context: WorkerContext) {
     this.key = key
@@ -44,16 +57,17 @@ export class Server {
     this.transport = transport
     this.context = context
     this.address = parseAddress(url)
-    this.http2 = new H2Pool(this)
+    const { secure, h2, host } = this.address
+    this.tls = secure ? new ServerTls(host, transport) : null
+    this.onlyHttp1 = !h2 && !(secure && !transport.disableHttp2)
+    this.http2 = this.onlyHttp1 ? null : new H2Pool(this)
     this.coalescer = transport.coalesce === null ? null : new Coalescer(this, transport.coalesce)
   }
 
   // Gives the exchange a connection and sends its request; at once when one is idle.
   send(exchange: LiveExchange, head: string): void {
-    if (this.address.h2) return this.http2.send(exchange, head)
-    if (this.address.secure) {
-      return pipeline.upstreamFailed(exchange, UPSTREAM_PROTOCOL, pipeline.RETRY_NEVER)
-    }
+    if (!this.onlyHttp1 && (this.address.h2 || !exchange.wantsUpgrade))
+      return this.http2!.send(exchange, head)
     if (this.coalescer !== null && this.coalescer.send(exchange, head)) return
     // After a reused connection failed, the others of the pool are suspect as well.
     while (this.idle.length > 0 && exchange.attempts === 0) {
@@ -80,16 +94,57 @@ export class Server {
     })
   }
 
-  // One connection, or null and a code of core/errors.ts. Cold: a closure per dial is fine.
+  // A connection for HTTP/1.1, or null and a code of core/errors.ts. Cold: a closure per dial is fine.
   connect(done: (connection: H1Connection | null, code: number) => void): void {
-    const connection = new H1Connection(this, this.context.sweeper.now)
-    new Dial(this.address, this.transport, this.context, connection, (socket, fault) => {
-      if (socket === null) return done(null, codeOfDial(fault))
-      this.connectionOpened()
-      connection.opened(socket)
-      this.context.sweeper.add(connection)
-      done(connection, 0)
+    this.reach(OFFER_HTTP1, (socket, _, code) =>
+      done(socket === null ? null : this.http1On(socket), code),
+    )
+  }
+
+  // For the pool of HTTP/2 sessions, which asked for it.
+  openForHttp2(): void {
+    const pool = this.http2!
+    this.reach(OFFER_BOTH, (socket, secured, code) => {
+      if (socket === null) return pool.failedToConnect(code)
+      if (secured === null) return pool.adopt(streamOn(socket), false)
+      if (secured.alpn === 'h2') return pool.adopt(new SecureStream(secured), true)
+      this.onlyHttp1 = true
+      pool.handOver(this.http1On(secured))
+    })
+  }
+
+  // An open connection, with TLS where the URL says so; or null and a code.
+  private reach(
+    alpn: Uint8Array | null,
+    done: (socket: Socket | null, secured: SecureSocket | null, code: number) => void,
+  ): void {
+    new Dial(this.address, this.transport, this.context, null, (socket, fault) => {
+      if (socket === null) return done(null, null, codeOfDial(fault))
+      if (this.tls === null) return done(socket, null, 0)
+      this.tls.secure(socket, alpn, (secured, code, reason) => {
+        if (code !== 0) this.tell(code, reason)
+        done(secured, secured, reason === 'TIMEOUT' ? UPSTREAM_DIAL_TIMEOUT : code)
+      })
     }).start()
+  }
+
+  private http1On(socket: Socket): H1Connection {
+    const connection = new H1Connection(this, this.context.sweeper.now)
+    socket.owner = connection
+    this.connectionOpened()
+    connection.opened(socket)
+    this.context.sweeper.add(connection)
+    return connection
+  }
+
+  // Why a handshake failed is for the operator; the client sees the code alone.
+  private tell(code: number, reason: string): void {
+    const { now } = this.context.sweeper
+    if (now - this.warnedAt < WARN_AGAIN_MS) return
+    this.warnedAt = now
+    const what = code === UPSTREAM_CERTIFICATE ? 'its certificate was refused' : 'it failed'
+    const message = `TLS handshake with server ${this.url}: ${what}: ${reason} (${errorTable[code]!.name})`
+    this.context.say({ type: 'warning', message })
   }
 
   giveBack(connection: H1Connection): void {
@@ -120,6 +175,7 @@ export class Server {
   connectionClosed(): void {
     this.open--
     this.context.upstreamConnections(-1)
+    if (this.open === 0 && this.http2 !== null) this.onlyHttp1 = false
     if (this.users === 0 && this.open === 0) this.context.servers.drop(this)
   }
 
@@ -138,7 +194,7 @@ export class Server {
   retire(): void {
     for (const connection of this.idle.splice(0)) connection.close()
     this.coalescer?.retire()
-    this.http2.retire()
+    this.http2?.retire()
     if (this.open === 0) this.context.servers.drop(this)
   }
 }
