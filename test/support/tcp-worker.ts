@@ -16,6 +16,7 @@ import { CELLS, REQUESTS } from '../../core/shared/series.ts'
 import { parseRule, rulePriority } from '../../core/route/parse.ts'
 import { isCatchAll } from '../../core/tcp/matcher.ts'
 import type { WorkerContext } from '../../workers/context.ts'
+import type { EntryPointBounds, EntryPointTimes } from '../../workers/downstream/contract.ts'
 import { EntryPoint } from '../../workers/entry-point.ts'
 import { type Handle, Socket, type SocketOwner } from '../../workers/socket.ts'
 import type { TcpConnectionFacts } from '../../workers/tcp/facts.ts'
@@ -119,7 +120,8 @@ interface ListeningHandle {
 
 export interface Arrival {
   readonly facts?: Partial<TcpConnectionFacts>
-  readonly prepare?: (point: EntryPoint) => void
+  readonly times?: Partial<EntryPointTimes>
+  readonly bounds?: Partial<EntryPointBounds>
 }
 
 export async function startTcpWorker(plans: TcpPlans, arrival: Arrival = {}): Promise<TcpWorker> {
@@ -128,7 +130,10 @@ export async function startTcpWorker(plans: TcpPlans, arrival: Arrival = {}): Pr
     if (message.type === 'series') counted.push({ ...message.labels, block: message.block })
   })
   const point = new EntryPoint(context.plan.entryPoints[0]!, 0, context)
-  arrival.prepare?.(point)
+  // Copies: the plan is one for all workers of a test file.
+  const { times, bounds } = point
+  Object.assign(point, { times: { ...times, ...arrival.times } })
+  Object.assign(point, { bounds: { ...bounds, ...arrival.bounds } })
   let generation = tcpGenerationOf({ routers: [], services: [] })
   const adopt = (next: TcpPlans): void => {
     const built = tcpGenerationOf(next)

@@ -17,7 +17,6 @@ import {
   UPSTREAM_DIAL_TIMEOUT,
   UPSTREAM_DNS,
   UPSTREAM_MALFORMED,
-  UPSTREAM_PROTOCOL,
   UPSTREAM_REFUSED,
   UPSTREAM_RESET,
   UPSTREAM_STALL,
@@ -43,6 +42,7 @@ const CLOSED = 3
 
 const DNS_REFRESH_MS = 30_000
 const SETTLE_AFTER_MS = 5000
+const QUIET_MS = 1000
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
 const SSL_YES = 0x53 // 'S'
 
@@ -132,11 +132,13 @@ export class TcpRelay implements Swept, Relaying {
       return this.dial(codeOf(fault))
     if (socket === null) return this.fail(codeOf(fault))
     socket.noDelay()
-    this.server.socket = socket
-    this.context.upstreamConnections(1)
     this.writeProxyHeader(socket)
-    if (server.plan.tls) return this.fail(UPSTREAM_PROTOCOL)
-    this.connected()
+    if (server.tls === null) return this.connected(socket)
+    server.tls.secure(socket, null, (secured, code) => {
+      if (this.state === CLOSED) secured?.close()
+      else if (secured === null) this.fail(code)
+      else this.connected(secured)
+    })
   }
 
   private writeProxyHeader(socket: Socket): void {
@@ -153,7 +155,10 @@ export class TcpRelay implements Swept, Relaying {
   }
 
   // A Postgres client was told 'S' by us; a server that is to see its ClientHello must say the same to us.
-  private connected(): void {
+  private connected(socket: Socket): void {
+    socket.owner = this.server
+    this.server.socket = socket
+    this.context.upstreamConnections(1)
     if (!this.facts.postgres || this.router.tls !== 'passthrough') return this.begin()
     this.state = NEGOTIATING
     this.server.socket!.writeBytes(SSL_REQUEST)
@@ -243,6 +248,13 @@ export class TcpRelay implements Swept, Relaying {
   private stalled(code: number): void {
     this.context.countError(code)
     this.close(code === WRITE_TIMEOUT ? 'client does not read' : 'server does not read', true)
+  }
+
+  // The process ends (drain.ts). A connection on which nothing moves loses nothing.
+  cut(): number {
+    const isBusy = this.client.held || this.server.held || this.now() - this.activeAt < QUIET_MS
+    this.close('shutdown', isBusy)
+    return isBusy ? 1 : 0
   }
 
   abandon(): void {

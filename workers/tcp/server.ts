@@ -3,14 +3,20 @@
 // Owner:  its LiveTcpService. It keeps nothing but what its plan says; its health lies on the worker's board,
 //         keyed by what defines it, so that a reload forgets none. Hot: `up`, once per connection.
 
-import type { TcpHealthCheckPlan, TcpServerPlan } from '../../config/protocol-plans.ts'
+import type {
+  TcpHealthCheckPlan,
+  TcpServerPlan,
+  TcpTransportPlan,
+} from '../../config/protocol-plans.ts'
 import type { Usable } from '../../core/balance/contract.ts'
 import { type HealthBoard, healthKey } from '../health/board.ts'
 import type { Address } from '../upstream/dial.ts'
+import { ServerTls } from '../upstream/server-tls.ts'
 
 export class TcpServer implements Usable {
   readonly plan: TcpServerPlan
   readonly address: Address
+  readonly tls: ServerTls | null // null for a server that is spoken to in clear
   private readonly board: HealthBoard
   private readonly healthKey: string // '' when nobody checks it
 
@@ -18,10 +24,12 @@ export class TcpServer implements Usable {
     service: string,
     plan: TcpServerPlan,
     check: TcpHealthCheckPlan | null,
+    transport: TcpTransportPlan,
     board: HealthBoard,
   ) {
     this.plan = plan
     this.address = addressOf(plan)
+    this.tls = plan.tls ? new ServerTls(this.address.host, transport) : null
     this.board = board
     this.healthKey = check === null ? '' : healthKey('tcp', service, plan.address, check)
   }

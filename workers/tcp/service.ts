@@ -34,7 +34,9 @@ export class LiveTcpBalancer {
   ) {
     this.plan = plan
     this.transport = transport
-    this.servers = plan.servers.map((s) => new TcpServer(plan.name, s, plan.healthCheck, board))
+    this.servers = plan.servers.map(
+      (s) => new TcpServer(plan.name, s, plan.healthCheck, transport, board),
+    )
     this.state = new ServiceState(this.servers)
     const weights = plan.servers.map(() => 1)
     this.balancer = buildWrr(this.servers, weights, worker)

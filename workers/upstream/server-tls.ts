@@ -27,14 +27,17 @@ export type SecuredServer = (
   reason: string,
 ) => void
 
+// TCP's transports have both as well.
+export type ServerTlsTransport = Pick<TransportPlan, 'tls' | 'dialTimeoutMs'>
+
 export class ServerTls {
-  private readonly transport: TransportPlan
+  private readonly transport: ServerTlsTransport
   private readonly serverName: string // SNI; '' for none
   private readonly identity: ServerIdentity
   private sessions: Buffer[] = []
   private readonly keepSession = (session: Buffer): void => this.keep(session)
 
-  constructor(host: string, transport: TransportPlan) {
+  constructor(host: string, transport: ServerTlsTransport) {
     const { tls } = transport
     this.transport = transport
     const name = tls.serverName !== '' ? tls.serverName : host

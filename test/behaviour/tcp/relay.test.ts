@@ -28,7 +28,7 @@ const all = 'HostSNI(`*`)'
 const ends: (() => unknown)[] = []
 
 afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end()
+  for (const end of ends.splice(0).toReversed()) await end()
 })
 
 async function serverOf(answer?: (socket: net.Socket) => void): Promise<TcpServer> {
@@ -222,7 +222,7 @@ describe('an end', () => {
       server,
       {},
       {
-        prepare: (point) => Object.assign(point.times, { writeStallTimeoutMs: 300 }),
+        times: { writeStallTimeoutMs: 300 },
       },
     )
     const socket = net.connect({ port: worker.port, host: '127.0.0.1' })
@@ -415,7 +415,7 @@ describe('middlewares', () => {
       server,
       {},
       {
-        prepare: (point) => Object.assign(point.bounds, { connectionsMax: 1 }),
+        bounds: { connectionsMax: 1 },
       },
     )
     const one = await clientOf(worker)
