@@ -96,7 +96,8 @@ export class Exchange {
   readonly request = new Head()
   methodId = METHOD_OTHER
   method = ''
-  versionMinor = 1 // HTTP/1.x of the client
+  versionMinor = 1 // HTTP/1.x of the client; 1 when it speaks HTTP/2, whose heads are made into such ones
+  http2 = false // the client speaks HTTP/2
   form = FORM_ORIGIN
   targetStart = 0 // the request target in request.text
   targetEnd = 0
@@ -165,6 +166,7 @@ export class Exchange {
     this.methodId = METHOD_OTHER
     this.method = ''
     this.versionMinor = 1
+    this.http2 = false
     this.form = FORM_ORIGIN
     this.targetStart = 0
     this.targetEnd = 0

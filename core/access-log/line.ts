@@ -42,7 +42,7 @@ function clfLine(settings: LineSettings, exchange: Exchange, facts: LineFacts): 
   const { keeps } = settings
   const method = keeps.RequestMethod ? clfWord(exchange.method) : '-'
   const path = keeps.RequestPath ? clfWord(targetOf(exchange, settings.query)) : '-'
-  const protocol = keeps.RequestProtocol ? `HTTP/1.${exchange.versionMinor}` : '-'
+  const protocol = keeps.RequestProtocol ? protocolOf(exchange) : '-'
   const status = keeps.DownstreamStatus ? exchange.status : '-'
   const size = keeps.DownstreamContentSize ? exchange.responseBytes : '-'
   const head =
@@ -165,12 +165,17 @@ function jsonRequest(name: FieldName, exchange: Exchange): string {
     case 'RequestMethod':
       return jsonText(exchange.method)
     case 'RequestProtocol':
-      return `"HTTP/1.${exchange.versionMinor}"`
+      return '"' + protocolOf(exchange) + '"'
     case 'RequestScheme':
       return exchange.secure ? '"https"' : '"http"'
     default:
       return ''
   }
+}
+
+function protocolOf(exchange: Exchange): string {
+  if (exchange.http2) return 'HTTP/2.0'
+  return exchange.versionMinor === 0 ? 'HTTP/1.0' : 'HTTP/1.1'
 }
 
 function given(text: string): string {
