@@ -11,7 +11,7 @@ import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'no
 import * as nodeModule from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { threadId } from 'node:worker_threads'
+import { isMainThread, threadId } from 'node:worker_threads'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const cache = join(root, '.cache', `types-${process.versions.node}`)
@@ -52,4 +52,12 @@ nodeModule.registerHooks({
     return { format: 'module', source, shortCircuit: true }
   },
 })
+// A gateway that is told to end before it has begun ends well; cli/gateway.ts takes the signals over. A command
+// (`sluice check`) is ended by them like any other.
+const isGateway = process.argv[2] === undefined || process.argv[2].startsWith('-')
+if (isMainThread && isGateway) {
+  process.once('SIGTERM', () => process.exit(0))
+  process.once('SIGINT', () => process.exit(0))
+}
+
 nodeModule.enableCompileCache?.(join(root, '.cache', 'code'))

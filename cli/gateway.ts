@@ -43,8 +43,6 @@ export class Gateway {
     this.supervisor = new Supervisor({
       workers: config.workers,
       plan: workerPlanOf(config, this.socketPath),
-      acceptGraceMs: longest(config, (cycle) => cycle.requestAcceptGraceTimeout),
-      graceMs: longest(config, (cycle) => cycle.graceTimeOut),
       log: this.log,
     })
     this.configuration = new Configuration(config, this.log, (generation) =>
@@ -88,9 +86,15 @@ export class Gateway {
       this.lostInWorkers += lost
     })
     supervisor.on('ended', (clean) => void this.end(clean ? 0 : 1))
-    process.on('SIGTERM', () => this.terminate())
-    process.on('SIGINT', () => this.terminate())
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) this.takeOver(signal)
     process.on('SIGUSR1', () => this.reopenLogs())
+  }
+
+  // From bin/load.mjs. In this order: with no listener at all, a signal that waits to be handled would be lost.
+  private takeOver(signal: 'SIGTERM' | 'SIGINT'): void {
+    const before = process.listeners(signal)
+    process.on(signal, () => this.terminate())
+    for (const listener of before) process.off(signal, listener)
   }
 
   // Before the first worker is started: see prepareUws.
@@ -157,11 +161,4 @@ function giveWay(): void {
   } catch {
     // not allowed: then it competes with the workers, no more
   }
-}
-
-function longest(
-  config: StaticConfig,
-  of: (cycle: StaticConfig['entryPoints'][string]['transport']['lifeCycle']) => number,
-): number {
-  return Math.max(0, ...Object.values(config.entryPoints).map((p) => of(p.transport.lifeCycle)))
 }

@@ -52,6 +52,8 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
     trustChunked: point.trustChunkedRequests,
     host: point.listen.host,
     port: point.listen.port,
+    acceptGraceMs: acceptGraceOf(name, config),
+    graceMs: transport.lifeCycle.graceTimeOut,
     times: timesOf(transport),
     bounds: transport.limits,
     sanitizePath: http.sanitizePath,
@@ -94,6 +96,14 @@ function altSvcOf(point: EntryPoint): string {
   const [, host, port] = /^(.*?)(?::(\d+))?$/.exec(http3.frontedBy)!
   const advertised = port ?? (http3.advertisedPort || listen.port)
   return `h3="${host}:${advertised}"; ma=${ALT_SVC_AGE_S}`
+}
+
+// Whoever asks /ready must hear 503 for as long as any entry point still accepts, and not find the port closed.
+function acceptGraceOf(name: string, config: StaticConfig): number {
+  const own = config.entryPoints[name]!.transport.lifeCycle.requestAcceptGraceTimeout
+  if (config.ping === null || config.ping.entryPoint !== name) return own
+  const all = Object.values(config.entryPoints).map((point) => point.transport.lifeCycle)
+  return Math.max(own, ...all.map((cycle) => cycle.requestAcceptGraceTimeout))
 }
 
 function timesOf(transport: EntryPoint['transport']): EntryPointPlan['times'] {

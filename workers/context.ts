@@ -34,7 +34,6 @@ export class WorkerContext {
   readonly log: AccessLog | null
   generation: LiveGeneration = emptyLiveGeneration
   prepared: LiveGeneration | null = null
-  draining = false
   readonly health = new HealthBoard()
   readonly inFlight = new InFlightTable() // of inFlightReq; outlives generations
   // The clock of middlewares: one function for all, which keeps nothing alive but the worker's own things.

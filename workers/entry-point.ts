@@ -26,6 +26,7 @@ export class EntryPoint {
   readonly logged: boolean
   readonly timesUpstream: boolean
   connections = 0
+  draining = false // accepts no more: connections end after their exchange
   private readonly trusted: AddressSet | null
   private readonly openBlock: number
 
@@ -79,6 +80,18 @@ export class EntryPoint {
     if (connection.sweepIndex < 0) return
     this.context.sweeper.remove(connection)
     this.connectionLeft()
+  }
+
+  // The grace is over: closes what is open. Returns on how many connections something was under way.
+  cut(): number {
+    let busy = 0
+    for (const member of this.context.sweeper.membersOf(this)) {
+      if (member.cut === undefined) {
+        member.abandon()
+        busy++
+      } else busy += member.cut()
+    }
+    return busy
   }
 
   // For an engine that only knows that there is one more, or one less.

@@ -20,6 +20,8 @@ export interface EntryPointPlan {
   readonly trustChunked: boolean // uws only: requests with Transfer-Encoding are taken
   readonly host: string // '' for all addresses
   readonly port: number
+  readonly acceptGraceMs: number // after SIGTERM it still accepts for so long
+  readonly graceMs: number // and then closes what is left after so long
   readonly times: EntryPointTimes
   readonly bounds: EntryPointBounds
   readonly sanitizePath: boolean
@@ -114,7 +116,7 @@ export type ToWorker =
   | { readonly type: 'commit'; readonly number: number }
   | { readonly type: 'taken'; readonly length: number } // of log lines: the supervisor is through with them
   | { readonly type: 'flush' } // log lines that are held are sent now
-  | { readonly type: 'drain' } // stop accepting; connections end after their exchange
+  | { readonly type: 'drain' } // the process ends: see drain.ts
   | { readonly type: 'block'; readonly ms: number } // tests only: blocks the event loop
 
 export type FromWorker =
@@ -128,4 +130,4 @@ export type FromWorker =
   | { readonly type: 'log'; readonly lines: string; readonly count: number; readonly lost: number }
   | { readonly type: 'defect'; readonly message: string }
   | { readonly type: 'warning'; readonly message: string } // for the operations log
-  | { readonly type: 'drained' }
+  | { readonly type: 'drained'; readonly cut: number } // connections that were not through with their exchange

@@ -2,10 +2,11 @@
 //
 // Owner:  the main thread. Never on the path of a request: workers go on serving whatever happens here.
 //
-//             start        all listen         SIGTERM                  grace over, or all drained
-//   (nothing) -----> STARTING -----> SERVING --------> LEAVING ... CLOSING ---------------------> ENDED
+//             start        all listen         SIGTERM            all workers drained, or too late
+//   (nothing) -----> STARTING -----> SERVING --------> LEAVING ------------------------------------> ENDED
+//                       '------------------------------^
 //
-// LEAVING still accepts (requestAcceptGraceTimeout) while /ready says 503; CLOSING does not.
+// LEAVING: /ready says 503 from its beginning, and each worker ends its entry points (drain.ts).
 
 import { EventEmitter } from 'node:events'
 import type { Delta, Generation } from '../config/generation.ts'
@@ -13,8 +14,7 @@ import { emptyGeneration } from '../config/generation.ts'
 import { diffGenerations, isEmptyDelta } from '../config/diff.ts'
 import {
   DRAIN,
-  DRAIN_ACCEPTING,
-  DRAIN_CLOSING,
+  DRAIN_LEAVING,
   GENERATION,
   READY,
   controlBytes,
@@ -31,14 +31,13 @@ const SILENT_MAX_MS = 5000
 const RESTART_DELAY_MS = 100 // after the first; doubles up to the next while a worker keeps dying young
 const RESTART_DELAY_MAX_MS = 1500 // so that a worker is back within 2 s
 const YOUNG_MS = 5000
+const DRAIN_LATE_MS = 1000 // a worker that has not ended so long after its last grace never will
 
 export type SharedPlan = Omit<WorkerPlan, 'index' | 'control' | 'series'>
 
 export interface SupervisorOptions {
   readonly workers: number
   readonly plan: SharedPlan
-  readonly acceptGraceMs: number
-  readonly graceMs: number
   readonly log: OperationsLog
 }
 
@@ -175,6 +174,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         return
       case 'drained':
         handle.drained = true
+        handle.cut = message.cut
         return this.checkDrained()
     }
   }
@@ -182,6 +182,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   // At the start that is the user's mistake. Later, somebody has taken the address, or descriptors have run
   // out: the others serve, and this one is tried again.
   private couldNotListen(handle: WorkerHandle, message: string): void {
+    if (this.ending) return // it drains what it has opened
     if (this.serving) handle.end(`cannot listen: ${message}`)
     else this.emit('failed', message)
   }
@@ -216,6 +217,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   // Makes all workers serve by `next`; its number must be higher than any before. One publish is under way
   // at a time, and of those that come meanwhile the newest is next.
   publish(next: Generation): void {
+    if (this.ending) return
     if (this.target !== null) {
       this.waiting = next
       return
@@ -283,20 +285,19 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   terminate(): void {
     if (this.ending) return
     this.ending = true
-    Atomics.store(this.control, DRAIN, DRAIN_ACCEPTING)
+    Atomics.store(this.control, DRAIN, DRAIN_LEAVING)
     this.options.log.info('shutting down')
-    setTimeout(() => this.close(), this.options.acceptGraceMs)
-  }
-
-  private close(): void {
-    Atomics.store(this.control, DRAIN, DRAIN_CLOSING)
     for (const handle of this.handles) handle.post({ type: 'drain' })
-    setTimeout(() => this.finish(false), this.options.graceMs).unref()
+    const graces = this.options.plan.entryPoints.map((p) => p.acceptGraceMs + p.graceMs)
+    setTimeout(() => this.finish(false), Math.max(0, ...graces) + DRAIN_LATE_MS).unref()
     this.checkDrained()
   }
 
   private checkDrained(): void {
-    if (this.handles.every((h) => h.drained || !h.isAlive)) this.finish(true)
+    if (!this.handles.every((h) => h.drained || !h.isAlive)) return
+    const cut = this.handles.reduce((sum, handle) => sum + handle.cut, 0)
+    if (cut > 0) this.options.log.warn(`connections cut after graceTimeOut: ${cut}`)
+    this.finish(cut === 0)
   }
 
   private finish(clean: boolean): void {

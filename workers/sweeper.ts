@@ -12,6 +12,7 @@ export interface Swept {
   sweepIndex: number // place in the sweeper's array; -1 while not in it
   onTick(now: number): void
   abandon(): void // onTick threw, which is a defect: end, whatever it takes
+  cut?(): number // the process ends: close, and say how many connections were not idle; else abandon()
 }
 
 export class Sweeper {
@@ -46,6 +47,12 @@ export class Sweeper {
 
   get size(): number {
     return this.members.length
+  }
+
+  // Connections of clients keep their entry point in `point`, those to servers have none. Another array: what is
+  // done to its members may remove them.
+  membersOf(point: unknown): Swept[] {
+    return this.members.filter((member) => (member as { point?: unknown }).point === point)
   }
 
   add(member: Swept): void {

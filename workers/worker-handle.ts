@@ -15,6 +15,7 @@ export class WorkerHandle {
   isAlive = true
   listening = false
   drained = false
+  cut = 0 // connections, when it drained
   restarts = 0 // how often this place was filled again
   prepared = 0 // the last generation that it has built
   adopted = 0 // the generation that it serves by

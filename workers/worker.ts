@@ -9,6 +9,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { parentPort, workerData } from 'node:worker_threads'
 import { HEARTBEAT, HEARTBEAT_INTERVAL_MS, LOOP_DELAY_MAX_US } from '../core/shared/control.ts'
 import { WorkerContext } from './context.ts'
+import { type AcceptingEngine, Drain, type OpenEntryPoint } from './drain.ts'
 import { Listener } from './downstream/node/listener.ts'
 import { EntryPoint } from './entry-point.ts'
 import { GenerationBuilder } from './generation-builder.ts'
@@ -19,23 +20,19 @@ import { onDefect } from './socket.ts'
 const OPERATIONS_PER_TURN = 60 // at the most 0.5 ms of building a route table
 const LOOP_RESOLUTION_MS = 10
 
-interface AcceptingEngine {
-  listen(): Promise<void>
-  close(): Promise<void> | void // done once it accepts no more
-}
-
 const port = parentPort!
 const plan = workerData as WorkerPlan
 const post = (message: FromWorker): void => port.postMessage(message)
 const context = new WorkerContext(plan, post)
-const listeners: AcceptingEngine[] = []
+const open: OpenEntryPoint[] = []
 const slices: Slice[] = []
 let builder: GenerationBuilder | null = null
 let refused = 0 // number of the last generation that could not be built
 let buildMs = 0
 let building = false // a piece is planned
 let numberBuilt = 0 // of the generation that is being built
-let listening = false
+let listening: Promise<void> | null = null // null until it begins to
+let leaving = false // SIGTERM has come
 
 async function makeListener(point: EntryPoint): Promise<AcceptingEngine> {
   if (point.plan.engine === 'node') return new Listener(point)
@@ -43,13 +40,17 @@ async function makeListener(point: EntryPoint): Promise<AcceptingEngine> {
   return new UwsListener(point)
 }
 
+function listenOnce(): void {
+  if (listening === null && !leaving) listening = listen()
+}
+
 async function listen(): Promise<void> {
-  listening = true
   try {
     for (const [index, entryPoint] of plan.entryPoints.entries()) {
-      const listener = await makeListener(new EntryPoint(entryPoint, index, context))
+      const point = new EntryPoint(entryPoint, index, context)
+      const listener = await makeListener(point)
       await listener.listen()
-      listeners.push(listener)
+      open.push({ point, listener })
     }
     post({ type: 'listening' })
   } catch (fault) {
@@ -117,26 +118,25 @@ function buildPiece(): void {
   post({ type: 'prepared', number: ready.number, buildMs })
   buildMs = 0
   context.adopt() // when the process serves by this number already: a worker that replaces another
-  if (!listening && context.generation === ready) void listen()
+  if (context.generation === ready) listenOnce()
 }
 
 function commit(): void {
   context.adoptIfNew()
-  if (!listening) void listen()
+  listenOnce()
 }
 
 // ---- life
 
 async function drain(): Promise<void> {
-  context.draining = true
-  await Promise.all(listeners.map((listener) => listener.close()))
+  leaving = true
+  await listening // what is half open can't be closed
+  const cut = await new Drain(context, open).run()
   // In a turn of its own: the last connection ends a moment before its exchange is accounted for.
-  context.whenEmpty(() => setImmediate(drained))
-}
-
-function drained(): void {
-  context.log?.flush()
-  post({ type: 'drained' })
+  setImmediate(() => {
+    context.log?.flush()
+    post({ type: 'drained', cut })
+  })
 }
 
 // Tests and the fault suite only: what a defect that never returns looks like.

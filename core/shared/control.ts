@@ -14,8 +14,7 @@ export const DRAIN = 1 // one of DRAIN_*
 export const READY = 2 // 1 once the first complete generation was adopted everywhere
 
 export const DRAIN_NONE = 0
-export const DRAIN_ACCEPTING = 1 // SIGTERM came; new requests still served (requestAcceptGraceTimeout)
-export const DRAIN_CLOSING = 2 // no new connections; those open end after their exchange
+export const DRAIN_LEAVING = 1 // SIGTERM came; each entry point ends by its own times (workers/drain.ts)
 
 // A worker's row.
 export const ADOPTED = 0 // number of the generation that it serves by

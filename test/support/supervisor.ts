@@ -50,8 +50,6 @@ export async function startSupervisor(
   const supervisor = new Supervisor({
     workers,
     plan: workerPlanOf(config, '/nowhere.sock'),
-    acceptGraceMs: 0,
-    graceMs: 5000,
     log: operations,
   })
   const configuration = new Configuration(config, operations, () => undefined)

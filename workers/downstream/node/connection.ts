@@ -13,7 +13,7 @@
 // The reading half is request-reader.ts. Responses are gathered in `out` and written once per event.
 
 import { Buffer } from 'node:buffer'
-import { INTERNAL, NONE, WRITE_TIMEOUT } from '../../../core/errors.ts'
+import { DRAINING, INTERNAL, NONE, WRITE_TIMEOUT } from '../../../core/errors.ts'
 import { BODY_CHUNKED, BODY_CLOSE, BODY_LENGTH } from '../../../core/exchange.ts'
 import type { Head } from '../../../core/headers.ts'
 import { chunkHead, lastChunk, responseHead } from '../../../core/h1/write.ts'
@@ -49,7 +49,7 @@ export class Connection extends RequestReader implements Downstream {
 
   sendHead(exchange: LiveExchange): void {
     if (!exchange.requestComplete && !this.bodyInHand(exchange)) this.closing = true
-    if (this.point.context.draining) this.closing = true
+    if (this.point.draining) this.closing = true
     const unframed = exchange.responseKind === BODY_CHUNKED || exchange.responseKind === BODY_CLOSE
     this.chunkedOut = unframed && exchange.versionMinor === 1
     if (unframed && !this.chunkedOut) this.closing = true
@@ -234,6 +234,13 @@ export class Connection extends RequestReader implements Downstream {
     } catch (defect) {
       tellDefect(defect)
     }
+  }
+
+  cut(): number {
+    const through = this.phase === IDLE || this.phase === LINGER
+    const busy = through && this.socket.held === 0 ? 0 : 1
+    this.giveUp(DRAINING)
+    return busy
   }
 
   close(): void {

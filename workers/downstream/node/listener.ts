@@ -65,7 +65,7 @@ export class Listener {
     connection.socket.close()
   }
 
-  // Stops to accept. What is open ends by itself (EntryPoint.connections, context.draining).
+  // Stops to accept. What is open ends by itself (EntryPoint.connections, EntryPoint.draining).
   //
   // The kernel resets what waits to be accepted when a listener closes, though another process listens on the
   // same port (net.ipv4.tcp_migrate_req=1 moves it there instead). So the queue is made as short as it can be:

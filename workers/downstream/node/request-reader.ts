@@ -191,9 +191,9 @@ export abstract class RequestReader implements SocketOwner, Swept {
     // A client that didn't wait for its tunnel would have the bytes behind the head read as requests.
     if (exchange.methodId === METHOD_CONNECT) return true
     if (exchange.versionMinor === 0 && (facts & SAW_KEEP_ALIVE) === 0) return true
-    const { times, context } = this.point
+    const { times, context, draining } = this.point
     if (times.keepAliveMaxRequests > 0 && this.requests >= times.keepAliveMaxRequests) return true
-    if (context.draining) return true
+    if (draining) return true
     return (
       times.keepAliveMaxTimeMs > 0 && context.sweeper.now - this.bornAt > times.keepAliveMaxTimeMs
     )

@@ -26,7 +26,7 @@ export function overdue(connection: Connection, now: number): number {
     // A busy client learns from its next answer (Connection: close) that it must go elsewhere. Closing
     // between two requests instead meets the second one on its way: 3 to 5 of 24,000 requests during
     // 8 upgrades.
-    if (point.context.draining && quiet > DRAIN_IDLE_MS) return NONE
+    if (point.draining && quiet > DRAIN_IDLE_MS) return NONE
     if (quiet > SETTLE_AFTER_MS) connection.socket.settle()
     return times.idleTimeoutMs > 0 && quiet > times.idleTimeoutMs ? NONE : IN_TIME
   }

@@ -19,6 +19,7 @@ import {
   BODY_OVERRUN,
   CHUNKED_ENGINE,
   CLIENT_GONE,
+  DRAINING,
   NONE,
   UPGRADE_ENGINE,
 } from '../../../core/errors.ts'
@@ -221,8 +222,8 @@ export class UwsDownstream implements Downstream {
   sendInformational(): void {} // it has no way to send 103; a 100 of the server comes second
 
   sendHead(exchange: LiveExchange): void {
-    const { context } = this.listener.point
-    if (context.draining) this.writer.closing = true
+    const { context, draining } = this.listener.point
+    if (draining) this.writer.closing = true
     this.writer.takeHead(exchange, context.date)
   }
 
@@ -318,7 +319,7 @@ export class UwsDownstream implements Downstream {
     this.leave()
     if (!begun) exchange.point = null // never told to the pipeline: it is not accounted for
     if (exchange.downstream === null) return pipeline.downstreamDone(exchange)
-    pipeline.downstreamGone(exchange, CLIENT_GONE)
+    pipeline.downstreamGone(exchange, this.listener.cutting ? DRAINING : CLIENT_GONE)
   }
 
   private takeAbort(): void {

@@ -28,6 +28,7 @@ export const HEADER_COUNT_MAX = 98 // compiled in
 export class UwsListener {
   sweepIndex = -1
   inFlight = 0
+  cutting = false // graceTimeOut is over: it is us who close
   readonly point: EntryPoint
   readonly bounds: EntryPointBounds
   readonly peers = new Peers()
@@ -94,9 +95,16 @@ export class UwsListener {
   abandon(): void {} // its tick only counts; there is nothing to end
 
   onTick(now: number): void {
-    if (!this.point.context.draining || this.app === null) return
+    if (!this.point.draining || this.app === null) return
     if (this.inFlight > 0 || this.quietSince === 0) this.quietSince = now
     else if (now - this.quietSince > DRAIN_QUIET_MS) this.closeAll()
+  }
+
+  cut(): number {
+    const busy = this.inFlight
+    this.cutting = true
+    this.closeAll()
+    return busy
   }
 
   private closeAll(): void {
