@@ -1,4 +1,5 @@
-// workers/pipeline.ts: the life of an exchange inside a worker, from its head to its last byte.
+// workers/pipeline.ts: the life of an exchange inside a worker, from its head to its server; responses.ts has the way
+// back. Engines and upstream connections know this door only.
 //
 // Hot:    yes. Engines and upstream connections call in; nothing here keeps a closure or a promise.
 //
@@ -13,11 +14,10 @@
 // Failure edges: downstreamGone (the client left), upstreamFailed (retry, 502/504, or abort when the head is
 // out already), REPLACE (a middleware wants another response). Each ends in finish().
 
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 import {
   CLIENT_GONE,
   CONNECT_REFUSED,
-  DRAINING,
   INTERNAL,
   MIDDLEWARE_FAILED,
   NO_ROUTER,
@@ -26,7 +26,6 @@ import {
   errorTable,
 } from '../core/errors.ts'
 import {
-  BODY_LENGTH,
   BODY_NONE,
   DOWNSTREAM_DONE,
   METHOD_CONNECT,
@@ -45,24 +44,20 @@ import { forwardedLines, stripManaged } from '../core/forwarded.ts'
 import { HOST } from '../core/header-ids.ts'
 import type { Head } from '../core/headers.ts'
 import { requestHead } from '../core/h1/write.ts'
-import { statusPhrase } from '../core/h1/status.ts'
-import {
-  ANSWERED,
-  type Middleware,
-  NEXT,
-  type Replacement,
-  type Verdict,
-} from '../core/middleware/contract.ts'
+import { ANSWERED, type Middleware, NEXT, type Verdict } from '../core/middleware/contract.ts'
 import { normalise } from '../core/normalise.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import type { WorkerContext } from './context.ts'
 import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
-import { enterStage, hasPassed, responsePhases } from './stages.ts'
+import { VIA, installResponses, refuse, sendAnswer } from './responses.ts'
+import { enterStage, hasPassed } from './stages.ts'
 import { tellDefect } from './socket.ts'
 import type { Server } from './upstream/server.ts'
 import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
+
+export * from './responses.ts'
 
 export const RETRY_NEVER = 0
 export const RETRY_IF_IDEMPOTENT = 1 // a reused connection died before any byte of the response
@@ -75,13 +70,13 @@ export type RetryAnswer =
   | typeof RETRY_ANYWHERE
 
 const ATTEMPTS_MAX = 2 // one retry
-const VIA = '1.1 sluice' // RFC 9110, section 7.6.3; off by default
 
 let context: WorkerContext
 
 export function install(worker: WorkerContext): void {
   context = worker
   installEndings(worker)
+  installResponses(worker, forward)
 }
 
 // ---- from the engine
@@ -277,37 +272,6 @@ export function downstreamDone(exchange: LiveExchange): void {
 
 // ---- from the upstream connection
 
-export function upstreamHead(exchange: LiveExchange): void {
-  if (exchange.downstream === null) return
-  if (exchange.point!.timesUpstream) exchange.upstreamHeadAt = context.sweeper.turnNow()
-  sendHead(exchange)
-}
-
-export function upstreamInformational(exchange: LiveExchange): void {
-  if (exchange.downstream === null) return
-  exchange.downstream.sendInformational(exchange)
-}
-
-export function upstreamBody(
-  exchange: LiveExchange,
-  bytes: Buffer,
-  from: number,
-  to: number,
-  owned: boolean,
-): boolean {
-  const downstream = exchange.downstream
-  if (downstream === null) return true
-  exchange.responseBytes += to - from
-  return downstream.sendBody(exchange, bytes, from, to, owned)
-}
-
-export function upstreamEnd(exchange: LiveExchange, trailers: Head | null): void {
-  leaveServer(exchange)
-  const downstream = exchange.downstream
-  if (downstream !== null) downstream.sendEnd(exchange, trailers)
-  finish(exchange, UPSTREAM_DONE)
-}
-
 export function upstreamWritable(exchange: LiveExchange): void {
   exchange.downstream?.resumeBody(exchange)
 }
@@ -355,130 +319,4 @@ function isIdempotent(methodId: number): boolean {
     default:
       return false
   }
-}
-
-// ---- responses
-
-// Sends exchange.response through the response phases of the middlewares that the request has passed.
-function sendHead(exchange: LiveExchange): void {
-  const stage = exchange.stage
-  if (stage !== null && !exchange.phasesFailed && (stage.hasResponse || exchange.outer !== null)) {
-    const replacement = safeResponsePhases(exchange)
-    if (exchange.phasesFailed) return failClosed(exchange)
-    if (replacement !== null && replace(exchange, replacement)) return
-  }
-  if (exchange.replaced) takeReplacementStatus(exchange)
-  if (exchange.point!.plan.via) exchange.response.add('Via', VIA)
-  exchange.wroteHead = true
-  exchange.downstream!.sendHead(exchange)
-}
-
-function safeResponsePhases(exchange: LiveExchange): Replacement | null {
-  try {
-    return responsePhases(exchange)
-  } catch (defect) {
-    tellDefect(defect)
-    exchange.phasesFailed = true // they are not run again, for the answer that says so
-    return null
-  }
-}
-
-// What a response phase was to hide or change must not go out: the client gets a 500 instead.
-function failClosed(exchange: LiveExchange): void {
-  if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
-  leaveServer(exchange)
-  refuse(exchange, MIDDLEWARE_FAILED)
-}
-
-// The page comes from the replacement, what it says of the request from the response that it replaced.
-function takeReplacementStatus(exchange: LiveExchange): void {
-  exchange.methodId = exchange.askedMethodId // counted and logged as what the client has asked
-  exchange.method = exchange.askedMethod
-  exchange.status = exchange.replacementStatus
-  exchange.reason = ''
-}
-
-// Asks another service, with GET and without body, for the response. False: there is no such service.
-// A HEAD stays one: a body behind its answer would be read as the next response.
-function replace(exchange: LiveExchange, by: Replacement): boolean {
-  const service = context.generation.service(by.service)
-  if (service === null) return false
-  exchange.replaced = true
-  exchange.replacementHeaders = by.requestHeaders
-  exchange.replacementStatus = by.status !== 0 ? by.status : exchange.status
-  if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
-  leaveServer(exchange)
-  exchange.askedMethodId = exchange.methodId
-  exchange.askedMethod = exchange.method
-  if (exchange.methodId !== METHOD_HEAD) {
-    exchange.methodId = METHOD_GET
-    exchange.method = 'GET'
-  }
-  exchange.bodyKind = BODY_NONE
-  exchange.requestStarted = false
-  forgetServer(exchange)
-  exchange.path = by.path
-  exchange.query = by.query
-  exchange.hasQuery = by.query !== ''
-  exchange.pathChanged = true
-  exchange.answerBody = ''
-  forward(exchange, service)
-  return true
-}
-
-// What was tried, and how the exchange was addressed, says nothing about another service.
-function forgetServer(exchange: LiveExchange): void {
-  exchange.attempts = 0
-  exchange.triedServer = -1
-  exchange.plainPath = ''
-  if (exchange.service !== null && !exchange.service.passHostHeader) exchange.forwardHost = ''
-}
-
-// Sends what exchange.answer() has set.
-export function sendAnswer(exchange: LiveExchange): void {
-  sendHead(exchange)
-  if (!exchange.wroteHead) return // replaced: the exchange goes on elsewhere
-  const downstream = exchange.downstream
-  if (downstream === null) return
-  const body = exchange.answerBody
-  if (
-    body.length > 0 &&
-    exchange.methodId !== METHOD_HEAD &&
-    exchange.responseKind === BODY_LENGTH
-  ) {
-    const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body)
-    exchange.responseBytes += bytes.length
-    downstream.sendBody(exchange, bytes, 0, bytes.length, true)
-  }
-  downstream.sendEnd(exchange, null)
-  finish(exchange, UPSTREAM_DONE)
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-export function refuse(exchange: LiveExchange, code: number): void {
-  const fact = errorTable[code]!
-  const body =
-    code === NO_ROUTER
-      ? '404 page not found\n'
-      : statusPhrase(fact.status) + ' (' + fact.name + ')\n'
-  exchange.requestHeld = false
-  exchange.answer(fact.status, code, body, 'text/plain; charset=utf-8')
-  if (code === DRAINING || code === NO_SERVER) exchange.response.add('Retry-After', '1')
-  context.countError(code)
-  sendAnswer(exchange)
-}
-
-// ---- tunnels
-
-// The server has switched protocols as it was asked to.
-export function upstreamSwitched(exchange: LiveExchange): void {
-  const downstream = exchange.downstream
-  if (downstream === null) return
-  exchange.tunnel = true
-  exchange.responseKind = BODY_NONE
-  sendHead(exchange)
-  downstream.beginTunnel(exchange)
 }

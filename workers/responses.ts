@@ -1,0 +1,186 @@
+// workers/responses.ts: the second half of an exchange: from the head of a response to its last byte.
+//
+// Hot:    yes. Upstream connections call in by way of pipeline.ts, which passes these functions on.
+//
+//   upstreamHead, sendAnswer, refuse -> response phases, in reverse -> sendHead -> sendBody -> sendEnd -> finish
+//                                                |
+//                                REPLACE: another service is asked: forward
+
+import { Buffer } from 'node:buffer'
+import { DRAINING, MIDDLEWARE_FAILED, NO_ROUTER, NO_SERVER, errorTable } from '../core/errors.ts'
+import { BODY_LENGTH, BODY_NONE, METHOD_GET, METHOD_HEAD, UPSTREAM_DONE } from '../core/exchange.ts'
+import { statusPhrase } from '../core/h1/status.ts'
+import type { Head } from '../core/headers.ts'
+import type { Replacement } from '../core/middleware/contract.ts'
+import type { WorkerContext } from './context.ts'
+import { finish, leaveServer } from './endings.ts'
+import type { LiveExchange } from './live-exchange.ts'
+import type { LiveService } from './live-service.ts'
+import { tellDefect } from './socket.ts'
+import { responsePhases } from './stages.ts'
+
+export const VIA = '1.1 sluice' // RFC 9110, section 7.6.3; off by default
+let context: WorkerContext
+let forward: (exchange: LiveExchange, service: LiveService) => void // the pipeline's
+
+export function installResponses(worker: WorkerContext, ask: typeof forward): void {
+  context = worker
+  forward = ask
+}
+
+// ---- from the upstream connection
+
+export function upstreamHead(exchange: LiveExchange): void {
+  if (exchange.downstream === null) return
+  if (exchange.point!.timesUpstream) exchange.upstreamHeadAt = context.sweeper.turnNow()
+  sendHead(exchange)
+}
+
+export function upstreamInformational(exchange: LiveExchange): void {
+  if (exchange.downstream === null) return
+  exchange.downstream.sendInformational(exchange)
+}
+
+export function upstreamBody(
+  exchange: LiveExchange,
+  bytes: Buffer,
+  from: number,
+  to: number,
+  owned: boolean,
+): boolean {
+  const downstream = exchange.downstream
+  if (downstream === null) return true
+  exchange.responseBytes += to - from
+  return downstream.sendBody(exchange, bytes, from, to, owned)
+}
+
+export function upstreamEnd(exchange: LiveExchange, trailers: Head | null): void {
+  leaveServer(exchange)
+  const downstream = exchange.downstream
+  if (downstream !== null) downstream.sendEnd(exchange, trailers)
+  finish(exchange, UPSTREAM_DONE)
+}
+
+// ---- towards the client
+
+// Sends exchange.response through the response phases of the middlewares that the request has passed.
+function sendHead(exchange: LiveExchange): void {
+  const stage = exchange.stage
+  if (stage !== null && !exchange.phasesFailed && (stage.hasResponse || exchange.outer !== null)) {
+    const replacement = safeResponsePhases(exchange)
+    if (exchange.phasesFailed) return failClosed(exchange)
+    if (replacement !== null && replace(exchange, replacement)) return
+  }
+  if (exchange.replaced) takeReplacementStatus(exchange)
+  if (exchange.point!.plan.via) exchange.response.add('Via', VIA)
+  exchange.wroteHead = true
+  exchange.downstream!.sendHead(exchange)
+}
+
+function safeResponsePhases(exchange: LiveExchange): Replacement | null {
+  try {
+    return responsePhases(exchange)
+  } catch (defect) {
+    tellDefect(defect)
+    exchange.phasesFailed = true // they are not run again, for the answer that says so
+    return null
+  }
+}
+
+// What a response phase was to hide or change must not go out: the client gets a 500 instead.
+function failClosed(exchange: LiveExchange): void {
+  if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
+  leaveServer(exchange)
+  refuse(exchange, MIDDLEWARE_FAILED)
+}
+
+// The page comes from the replacement, what it says of the request from the response that it replaced.
+function takeReplacementStatus(exchange: LiveExchange): void {
+  exchange.methodId = exchange.askedMethodId // counted and logged as what the client has asked
+  exchange.method = exchange.askedMethod
+  exchange.status = exchange.replacementStatus
+  exchange.reason = ''
+}
+
+// Asks another service, with GET and without body, for the response. False: there is no such service.
+// A HEAD stays one: a body behind its answer would be read as the next response.
+function replace(exchange: LiveExchange, by: Replacement): boolean {
+  const service = context.generation.service(by.service)
+  if (service === null) return false
+  exchange.replaced = true
+  exchange.replacementHeaders = by.requestHeaders
+  exchange.replacementStatus = by.status !== 0 ? by.status : exchange.status
+  if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
+  leaveServer(exchange)
+  exchange.askedMethodId = exchange.methodId
+  exchange.askedMethod = exchange.method
+  if (exchange.methodId !== METHOD_HEAD) {
+    exchange.methodId = METHOD_GET
+    exchange.method = 'GET'
+  }
+  exchange.bodyKind = BODY_NONE
+  exchange.requestStarted = false
+  forgetServer(exchange)
+  exchange.path = by.path
+  exchange.query = by.query
+  exchange.hasQuery = by.query !== ''
+  exchange.pathChanged = true
+  exchange.answerBody = ''
+  forward(exchange, service)
+  return true
+}
+
+// What was tried, and how the exchange was addressed, says nothing about another service.
+function forgetServer(exchange: LiveExchange): void {
+  exchange.attempts = 0
+  exchange.triedServer = -1
+  exchange.plainPath = ''
+  if (exchange.service !== null && !exchange.service.passHostHeader) exchange.forwardHost = ''
+}
+
+// Sends what exchange.answer() has set.
+export function sendAnswer(exchange: LiveExchange): void {
+  sendHead(exchange)
+  if (!exchange.wroteHead) return // replaced: the exchange goes on elsewhere
+  const downstream = exchange.downstream
+  if (downstream === null) return
+  const body = exchange.answerBody
+  if (
+    body.length > 0 &&
+    exchange.methodId !== METHOD_HEAD &&
+    exchange.responseKind === BODY_LENGTH
+  ) {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body)
+    exchange.responseBytes += bytes.length
+    downstream.sendBody(exchange, bytes, 0, bytes.length, true)
+  }
+  downstream.sendEnd(exchange, null)
+  finish(exchange, UPSTREAM_DONE)
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+export function refuse(exchange: LiveExchange, code: number): void {
+  const fact = errorTable[code]!
+  const body =
+    code === NO_ROUTER
+      ? '404 page not found\n'
+      : statusPhrase(fact.status) + ' (' + fact.name + ')\n'
+  exchange.requestHeld = false
+  exchange.answer(fact.status, code, body, 'text/plain; charset=utf-8')
+  if (code === DRAINING || code === NO_SERVER) exchange.response.add('Retry-After', '1')
+  context.countError(code)
+  sendAnswer(exchange)
+}
+
+// The server has switched protocols as it was asked to.
+export function upstreamSwitched(exchange: LiveExchange): void {
+  const downstream = exchange.downstream
+  if (downstream === null) return
+  exchange.tunnel = true
+  exchange.responseKind = BODY_NONE
+  sendHead(exchange)
+  downstream.beginTunnel(exchange)
+}
