@@ -8,7 +8,7 @@
 // head in pieces takes a parser and a buffer of its own.
 
 import { Buffer } from 'node:buffer'
-import { CLIENT_GONE, REQUEST_CUT } from '../../../core/errors.ts'
+import { CLIENT_GONE, HTTP2_PREFACE, REQUEST_CUT, REQUEST_LINE } from '../../../core/errors.ts'
 import {
   BODY_CHUNKED,
   BODY_NONE,
@@ -29,6 +29,7 @@ import { tunnelDownstreamEnded, tunnelFromDownstream } from '../../tunnel.ts'
 import { Socket, type Handle, type SocketOwner } from '../../socket.ts'
 import type { Swept } from '../../sweeper.ts'
 import type { Downstream } from '../contract.ts'
+import { takeOverAsHttp2 } from './h2/serve.ts'
 import { BODY, BUSY, CLOSED, HEAD, IDLE, LINGER, TUNNEL, type Phase } from './phase.ts'
 
 let spareParser = new RequestParser()
@@ -115,14 +116,46 @@ export abstract class RequestReader implements SocketOwner, Swept {
       if (result > 0) result = at + (result - before)
     }
     if (result === 0) return end
+    if (result < 0) return this.failHead(exchange, -result, bytes, at, end)
     this.dropPartial()
-    if (result < 0) {
-      this.refuse(exchange, -result)
-      return this.phase === LINGER ? end : at
-    }
     this.inHand = end - result
     this.takeHead(exchange)
     return result
+  }
+
+  // What is no head of HTTP/1 may be something else, where nothing else was said before.
+  private failHead(
+    exchange: LiveExchange,
+    code: number,
+    bytes: Buffer,
+    at: number,
+    end: number,
+  ): number {
+    if (this.requests === 0) {
+      if (code === HTTP2_PREFACE) return this.becomeHttp2(bytes, at, end)
+      if (code === REQUEST_LINE && namesNoHttp(bytes, at, end)) {
+        this.point.context.countError(code)
+        this.giveUp(code)
+        return end
+      }
+    }
+    this.dropPartial()
+    this.refuse(exchange, code)
+    return this.phase === LINGER ? end : at
+  }
+
+  // The first bytes are those of HTTP/2 (RFC 9113, section 3.3): its connection takes socket and bytes over.
+  private becomeHttp2(bytes: Buffer, at: number, end: number): number {
+    const { partial } = this
+    const exchange = this.exchange!
+    this.exchange = null
+    this.phase = CLOSED
+    exchange.point = null
+    pipeline.downstreamGone(exchange, CLIENT_GONE)
+    if (partial === null) takeOverAsHttp2(this, bytes, at, end)
+    else takeOverAsHttp2(this, partial.bytes, 0, partial.length)
+    this.dropPartial()
+    return end
   }
 
   protected beginHead(): LiveExchange {
@@ -342,4 +375,12 @@ export abstract class RequestReader implements SocketOwner, Swept {
   abstract onTick(now: number): void
   abstract abandon(): void
   protected abstract asDownstream(): Downstream
+}
+
+// A first line of another protocol, an HTTP/2 preface that is wrong among them, gets no answer: whoever sent it would
+// take one for something else (RFC 9113, section 3.4).
+function namesNoHttp(bytes: Buffer, at: number, end: number): boolean {
+  const lineEnd = bytes.indexOf('\r\n', at)
+  const line = bytes.latin1Slice(at, lineEnd < 0 || lineEnd > end ? end : lineEnd)
+  return lineEnd >= 0 && !/http/i.test(line)
 }
