@@ -2,6 +2,7 @@
 // where there are routers with TLS, asks the table, and hands the connection to serveTcp.
 
 import net, { type AddressInfo } from 'node:net'
+import type { SecureContext } from 'node:tls'
 import type {
   TcpLoadBalancerPlan,
   TcpMiddlewarePlan,
@@ -19,6 +20,7 @@ import type { WorkerContext } from '../../workers/context.ts'
 import type { EntryPointBounds, EntryPointTimes } from '../../workers/downstream/contract.ts'
 import { EntryPoint } from '../../workers/entry-point.ts'
 import { type Handle, Socket, type SocketOwner } from '../../workers/socket.ts'
+import { type ServerSecurity, secureServer } from '../../workers/secure-socket.ts'
 import type { TcpConnectionFacts } from '../../workers/tcp/facts.ts'
 import { serveTcp } from '../../workers/tcp/serve.ts'
 import { type TcpGeneration, buildLiveTcp, noTcpParts } from '../../workers/tcp/table.ts'
@@ -31,7 +33,7 @@ export interface TcpPlans {
   readonly transports?: readonly TcpTransportPlan[]
 }
 
-const noTls: TcpTransportPlan['tls'] = {
+export const noTls: TcpTransportPlan['tls'] = {
   serverName: '',
   insecureSkipVerify: false,
   rootCas: '',
@@ -67,6 +69,7 @@ export function routerOf(rule: string, over: Partial<TcpRouterPlan> = {}): TcpRo
     middlewares: [],
     service: 'db@file',
     tls: 'none',
+    tlsOptions: '',
     ...over,
   }
 }
@@ -120,6 +123,7 @@ interface ListeningHandle {
 
 export interface Arrival {
   readonly facts?: Partial<TcpConnectionFacts>
+  readonly context?: SecureContext // what TLS is terminated with
   readonly times?: Partial<EntryPointTimes>
   readonly bounds?: Partial<EntryPointBounds>
 }
@@ -145,9 +149,8 @@ export async function startTcpWorker(plans: TcpPlans, arrival: Arrival = {}): Pr
   const server = net.createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { _handle } = server as unknown as { _handle: ListeningHandle }
-  _handle.onconnection = (_fault, handle) => {
-    new Opening(handle, point, () => generation, arrival.facts ?? {})
-  }
+  _handle.onconnection = (_fault, handle) =>
+    void new Opening(handle, point, () => generation, arrival)
   const sum = (isCounted: (c: (typeof counted)[number]) => boolean): number =>
     counted
       .filter(isCounted)
@@ -181,16 +184,18 @@ class Opening implements SocketOwner {
   private readonly point: EntryPoint
   private readonly generation: () => TcpGeneration
   private readonly over: Partial<TcpConnectionFacts>
+  private readonly context: SecureContext | null
 
   constructor(
     handle: Handle,
     point: EntryPoint,
     generation: () => TcpGeneration,
-    over: Partial<TcpConnectionFacts>,
+    arrival: Arrival,
   ) {
     this.point = point
     this.generation = generation
-    this.over = over
+    this.over = arrival.facts ?? {}
+    this.context = arrival.context ?? null
     this.socket = new Socket(handle, this)
     this.socket.noDelay()
     if (generation().tcp[0]!.hasTls) this.socket.resume()
@@ -224,7 +229,18 @@ class Opening implements SocketOwner {
     }
     const router = this.generation().tcp[0]!.match(facts)
     if (router === null) return this.socket.close()
-    serveTcp(this.socket, this.read, router, this.point, facts)
+    if (router.tls !== 'terminate')
+      return serveTcp(this.socket, this.read, router, this.point, facts)
+    const security: ServerSecurity = {
+      context: this.context!,
+      alpn: null,
+      clientAuth: 'NoClientCert',
+      ocsp: null,
+      timeoutMs: 2000,
+    }
+    secureServer(this.socket, this.read, security, (socket, code) => {
+      if (code === 0) serveTcp(socket, Buffer.alloc(0), router, this.point, facts)
+    })
   }
 
   onEnd(): void {
