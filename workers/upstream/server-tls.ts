@@ -84,7 +84,7 @@ export class ServerTls {
 
 // Names in the certificate that are pinned take the place of the host when insecureSkipVerify leaves that out; then
 // the chain is verified all the same, as in Traefik. SPIFFE ids always take its place.
-function identityOf(tls: ServerTlsPlan, host: string): ServerIdentity {
+export function identityOf(tls: ServerTlsPlan, host: string): ServerIdentity {
   const isSpiffe = tls.spiffeIds.length > 0 || tls.spiffeTrustDomain !== ''
   const isPinned = isSpiffe || tls.peerSans.length > 0
   return {
@@ -99,7 +99,7 @@ function identityOf(tls: ServerTlsPlan, host: string): ServerIdentity {
 // By plan: the servers of a transport share one, and so do all that have the default transport.
 const contexts = new WeakMap<ServerTlsPlan, SecureContext>()
 
-function contextOf(tls: ServerTlsPlan): SecureContext {
+export function contextOf(tls: ServerTlsPlan): SecureContext {
   let context = contexts.get(tls)
   if (context === undefined) {
     context = createSecureContext({
