@@ -5,19 +5,26 @@
 // itself and what needs it (config/compile.ts).
 
 import { compile } from '../config/compile.ts'
+import type { CertificateWish } from '../config/compile/tls/certificates.ts'
 import { factsOf, type StaticFacts } from '../config/facts.ts'
-import { emptyGeneration, type Generation, type RuntimeStatus } from '../config/generation.ts'
+import {
+  emptyGeneration,
+  noStatus,
+  type Generation,
+  type RuntimeStatus,
+} from '../config/generation.ts'
 import { type Located, type Problem, formatProblem } from '../config/located.ts'
+import type { CertificatePlan, ChallengePlan } from '../config/protocol-plans.ts'
 import { FileProvider } from '../config/providers/file.ts'
+import { WatchedFiles } from '../config/providers/watched-files.ts'
 import type { StaticConfig } from '../config/static.ts'
 import type { OperationsLog } from '../workers/supervisor.ts'
-
-const noStatus: RuntimeStatus = { routers: new Map(), services: new Map(), middlewares: new Map() }
 
 export class Configuration {
   generation: Generation = emptyGeneration()
   status: RuntimeStatus = noStatus
   problems: readonly Problem[] = [] // of the last load; in /api/overview and sluice_config_errors
+  wishes: readonly CertificateWish[] = [] // for the resolvers of certificates
   reloads = 0
   lastSuccessAt = 0 // seconds since the epoch; 0 before the first
   lastFailedAt = 0
@@ -28,6 +35,10 @@ export class Configuration {
   private readonly log: OperationsLog
   private readonly onGeneration: (generation: Generation) => void
   private readonly file: FileProvider | null
+  private readonly files = new WatchedFiles(() => this.build())
+  private issued: readonly CertificatePlan[] = []
+  private challenges: readonly ChallengePlan[] = []
+  private started = false // something was compiled
   private told = new Set<string>() // problems that were written to the log already
 
   constructor(
@@ -73,6 +84,23 @@ export class Configuration {
 
   close(): void {
     this.file?.close()
+    this.files.close()
+  }
+
+  // What the resolvers have by now, all of it.
+  setIssued(issued: readonly CertificatePlan[]): void {
+    this.issued = issued
+    if (this.started) this.build()
+  }
+
+  // What resolvers are asked to answer from now on. Nothing else changes, so nothing is compiled.
+  setChallenges(challenges: readonly ChallengePlan[]): void {
+    this.challenges = challenges
+    if (!this.started) return
+    const number = this.generation.number + 1
+    const plans = new Map(challenges.map((plan) => [plan.name, plan]))
+    this.generation = { ...this.generation, number, challenges: plans }
+    this.onGeneration(this.generation)
   }
 
   private update(provider: string, docs: readonly Located[], problems: readonly Problem[]): void {
@@ -83,10 +111,15 @@ export class Configuration {
 
   private build(): void {
     const from = performance.now()
-    const compiled = compile(this.documents, this.facts, this.generation.number + 1)
+    this.started = true
+    const { documents, facts, files, issued, challenges } = this
+    const supply = { files, issued, challenges }
+    const compiled = compile(documents, facts, this.generation.number + 1, supply)
+    files.settle()
     const fromProviders = [...this.providerProblems.values()].flat()
     this.problems = [...fromProviders, ...compiled.problems]
     this.generation = compiled.generation
+    this.wishes = compiled.wishes
     this.status = compiled.status
     const unread = fromProviders.some((problem) => problem.severity === 'error')
     if (!unread) this.complete = true

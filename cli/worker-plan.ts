@@ -70,7 +70,11 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
     accessLogs: observability.accessLogs,
     metrics: observability.metrics,
     proxyProtocol: point.proxyProtocol,
-    http2: point.http2,
+    http2: {
+      maxConcurrentStreams: point.http2.maxConcurrentStreams,
+      decoderTableBytesMax: point.http2.maxDecoderHeaderTableSize,
+      encoderTableBytesMax: point.http2.maxEncoderHeaderTableSize,
+    },
     altSvc: altSvcOf(point),
   }
 }

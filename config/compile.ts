@@ -11,41 +11,71 @@ import { Resolver } from './compile/resolver.ts'
 import { draftRouter, failRouter, type Draft } from './compile/router-plan.ts'
 import { resolveTree } from './compile/router-tree.ts'
 import { statusOf } from './compile/status.ts'
+import { compileTcp } from './compile/tcp.ts'
+import { certificateTable, type CertificateWish } from './compile/tls/certificates.ts'
+import { TlsHosts } from './compile/tls/hosts.ts'
+import { TlsOptionsTable } from './compile/tls/options.ts'
+import { wishOfRouters } from './compile/tls/wishes.ts'
+import { compileUdp } from './compile/udp.ts'
 import type { StaticFacts } from './facts.ts'
-import {
-  emptyGeneration,
-  type Generation,
-  type RouterPlan,
-  type RuntimeStatus,
-} from './generation.ts'
+import type { Generation, RouterPlan, RuntimeStatus } from './generation.ts'
 import { mergeDocuments, type ProviderDocuments } from './merge.ts'
+import { filesNow, type NamedFiles } from './named-files.ts'
 import type { Problem } from './problem.ts'
+import type { CertificatePlan, ChallengePlan } from './protocol-plans.ts'
 
 export interface Compiled {
   readonly generation: Generation
   readonly problems: readonly Problem[]
+  readonly wishes: readonly CertificateWish[] // for the resolvers of certificates
   readonly status: RuntimeStatus // worked out when it is first asked for
 }
+
+// What a generation is made of besides documents and facts.
+export interface Supply {
+  readonly files: NamedFiles
+  readonly issued: readonly CertificatePlan[] // by resolvers
+  readonly challenges: readonly ChallengePlan[] // that resolvers are asked to answer just now
+}
+
+const fromFilesNow: Supply = { files: filesNow, issued: [], challenges: [] }
 
 export function compile(
   documents: ProviderDocuments,
   facts: StaticFacts,
   number: number,
+  { files, issued, challenges }: Supply = fromFilesNow,
 ): Compiled {
-  const shared = new Compilation(facts, mergeDocuments(documents))
+  const shared = new Compilation(facts, mergeDocuments(documents), files)
+  const tlsOptions = new TlsOptionsTable(shared)
+  const certificates = certificateTable(shared, issued)
   const resolver = new Resolver(shared)
   resolver.resolveAll()
   const drafts = new Map<string, Draft>()
   for (const draft of internalDrafts(shared, resolver)) drafts.set(draft.name, draft)
   for (const entry of shared.merged.routers.values()) {
-    drafts.set(entry.qualified, draftRouter(shared, resolver, entry))
+    drafts.set(entry.qualified, draftRouter(shared, resolver, tlsOptions, entry))
   }
-  const additions = additionsOf(shared, resolver)
+  const additions = additionsOf(shared, resolver, tlsOptions)
   refuseBrokenEntryPoints(shared, drafts, additions)
+  const hosts = new TlsHosts(shared, drafts, additions, tlsOptions)
   resolveTree(shared, drafts)
+  wishOfRouters(shared, drafts.values(), certificates)
+  const tcp = compileTcp(shared, tlsOptions, certificates)
+  const udp = compileUdp(shared)
   const generation: Generation = {
-    ...emptyGeneration(),
     number,
+    tlsCertificates: certificates.plans,
+    tlsOptions: tlsOptions.plans(),
+    tlsHosts: hosts.plans(),
+    tlsDefaults: certificates.defaults,
+    challenges: new Map(challenges.map((plan) => [plan.name, plan])),
+    tcpTransports: tcp.transports.plans,
+    tcpMiddlewares: tcp.middlewares.plans,
+    tcpServices: tcp.services.plans,
+    tcpRouters: tcp.routers.plans,
+    udpServices: udp.services.plans,
+    udpRouters: udp.routers.plans,
     routers: planRouters(drafts, additions),
     services: resolver.services,
     middlewares: resolver.middlewares,
@@ -55,8 +85,10 @@ export function compile(
   return {
     generation,
     problems: shared.problems,
+    wishes: certificates.wishes,
     get status() {
-      return (status ??= statusOf(shared, resolver, drafts.values()))
+      const parts = { resolver, drafts: drafts.values(), tcp, udp, certificates }
+      return (status ??= statusOf(shared, parts))
     },
   }
 }
@@ -70,7 +102,7 @@ function refuseBrokenEntryPoints(
   for (const draft of drafts.values()) {
     const broken = draft.entryPoints.filter((name) => additions.get(name) === null)
     if (broken.length === 0) continue
-    const message = `a middleware of the entry point ${broken.join(', ')} is missing or disabled`
+    const message = `what the entry point ${broken.join(', ')} adds is missing or disabled`
     draft.entryPoints = draft.entryPoints.filter((name) => !broken.includes(name))
     if (draft.entryPoints.length === 0) failRouter(shared, draft, [], message)
     else draft.warnings.push(message)

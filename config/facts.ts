@@ -4,7 +4,7 @@
 // Hot: no.
 
 import type { MiddlewarePlan, TransportPlan } from './generation.ts'
-import type { ServerTlsPlan } from './protocol-plans.ts'
+import type { ServerTlsPlan, TcpTransportPlan } from './protocol-plans.ts'
 import type { EntryPoint, StaticConfig } from './static.ts'
 
 export interface EntryPointFacts {
@@ -13,9 +13,24 @@ export interface EntryPointFacts {
   readonly takesDefault: boolean // routers that name no entry point listen here
   readonly middlewares: readonly string[] // qualified; before those of the router
   readonly tls: boolean // all its routers answer TLS
+  readonly tlsOptions: string // of those that name none: '', 'strict@file'
+  readonly certResolver: string // of those that name none
+  readonly domains: readonly Domain[]
   readonly accessLogs: boolean
   readonly metrics: boolean
   readonly redirection: Redirection | null
+}
+
+export interface Domain {
+  readonly main: string
+  readonly sans: readonly string[]
+}
+
+// TLS to servers as the install configuration has it; files are read when a generation is compiled.
+export interface InstalledServerTls {
+  readonly insecureSkipVerify: boolean
+  readonly rootCAs: readonly string[]
+  readonly spiffe: { readonly ids: readonly string[]; readonly trustDomain: string } | null
 }
 
 export interface Redirection {
@@ -39,10 +54,15 @@ export interface StaticFacts {
   readonly internalRouters: readonly InternalRouter[]
   readonly internalMiddlewares: readonly MiddlewarePlan[]
   readonly defaultTransport: TransportPlan
+  readonly defaultServerTls: InstalledServerTls
+  readonly defaultTcpTransport: TcpTransportPlan
+  readonly defaultTcpServerTls: InstalledServerTls
+  readonly udpEntryPoints: readonly string[]
+  readonly certificateResolvers: readonly string[]
   readonly serverSchemes: readonly string[] // what the upstream side can speak
 }
 
-export const serverSchemesBuilt = ['http', 'unix']
+export const serverSchemesBuilt = ['http', 'https', 'h2c', 'unix']
 
 export function factsOf(config: StaticConfig): StaticFacts {
   return {
@@ -52,6 +72,13 @@ export function factsOf(config: StaticConfig): StaticFacts {
     internalRouters: internalRoutersOf(config),
     internalMiddlewares: [],
     defaultTransport: defaultTransportOf(config),
+    defaultServerTls: installedTls(config.serversTransport),
+    defaultTcpTransport: defaultTcpTransportOf(config),
+    defaultTcpServerTls: installedTls(config.tcpServersTransport.tls),
+    udpEntryPoints: Object.entries(config.entryPoints)
+      .filter(([, at]) => at.listen.protocol === 'udp')
+      .map(([name]) => name),
+    certificateResolvers: Object.keys(config.certificatesResolvers),
     serverSchemes: serverSchemesBuilt,
   }
 }
@@ -67,6 +94,9 @@ function entryPointFacts(config: StaticConfig): EntryPointFacts[] {
     takesDefault: flagged ? at.asDefault : name !== 'traefik' && name !== api,
     middlewares: at.http.middlewares,
     tls: at.http.tls !== null,
+    tlsOptions: at.http.tls?.options ?? '',
+    certResolver: at.http.tls?.certResolver ?? '',
+    domains: at.http.tls?.domains ?? [],
     accessLogs: at.observability.accessLogs,
     metrics: at.observability.metrics,
     redirection: redirectionOf(at),
@@ -114,10 +144,30 @@ function defaultTransportOf(config: StaticConfig): TransportPlan {
   return {
     ...timesOf(transport),
     name: '',
-    tls: { ...plainServerTls, insecureSkipVerify: transport.insecureSkipVerify },
+    tls: plainServerTls,
     disableHttp2: false,
     readIdleTimeoutMs: 0,
     pingTimeoutMs: 15_000,
+  }
+}
+
+function defaultTcpTransportOf(config: StaticConfig): TcpTransportPlan {
+  const { dialTimeout, dialKeepAlive, terminationDelay } = config.tcpServersTransport
+  return {
+    name: '',
+    dialTimeoutMs: dialTimeout,
+    dialKeepAliveMs: dialKeepAlive,
+    proxyProtocol: 0,
+    terminationDelayMs: terminationDelay,
+    tls: plainServerTls,
+  }
+}
+
+function installedTls(given: InstalledServerTls | null): InstalledServerTls {
+  return {
+    insecureSkipVerify: given?.insecureSkipVerify ?? false,
+    rootCAs: given?.rootCAs ?? [],
+    spiffe: given?.spiffe ?? null,
   }
 }
 

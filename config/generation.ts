@@ -10,6 +10,7 @@
 
 import type {
   CertificatePlan,
+  ChallengePlan,
   ServerTlsPlan,
   TcpMiddlewarePlan,
   TcpRouterPlan,
@@ -120,6 +121,7 @@ export interface Plans {
   readonly tlsOptions: TlsOptionsPlan
   readonly tlsHosts: TlsHostPlan
   readonly tlsDefaults: TlsDefaultPlan
+  readonly challenges: ChallengePlan
   readonly tcpTransports: TcpTransportPlan
   readonly tcpMiddlewares: TcpMiddlewarePlan
   readonly tcpServices: TcpServicePlan
@@ -140,6 +142,7 @@ export const families = [
   'tlsOptions',
   'tlsHosts',
   'tlsDefaults',
+  'challenges',
   'tcpTransports',
   'tcpMiddlewares',
   'tcpServices',
@@ -182,10 +185,38 @@ export interface ObjectStatus {
   readonly definition: unknown // as it was written, without secrets; null for internal objects
 }
 
-export interface RuntimeStatus {
+export interface ObjectMaps {
   readonly routers: ReadonlyMap<string, ObjectStatus>
   readonly services: ReadonlyMap<string, ObjectStatus>
   readonly middlewares: ReadonlyMap<string, ObjectStatus>
+}
+
+// Of a certificate in use, without its key.
+export interface CertificateStatus {
+  readonly id: string // SHA-256 of the leaf, in hexadecimal
+  readonly certPem: string
+  readonly isDefault: boolean
+  readonly issued: boolean // a resolver has got it
+}
+
+// HTTP's own objects, and those of the other protocols.
+export interface RuntimeStatus extends ObjectMaps {
+  readonly tcp: ObjectMaps
+  readonly udp: ObjectMaps // without middlewares
+  readonly certificates: readonly CertificateStatus[]
+}
+
+export const noObjects: ObjectMaps = {
+  routers: new Map(),
+  services: new Map(),
+  middlewares: new Map(),
+}
+
+export const noStatus: RuntimeStatus = {
+  ...noObjects,
+  tcp: noObjects,
+  udp: noObjects,
+  certificates: [],
 }
 
 export function emptyPlans(): PlanMaps {

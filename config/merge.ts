@@ -3,67 +3,73 @@
 // 'shop' of the file provider becomes 'shop@file'. A name that one provider defines twice is refused in both
 // places: which one was meant cannot be known, and the order of files must never decide. Hot: no.
 
-import type { MiddlewareConfig, RouterConfig, ServiceConfig, TransportConfig } from './dynamic.ts'
+import { sections, type ConfigKind, type Configs } from './dynamic.ts'
 import type { Located } from './located.ts'
 import { formatPath, type Path, type Problem } from './problem.ts'
-import { readDocument, type DocumentObjects, type Found } from './read-document.ts'
+import { readDocument, type Found } from './read-document.ts'
 
 export interface Entry<Config> extends Found<Config> {
-  readonly qualified: string // 'shop@file'
+  readonly qualified: string // 'shop@file'; TLS options and stores called default are one for all providers
   readonly provider: string
 }
 
-export interface Merged {
-  readonly routers: Map<string, Entry<RouterConfig>>
-  readonly services: Map<string, Entry<ServiceConfig>>
-  readonly middlewares: Map<string, Entry<MiddlewareConfig>>
-  readonly transports: Map<string, Entry<TransportConfig>>
+// By qualified name. Certificates have none: they are a list.
+export type Merged = {
+  readonly [K in Exclude<ConfigKind, 'tlsCertificates'>]: Map<string, Entry<Configs[K]>>
+} & {
+  readonly tlsCertificates: Entry<Configs['tlsCertificates']>[]
   readonly problems: Problem[]
 }
 
 export type ProviderDocuments = ReadonlyMap<string, readonly Located[]>
 
+type NamedKind = Exclude<ConfigKind, 'tlsCertificates'>
+
+const namedKinds = Object.values(sections)
+  .flatMap((group) => Object.values(group))
+  .filter(({ kind }) => kind !== 'tlsCertificates') as { kind: NamedKind; says: string }[]
+
 export function mergeDocuments(documents: ProviderDocuments): Merged {
-  const merged: Merged = {
-    routers: new Map(),
-    services: new Map(),
-    middlewares: new Map(),
-    transports: new Map(),
-    problems: [],
-  }
-  const tls: TlsName[] = []
+  const maps = namedKinds.map(({ kind }) => [kind, new Map()])
+  const empty = { tlsCertificates: [], problems: [] }
+  const merged = { ...Object.fromEntries(maps), ...empty } as unknown as Merged
   for (const [provider, docs] of documents) {
-    for (const doc of docs) {
-      const objects = readDocument(doc)
-      for (const problem of objects.problems) merged.problems.push(problem)
-      addObjects(merged, objects, provider)
-      for (const found of objects.tlsNames) tls.push({ ...found, doc, provider })
-    }
+    for (const doc of docs) addDocument(merged, doc, provider)
   }
-  refuseTlsDuplicates(tls, merged.problems)
   return merged
 }
 
-function addObjects(merged: Merged, objects: DocumentObjects, provider: string): void {
-  const { problems } = merged
-  for (const found of objects.routers) add(merged.routers, found, provider, 'router', problems)
-  for (const found of objects.services) add(merged.services, found, provider, 'service', problems)
-  for (const found of objects.middlewares) {
-    add(merged.middlewares, found, provider, 'middleware', problems)
+function addDocument(merged: Merged, doc: Located, provider: string): void {
+  const objects = readDocument(doc)
+  for (const problem of objects.problems) merged.problems.push(problem)
+  for (const { kind, says } of namedKinds) {
+    const into = merged[kind] as Map<string, Entry<unknown>>
+    for (const found of objects[kind]) add(into, kind, found, provider, says, merged.problems)
   }
-  for (const found of objects.serversTransports) {
-    add(merged.transports, found, provider, 'serversTransport', problems)
-  }
+  objects.tlsCertificates.forEach((found) => {
+    merged.tlsCertificates.push({ ...found, qualified: certificateName(found), provider })
+  })
+}
+
+// For messages only: certificates are known by what is in them.
+function certificateName(found: Found<unknown>): string {
+  return formatPath(found.path)
+}
+
+function qualifiedName(kind: ConfigKind, name: string, provider: string): string {
+  const shared = name === 'default' && (kind === 'tlsOptions' || kind === 'tlsStores')
+  return shared ? name : `${name}@${provider}`
 }
 
 function add<Config>(
   into: Map<string, Entry<Config>>,
+  section: ConfigKind,
   found: Found<Config>,
   provider: string,
   kind: string,
   problems: Problem[],
 ): void {
-  const qualified = `${found.name}@${provider}`
+  const qualified = qualifiedName(section, found.name, provider)
   const entry: Entry<Config> = { ...found, qualified, provider }
   const before = into.get(qualified)
   if (before !== undefined) {
@@ -114,27 +120,4 @@ export function problemAt(
   const path = [...found.path, ...key]
   const place = { file: found.doc.file, ...found.doc.locate(path), path: formatPath(path) }
   return { severity, code, ...place, message, suggestion }
-}
-
-interface TlsName {
-  readonly kind: 'options' | 'stores'
-  readonly name: string
-  readonly path: Path
-  readonly doc: Located
-  readonly provider: string
-}
-
-// "default" is one name for all providers, so it can be defined once in all; any other once per provider.
-function refuseTlsDuplicates(names: readonly TlsName[], problems: Problem[]): void {
-  const first = new Map<string, TlsName>()
-  for (const found of names) {
-    const scope = found.name === 'default' ? '' : `@${found.provider}`
-    const key = `tls.${found.kind}.${found.name}${scope}`
-    const before = first.get(key)
-    if (before === undefined) first.set(key, found)
-    else {
-      const message = `${key} is configured more than once and not used: also at ${placeOf(before)}`
-      problems.push(problemAt(found, [], 'CONFIG_DUPLICATE', message))
-    }
-  }
 }

@@ -4,14 +4,15 @@
 // others alone. Reading a document is most of the work of a reload, so the result is kept with the document:
 // a directory of 1,000 files in which one changes reads that one. Hot: no.
 
+import { configKinds, dynamicSchema, sections } from './dynamic.ts'
+import type { ConfigKind, Configs, Section } from './dynamic.ts'
 import type { Located } from './located.ts'
-import { httpSections, otherSections, type RouterConfig } from './dynamic.ts'
-import type { MiddlewareConfig, ServiceConfig, TransportConfig } from './dynamic.ts'
 import { formatPath, type Path, type Problem } from './problem.ts'
 import { checkShape, nearestKey } from './schema.ts'
+import { shapeOf } from './shape.ts'
 
 export interface Found<Config> {
-  readonly name: string // without provider
+  readonly name: string // without provider; of a certificate: its place in the list
   readonly doc: Located
   readonly path: Path // as the file spells it
   readonly config: Config | null // null when it is disabled for what it says itself
@@ -19,16 +20,10 @@ export interface Found<Config> {
   readonly warnings: readonly string[] // keys without effect
 }
 
-export interface DocumentObjects {
-  readonly routers: readonly Found<RouterConfig>[]
-  readonly services: readonly Found<ServiceConfig>[]
-  readonly middlewares: readonly Found<MiddlewareConfig>[]
-  readonly serversTransports: readonly Found<TransportConfig>[]
-  readonly tlsNames: readonly { kind: 'options' | 'stores'; name: string; path: Path }[]
+export type DocumentObjects = { readonly [K in ConfigKind]: readonly Found<Configs[K]>[] } & {
   readonly problems: readonly Problem[]
 }
 
-type Section = keyof typeof httpSections
 type Value = Record<string, unknown>
 
 const known = new WeakMap<Located, DocumentObjects>()
@@ -41,84 +36,73 @@ export function readDocument(doc: Located): DocumentObjects {
   return objects
 }
 
+const wholeShape = shapeOf(dynamicSchema)
+
+// A section of which nothing is built yet is named once, not once for each of its keys.
+function isNotYet(group: string, key: string): boolean {
+  const shape = wholeShape.keys!.get(group.toLowerCase())!.shape.keys!.get(key.toLowerCase())!
+  return shape.shape.meta.status === 'not yet'
+}
+
 class DocumentReader {
   private readonly doc: Located
   private readonly problems: Problem[] = []
   private readonly notYet = new Map<string, number>() // path with {name} for the object's name: uses
-  private readonly found: Record<Section, Found<unknown>[]> = {
-    routers: [],
-    services: [],
-    middlewares: [],
-    serversTransports: [],
-  }
-  private readonly tlsNames: { kind: 'options' | 'stores'; name: string; path: Path }[] = []
+  private readonly found = new Map<ConfigKind, Found<unknown>[]>()
 
   constructor(doc: Located) {
     this.doc = doc
+    for (const kind of configKinds) this.found.set(kind, [])
   }
 
   read(): DocumentObjects {
-    this.members(this.doc.value, [], ['http', 'tcp', 'udp', 'tls'], (key, value, path) => {
-      if (key === 'http') this.http(value, path)
-      else this.other(key as keyof typeof otherSections, value, path)
+    this.members(this.doc.value, [], Object.keys(sections), (group, value, path) => {
+      this.group(group, value, path)
     })
     this.reportNotYet()
-    return {
-      ...(this.found as unknown as Pick<DocumentObjects, Section>),
-      tlsNames: this.tlsNames,
-      problems: this.problems,
-    }
+    const found = Object.fromEntries(this.found) as unknown as Omit<DocumentObjects, 'problems'>
+    return { ...found, problems: this.problems } as DocumentObjects
   }
 
-  private http(value: unknown, at: Path): void {
-    this.members(value, at, Object.keys(httpSections), (section, objects, path) => {
+  private group(group: string, value: unknown, at: Path): void {
+    this.members(value, at, Object.keys(sections[group]!), (key, objects, path) => {
       if (objects === null || objects === undefined) return
-      const map = this.map(objects, path)
-      for (const name of Object.keys(map ?? {})) {
-        this.object(section as Section, name, map![name], [...path, name])
+      const section = sections[group]![key]!
+      const list = section.kind === 'tlsCertificates'
+      const members = list ? this.list(objects, path) : this.map(objects, path)
+      const names = members === null ? [] : Object.keys(members)
+      const prefix = isNotYet(group, key) ? null : `${group}.${key}.${list ? '[]' : '{name}'}.`
+      if (prefix === null && names.length > 0) this.count(`${group}.${key}`)
+      for (const name of names) {
+        const step = list ? Number(name) : name
+        this.object(section, prefix, name, (members as Value)[name], [...path, step])
       }
     })
   }
 
-  private object(section: Section, name: string, value: unknown, path: Path): void {
-    const {
-      value: config,
-      problems,
-      notYet,
-    } = checkShape<unknown>(httpSections[section], this.doc, path, value ?? {})
-    this.problems.push(...problems)
-    const errors = problems.filter((problem) => problem.severity === 'error')
-    const prefix = `${formatPath(path)}.`
-    const unused = notYet.map((used) => used.slice(prefix.length))
-    for (const used of unused) this.count(`http.${section}.{name}.${used}`)
-    this.found[section].push({
+  private object(
+    section: Section,
+    prefix: string | null,
+    name: string,
+    value: unknown,
+    path: Path,
+  ): void {
+    const checked = checkShape<unknown>(section.schema, this.doc, path, value ?? {})
+    this.problems.push(...checked.problems)
+    const errors = checked.problems.filter((problem) => problem.severity === 'error')
+    const own = `${formatPath(path)}.`
+    const unused = checked.notYet.map((used) => used.slice(own.length))
+    if (prefix !== null) for (const used of unused) this.count(prefix + used)
+    const warnings = unused.map((used) => `${used} is not built in this version`)
+    if (prefix === null) warnings.push('is not built in this version')
+    this.found.get(section.kind)!.push({
       name,
       doc: this.doc,
       path,
-      config,
+      config: checked.value,
       errors: errors.map((problem) => problem.message),
-      warnings: unused.map((used) => `${used} is not built in this version`),
+      warnings,
     })
-  }
-
-  // Checked as a whole and named once per section; nothing of it is served.
-  private other(section: keyof typeof otherSections, value: unknown, path: Path): void {
-    const checked = checkShape<unknown>(otherSections[section], this.doc, path, value ?? {})
-    this.problems.push(...checked.problems)
-    const parts = new Set(checked.notYet.map((used) => used.split('.')[1]!.replace(/\[.*/, '')))
-    for (const part of parts) this.count(`${section}.${part}`)
-    if (section === 'tls') this.noteTlsNames(value as Value, path)
-  }
-
-  private noteTlsNames(value: Value | null, path: Path): void {
-    for (const [key, objects] of Object.entries(value ?? {})) {
-      const kind = key.toLowerCase()
-      if (kind !== 'options' && kind !== 'stores') continue
-      if (typeof objects !== 'object' || objects === null) continue
-      for (const name of Object.keys(objects)) {
-        this.tlsNames.push({ kind, name, path: [...path, key, name] })
-      }
-    }
   }
 
   private members(
@@ -141,6 +125,12 @@ class DocumentReader {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Value
     const name = path.length === 0 ? 'the document' : formatPath(path)
     this.report('CONFIG_TYPE', path, `${name}: expected a map`, '')
+    return null
+  }
+
+  private list(value: unknown, path: Path): readonly unknown[] | null {
+    if (Array.isArray(value)) return value
+    this.report('CONFIG_TYPE', path, `${formatPath(path)}: expected a list`, '')
     return null
   }
 

@@ -76,6 +76,7 @@ export class LiveGeneration implements ProtocolPlans {
   tlsOptions: PlanMaps['tlsOptions'] = new Map()
   tlsHosts: PlanMaps['tlsHosts'] = new Map()
   tlsDefaults: PlanMaps['tlsDefaults'] = new Map()
+  challenges: PlanMaps['challenges'] = new Map()
   tcpTransports: PlanMaps['tcpTransports'] = new Map()
   tcpMiddlewares: PlanMaps['tcpMiddlewares'] = new Map()
   tcpServices: PlanMaps['tcpServices'] = new Map()

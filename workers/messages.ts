@@ -49,8 +49,8 @@ export interface ProxyProtocolPlan {
 
 export interface Http2Plan {
   readonly maxConcurrentStreams: number
-  readonly maxDecoderHeaderTableSize: number
-  readonly maxEncoderHeaderTableSize: number
+  readonly decoderTableBytesMax: number
+  readonly encoderTableBytesMax: number
 }
 
 export interface UdpEntryPointPlan {

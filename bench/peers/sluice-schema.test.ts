@@ -30,7 +30,7 @@ test.each([0, 100])('The routing file with %d routes is accepted without a warni
     document.routers,
     document.services,
     document.middlewares,
-    document.serversTransports,
+    document.transports,
   ]
   expect(objects.map((found) => found.length)).toEqual([(routes || 1) + 1, 1, 4, 1])
   for (const found of objects.flat()) {

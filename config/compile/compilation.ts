@@ -4,6 +4,7 @@
 
 import type { StaticFacts } from '../facts.ts'
 import { problemAt, type Entry, type Merged } from '../merge.ts'
+import type { NamedFiles } from '../named-files.ts'
 import { problemsMax, type Path, type Problem } from '../problem.ts'
 import { nearestKey } from '../schema.ts'
 
@@ -13,18 +14,41 @@ const suggestionsMax = 20
 export class Compilation {
   readonly facts: StaticFacts
   readonly merged: Merged
+  readonly files: NamedFiles
   readonly problems: Problem[]
+  // TCP's: those that are known, and those for who names none.
+  readonly entryPoints: { readonly names: readonly string[]; readonly defaults: readonly string[] }
   private suggestions = 0
 
-  constructor(facts: StaticFacts, merged: Merged) {
+  constructor(facts: StaticFacts, merged: Merged, files: NamedFiles) {
     this.facts = facts
     this.merged = merged
+    this.files = files
+    const all = facts.entryPoints
+    this.entryPoints = {
+      names: all.map((at) => at.name),
+      defaults: all.filter((at) => at.takesDefault).map((at) => at.name),
+    }
     this.problems = [...merged.problems]
   }
 
   error(entry: Entry<unknown>, key: Path, code: string, message: string, suggestion = ''): void {
     if (this.problems.length >= problemsMax) return
     this.problems.push(problemAt(entry, key, code, message, suggestion))
+  }
+
+  // Of an object that is disabled for it.
+  fail(
+    entry: Entry<unknown>,
+    key: Path,
+    code: string,
+    message: string,
+    errors: string[],
+    hint = '',
+  ): void {
+    const text = shortened(message)
+    errors.push(text)
+    this.error(entry, key, code, `${entry.qualified}: ${text}`, hint)
   }
 
   warning(entry: Entry<unknown>, key: Path, code: string, message: string, hint = ''): void {
@@ -34,10 +58,23 @@ export class Compilation {
 
   // Of what the install configuration says; its file and place are not known here.
   installError(path: string, message: string, suggestion = ''): void {
+    this.install('error', 'CONFIG_ENTRY_POINT', path, message, suggestion)
+  }
+
+  installWarning(path: string, message: string): void {
+    this.install('warning', 'CONFIG_TLS_WEAK', path, message, '')
+  }
+
+  private install(
+    severity: Problem['severity'],
+    code: string,
+    path: string,
+    message: string,
+    suggestion: string,
+  ): void {
     if (this.problems.length >= problemsMax) return
     const place = { file: 'install configuration', line: 0, column: 0, path }
-    const code = 'CONFIG_ENTRY_POINT'
-    this.problems.push({ severity: 'error', code, ...place, message, suggestion })
+    this.problems.push({ severity, code, ...place, message, suggestion })
   }
 
   suggest(wanted: string, known: Iterable<string>): string {

@@ -9,6 +9,7 @@ import type { Compilation } from './compilation.ts'
 import type { Resolver } from './resolver.ts'
 import type { Draft } from './router-plan.ts'
 import type { Drafts } from './router-tree.ts'
+import type { TlsOptionsTable } from './tls/options.ts'
 
 // Above every redirection of an entry point (2 ** 63 unless set): the API stays reachable beside one.
 const internalPriority = 2 ** 63 + 2048
@@ -20,18 +21,43 @@ export type Additions = ReadonlyMap<string, EntryPointAddition | null>
 export interface EntryPointAddition {
   readonly middlewares: readonly string[]
   readonly tls: boolean
+  readonly tlsOptions: string // for routers that name none; '' when it names none either
   readonly accessLogs: boolean
   readonly metrics: boolean
 }
 
-export function additionsOf(shared: Compilation, resolver: Resolver): Additions {
+export function additionsOf(
+  shared: Compilation,
+  resolver: Resolver,
+  tlsOptions: TlsOptionsTable,
+): Additions {
   const additions = new Map<string, EntryPointAddition | null>()
   for (const at of shared.facts.entryPoints) {
     const middlewares = entryPointMiddlewares(shared, resolver, at)
+    const options = entryPointOptions(shared, tlsOptions, at)
     const { tls, accessLogs, metrics } = at
-    additions.set(at.name, middlewares && { middlewares, tls, accessLogs, metrics })
+    const whole = middlewares !== null && options !== null
+    additions.set(
+      at.name,
+      whole ? { middlewares, tls, tlsOptions: options, accessLogs, metrics } : null,
+    )
   }
   return additions
+}
+
+// '' when it names none; null when what it names can't be had.
+function entryPointOptions(
+  shared: Compilation,
+  tlsOptions: TlsOptionsTable,
+  at: EntryPointFacts,
+): string | null {
+  if (!at.tls || at.tlsOptions === '') return ''
+  const { name, fault } = tlsOptions.referInstalled(at.tlsOptions)
+  if (fault === '') return name
+  const path = `entryPoints.${at.name}.http.tls.options`
+  const hint = shared.suggest(at.tlsOptions, shared.merged.tlsOptions.keys())
+  shared.installError(path, `${path}: ${fault}; no router on ${at.name} is served`, hint)
+  return null
 }
 
 function entryPointMiddlewares(
@@ -70,6 +96,8 @@ function internalDraft(name: string, entryPoint: string, rule: string, service: 
     middlewares: [],
     service,
     tls: false,
+    tlsOptions: '',
+    hosts: [],
     parents: [],
     accessLogs: null,
     metrics: null,
@@ -125,7 +153,13 @@ function redirectionPort(shared: Compilation, to: string): string {
   return target === undefined ? '' : String(target.port)
 }
 
-const plainKey = JSON.stringify({ middlewares: [], tls: false, accessLogs: true, metrics: true })
+const plainKey = JSON.stringify({
+  middlewares: [],
+  tls: false,
+  tlsOptions: '',
+  accessLogs: true,
+  metrics: true,
+})
 
 // One plan for the entry points without settings of their own, and one for each other.
 export function plansOf(draft: Draft, additions: Additions, taken: Drafts): RouterPlan[] {
@@ -164,12 +198,19 @@ function planOf(
     middlewares: [...addition.middlewares, ...draft.middlewares],
     service: draft.service,
     tls: draft.tls || addition.tls,
-    tlsOptions: '',
+    tlsOptions: wantedOptions(draft, addition),
     parents: [],
     accessLogs: draft.accessLogs ?? addition.accessLogs,
     metrics: draft.metrics ?? addition.metrics,
     internal: draft.entry === null,
   }
+}
+
+// A router that names no host and no options takes any connection.
+function wantedOptions(draft: Draft, addition: EntryPointAddition): string {
+  if (!(draft.tls || addition.tls) || draft.parents.length > 0) return ''
+  const named = draft.tlsOptions || addition.tlsOptions
+  return named === '' && draft.hosts.length > 0 ? 'default' : named
 }
 
 // Of a child: what entry points add is the root's already.
@@ -179,6 +220,6 @@ export function childPlan(
   roots: readonly RouterPlan[],
 ): RouterPlan {
   const { accessLogs, metrics, tls } = roots[0]!
-  const addition = { middlewares: [], tls, accessLogs, metrics }
+  const addition = { middlewares: [], tls, tlsOptions: '', accessLogs, metrics }
   return { ...planOf(draft, draft.name, draft.entryPoints, addition), parents }
 }

@@ -7,12 +7,13 @@
 import { builtKinds, type MiddlewareConfig } from '../dynamic/middlewares.ts'
 import type { LoadBalancerConfig, ServiceConfig, WeightedConfig } from '../dynamic/services.ts'
 import type { TransportConfig } from '../dynamic/transports.ts'
-import { plainServerTls, timesOf } from '../facts.ts'
+import { timesOf } from '../facts.ts'
 import type { MiddlewarePlan, ServicePlan, TransportPlan } from '../generation.ts'
 import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { qualify, shortened, type Compilation } from './compilation.ts'
 import { checkMiddleware } from './middleware-checks.ts'
+import { planInstalledTls, planServerTls } from './server-tls.ts'
 import { kindOfService, planServers } from './service-plan.ts'
 
 const depthMax = 100
@@ -29,11 +30,13 @@ export class Resolver {
   readonly middlewares = new Map<string, MiddlewarePlan>()
   readonly services = new Map<string, ServicePlan>()
   readonly transports = new Map<string, TransportPlan>()
+  private readonly transportFaults = new Map<string, string>() // of those that are disabled
   private readonly shared: Compilation
   private readonly known = {
     middleware: new Map<string, Resolved>(),
     service: new Map<string, Resolved>(),
   }
+  private readonly defaultFault: string // why the default transport may not be used for TLS
   private readonly open: string[] = [] // keys between the start of the walk and here
 
   constructor(shared: Compilation) {
@@ -43,7 +46,10 @@ export class Resolver {
       this.services.set(name, { kind: 'internal', name })
       this.known.service.set(name, { errors: [], flat: [] })
     }
-    this.transports.set('', shared.facts.defaultTransport)
+    const { defaultTransport, defaultServerTls } = shared.facts
+    const { tls, fault } = planInstalledTls(shared, 'serversTransport', defaultServerTls)
+    this.transports.set('', { ...defaultTransport, tls })
+    this.defaultFault = fault
     for (const entry of shared.merged.transports.values()) this.addTransport(entry)
   }
 
@@ -255,7 +261,7 @@ export class Resolver {
       servers: plans,
       strategy: config.strategy,
       passHostHeader: config.passHostHeader,
-      serversTransport: this.transportName(entry, config.serversTransport, errors),
+      serversTransport: this.transportName(entry, config, errors),
       middlewares,
       flushIntervalMs: config.responseForwarding.flushInterval,
     }
@@ -274,30 +280,58 @@ export class Resolver {
     return { kind: 'weighted', name: entry.qualified, services, middlewares }
   }
 
-  private transportName(entry: Entry<unknown>, name: string, errors: string[]): string {
-    if (name === '' || name === 'default@internal') return ''
+  private transportName(
+    entry: Entry<ServiceConfig>,
+    config: LoadBalancerConfig,
+    errors: string[],
+  ): string {
+    const name = config.serversTransport
+    if (name !== '' && name !== 'default@internal') return this.ownTransport(entry, name, errors)
+    const secure = config.servers.findIndex(({ url }) => /^https:/i.test(url))
+    if (secure !== -1 && this.defaultFault !== '') {
+      const key = ['loadBalancer', 'servers', secure, 'url']
+      this.fail(
+        entry,
+        key,
+        `the default serversTransport is disabled: ${this.defaultFault}`,
+        errors,
+      )
+    }
+    return ''
+  }
+
+  private ownTransport(entry: Entry<unknown>, name: string, errors: string[]): string {
     const wanted = qualify(name, entry.provider)
     if (this.transports.has(wanted)) return wanted
     const all = this.shared.merged.transports
     const key = ['loadBalancer', 'serversTransport']
     const missing = !all.has(wanted)
     const hint = missing ? this.shared.suggest(wanted, all.keys()) : ''
-    const state = missing ? 'does not exist' : 'is disabled'
+    const reason = this.transportFaults.get(wanted)
+    const state = missing ? 'does not exist' : `is disabled${reason ? `: ${reason}` : ''}`
     this.fail(entry, key, `the serversTransport ${wanted} ${state}`, errors, hint)
     return ''
   }
 
   private addTransport(entry: Entry<TransportConfig>): void {
-    if (entry.config === null) return
-    const { serverName, insecureSkipVerify, disableHTTP2, forwardingTimeouts } = entry.config
-    const name = entry.qualified
+    const { config, qualified: name } = entry
+    if (config === null) {
+      this.transportFaults.set(name, entry.errors[0] ?? '')
+      return
+    }
+    const errors: string[] = []
+    const tls = planServerTls(this.shared, entry, [], config, errors)
+    if (errors.length > 0) {
+      this.transportFaults.set(name, errors[0]!)
+      return
+    }
     this.transports.set(name, {
-      ...timesOf(entry.config),
+      ...timesOf(config),
       name,
-      tls: { ...plainServerTls, serverName, insecureSkipVerify },
-      disableHttp2: disableHTTP2,
-      readIdleTimeoutMs: forwardingTimeouts.readIdleTimeout,
-      pingTimeoutMs: forwardingTimeouts.pingTimeout,
+      tls,
+      disableHttp2: config.disableHTTP2,
+      readIdleTimeoutMs: config.forwardingTimeouts.readIdleTimeout,
+      pingTimeoutMs: config.forwardingTimeouts.pingTimeout,
     })
   }
 }

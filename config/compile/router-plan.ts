@@ -3,11 +3,13 @@
 // Parents and children are looked at afterwards (router-tree.ts), when it is known which routers stand. Hot: no.
 
 import { parseRule, rulePriority, RuleError } from '../../core/route/parse.ts'
+import { HOST, RULE_LEAF, type RuleNode } from '../../core/route/rule.ts'
 import type { RouterConfig } from '../dynamic/routers.ts'
 import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { qualify, type Compilation } from './compilation.ts'
 import type { Resolver } from './resolver.ts'
+import type { TlsOptionsTable } from './tls/options.ts'
 
 // MaxInt64 - 1000 as a double; what is above belongs to the gateway itself.
 export const userPriorityMax = 2 ** 63 - 1024
@@ -25,6 +27,8 @@ export interface Draft {
   middlewares: readonly string[]
   service: string
   tls: boolean
+  tlsOptions: string // '' when it names none
+  hosts: readonly string[] // of Host in its rule, when it may answer TLS
   parents: readonly string[]
   accessLogs: boolean | null // null: as the entry point says
   metrics: boolean | null
@@ -33,6 +37,7 @@ export interface Draft {
 export function draftRouter(
   shared: Compilation,
   resolver: Resolver,
+  tlsOptions: TlsOptionsTable,
   entry: Entry<RouterConfig>,
 ): Draft {
   const draft = emptyDraft(shared, entry)
@@ -46,6 +51,10 @@ export function draftRouter(
   draft.tls = config.tls !== null
   draft.accessLogs = config.observability.accessLogs
   draft.metrics = config.observability.metrics
+  if (config.tls !== null && config.tls.options !== '') {
+    const key = ['tls', 'options']
+    draft.tlsOptions = tlsOptions.refer(config.tls.options, entry, key, draft.errors)
+  }
   checkRule(shared, draft, entry, config)
   checkPriority(shared, draft, entry, config)
   if (config.parentRefs.length > 0) checkChild(shared, draft, entry, config)
@@ -72,6 +81,8 @@ function emptyDraft(shared: Compilation, entry: Entry<RouterConfig>): Draft {
     middlewares: [],
     service: '',
     tls: false,
+    tlsOptions: '',
+    hosts: [],
     parents: [],
     accessLogs: null,
     metrics: null,
@@ -91,22 +102,39 @@ export function failRouter(
   }
 }
 
+interface ParsedRule {
+  readonly fault: string
+  readonly hosts: readonly string[]
+}
+
 // Parsing is kept with the checked router, which lives as long as its document: most routers are the same
 // from one reload to the next.
-const ruleFaults = new WeakMap<RouterConfig, string>()
+const parsedRules = new WeakMap<RouterConfig, ParsedRule>()
 
-function ruleFault(config: RouterConfig): string {
-  const before = ruleFaults.get(config)
+function parsedRule(config: RouterConfig): ParsedRule {
+  const before = parsedRules.get(config)
   if (before !== undefined) return before
-  let fault = ''
+  let parsed: ParsedRule
   try {
-    parseRule(config.rule)
+    parsed = { fault: '', hosts: valuesOf(parseRule(config.rule), HOST) }
   } catch (error) {
     if (!(error instanceof RuleError)) throw error
-    fault = `rule: ${error.message} (at character ${error.offset + 1})`
+    const fault = `rule: ${error.message} (at character ${error.offset + 1})`
+    parsed = { fault, hosts: [] }
   }
-  ruleFaults.set(config, fault)
-  return fault
+  parsedRules.set(config, parsed)
+  return parsed
+}
+
+// What a matcher is given anywhere in a rule; what is negated names nothing.
+export function valuesOf(rule: RuleNode, matcher: number): string[] {
+  const values = new Set<string>()
+  const open: RuleNode[] = [rule]
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    if (node.op !== RULE_LEAF) open.push(...node.nodes.toReversed())
+    else if (node.matcher === matcher && !node.negated) values.add(node.value)
+  }
+  return [...values]
 }
 
 function checkRule(
@@ -124,7 +152,9 @@ function checkRule(
     )
     return
   }
-  const fault = config.rule.trim() === '' ? 'it has no rule' : ruleFault(config)
+  const empty = config.rule.trim() === ''
+  const { fault, hosts } = empty ? { fault: 'it has no rule', hosts: [] } : parsedRule(config)
+  draft.hosts = hosts
   if (fault !== '') failRouter(shared, draft, config.rule === '' ? [] : ['rule'], fault)
 }
 
@@ -135,12 +165,16 @@ function checkPriority(
   config: RouterConfig,
 ): void {
   draft.priority = config.priority === 0 ? rulePriority(config.rule) : config.priority
-  const key = ['priority']
-  if (!Number.isInteger(config.priority) || config.priority < -(2 ** 63)) {
-    failRouter(shared, draft, key, 'priority: expected a whole number of 64 bits')
-  } else if (config.priority > userPriorityMax) {
-    failRouter(shared, draft, key, 'priority: must be at most 9223372036854774807')
+  const fault = faultOfPriority(config.priority)
+  if (fault !== '') failRouter(shared, draft, ['priority'], fault)
+}
+
+// '' when it is one.
+export function faultOfPriority(priority: number): string {
+  if (!Number.isInteger(priority) || priority < -(2 ** 63)) {
+    return 'priority: expected a whole number of 64 bits'
   }
+  return priority > userPriorityMax ? 'priority: must be at most 9223372036854774807' : ''
 }
 
 // Children are reached through their parents only; TLS and logging are the root's.
@@ -176,33 +210,42 @@ function checkChild(
   draft.parents = parents
 }
 
-// An unknown entry point is a warning while a known one is left, as in Traefik.
 function chooseEntryPoints(
   shared: Compilation,
   draft: Draft,
   entry: Entry<RouterConfig>,
   config: RouterConfig,
 ): void {
-  const all = shared.facts.entryPoints
-  if (config.entryPoints.length === 0) {
-    draft.entryPoints = all.filter((at) => at.takesDefault).map((at) => at.name)
-    if (draft.entryPoints.length === 0) failRouter(shared, draft, [], 'no entry point takes it')
-    return
+  const { errors, warnings } = draft
+  draft.entryPoints = entryPointsOf(shared, entry, config, shared.entryPoints, errors, warnings)
+}
+
+// An unknown entry point is a warning while a known one is left, as in Traefik.
+export function entryPointsOf(
+  shared: Compilation,
+  entry: Entry<unknown>,
+  { entryPoints: given }: { readonly entryPoints: readonly string[] },
+  known: { readonly names: readonly string[]; readonly defaults: readonly string[] },
+  errors: string[],
+  warnings: string[],
+): readonly string[] {
+  if (given.length === 0) {
+    if (known.defaults.length > 0) return known.defaults
+    shared.fail(entry, [], 'CONFIG_ROUTER', 'no entry point takes it', errors)
+    return []
   }
-  const wanted = [...new Set(config.entryPoints)]
-  draft.entryPoints = wanted.filter((name) => all.some((at) => at.name === name))
-  const unknown = wanted.filter((name) => !draft.entryPoints.includes(name))
-  for (const name of unknown) {
-    const key = ['entryPoints', config.entryPoints.indexOf(name)]
+  const wanted = [...new Set(given)]
+  const found = wanted.filter((name) => known.names.includes(name))
+  for (const name of wanted) {
+    if (found.includes(name)) continue
+    const key = ['entryPoints', given.indexOf(name)]
     const message = `the entry point ${name} does not exist`
-    const hint = shared.suggest(
-      name,
-      all.map((at) => at.name),
-    )
-    if (draft.entryPoints.length === 0) failRouter(shared, draft, key, message, hint)
+    const hint = shared.suggest(name, known.names)
+    if (found.length === 0) shared.fail(entry, key, 'CONFIG_ROUTER', message, errors, hint)
     else {
-      draft.warnings.push(message)
-      shared.warning(entry, key, 'CONFIG_ROUTER', `${draft.name}: ${message}`, hint)
+      warnings.push(message)
+      shared.warning(entry, key, 'CONFIG_ROUTER', `${entry.qualified}: ${message}`, hint)
     }
   }
+  return found
 }

@@ -15,8 +15,6 @@ export function kindOfService(config: ServiceConfig): string | Fault {
   return { key: [], message }
 }
 
-const notBuilt = new Map([['https', 'TLS to servers']])
-
 export function planServers(
   servers: LoadBalancerConfig['servers'],
   schemes: readonly string[],
@@ -36,12 +34,8 @@ export function faultOfUrl(text: string, schemes: readonly string[]): string {
   const url = URL.parse(text)
   if (url === null) return 'url of a server: is not a URL'
   const scheme = url.protocol.slice(0, -1)
-  if (!schemes.includes(scheme)) {
-    const later = notBuilt.get(scheme)
-    return later === undefined
-      ? `url of a server: the scheme ${JSON.stringify(scheme.slice(0, 20))} is not known`
-      : `url of a server: ${scheme} needs ${later}, which is not built in this version`
-  }
+  if (!schemes.includes(scheme))
+    return `url of a server: the scheme ${JSON.stringify(scheme.slice(0, 20))} is not known`
   if (url.username !== '' || url.password !== '') return 'url of a server: holds credentials'
   if (url.search !== '' || url.hash !== '') return 'url of a server: holds a query or a fragment'
   if (/[\s\\]/.test(text)) return 'url of a server: holds white space or a backslash'

@@ -1,5 +1,4 @@
-// config/dynamic/tls.ts: the tls section: certificates, options and stores. Accepted and checked; TLS is not
-// served yet. Hot: no.
+// config/dynamic/tls.ts: the tls section: certificates, options and stores, with Traefik's keys. Hot: no.
 
 import { z } from 'zod'
 import { block, flag, list, named, notYet, off, text } from '../static/blocks.ts'
@@ -15,7 +14,7 @@ const clientAuthTypes = [
 
 const tlsDomain = z.object({ main: text(), sans: list() })
 
-const options = z.object({
+export const tlsOptionsSchema = z.object({
   minVersion: text(),
   maxVersion: text(),
   cipherSuites: list(),
@@ -27,7 +26,7 @@ const options = z.object({
   preferServerCipherSuites: flag(false),
 })
 
-const store = z.object({
+export const tlsStoreSchema = z.object({
   defaultCertificate: off({ certFile: text(), keyFile: text() }),
   defaultGeneratedCert: off({
     resolver: text(),
@@ -35,10 +34,18 @@ const store = z.object({
   }),
 })
 
-const certificate = z.object({ certFile: text(), keyFile: text(), stores: list() })
+export const tlsCertificateSchema = z.object({
+  certFile: text(),
+  keyFile: text(),
+  stores: list(),
+})
 
 export const tlsSchema = block({
-  certificates: notYet(z.array(certificate).default([]), 'TLS'),
-  options: notYet(named(options), 'TLS'),
-  stores: notYet(named(store), 'TLS'),
+  certificates: notYet(z.array(tlsCertificateSchema).default([]), 'TLS'),
+  options: notYet(named(tlsOptionsSchema), 'TLS'),
+  stores: notYet(named(tlsStoreSchema), 'TLS'),
 })
+
+export type TlsCertificateConfig = z.output<typeof tlsCertificateSchema>
+export type TlsOptionsConfig = z.output<typeof tlsOptionsSchema>
+export type TlsStoreConfig = z.output<typeof tlsStoreSchema>

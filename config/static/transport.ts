@@ -3,6 +3,7 @@
 // These are the defaults for services that name no transport of their own. Hot: no.
 
 import { z } from 'zod'
+import { signedDuration } from '../schema.ts'
 import { block, extension, flag, list, notYet, off, text, time, whole } from './blocks.ts'
 
 const spiffe = () => notYet(off({ ids: list(), trustDomain: text() }), 'SPIFFE')
@@ -47,8 +48,8 @@ export const serversTransport = block({
 export const tcpServersTransport = notYet(
   block({
     dialTimeout: time(30_000),
-    dialKeepAlive: time(15_000),
-    terminationDelay: time(0),
+    dialKeepAlive: signedDuration.default(15_000),
+    terminationDelay: signedDuration.default(100),
     tls: off({ insecureSkipVerify: flag(false), rootCAs: list(), spiffe: spiffe() }),
   }),
   'TCP',

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ObjectStatus, RuntimeStatus } from '../../config/generation.ts'
+import { noStatus, type ObjectStatus, type RuntimeStatus } from '../../config/generation.ts'
 import { loadStatic } from '../../config/sources.ts'
 import type { StaticConfig } from '../../config/static.ts'
 import type { AdminState } from '../../admin/state.ts'
@@ -67,6 +67,7 @@ export function mapOf(objects: readonly ObjectStatus[]): ReadonlyMap<string, Obj
 }
 
 export const noObjects: RuntimeStatus = {
+  ...noStatus,
   routers: new Map(),
   services: new Map(),
   middlewares: new Map(),

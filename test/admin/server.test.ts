@@ -7,7 +7,16 @@ import { MetricsPage } from '../../admin/metrics/page.ts'
 import { AdminServer } from '../../admin/server.ts'
 import type { AdminState } from '../../admin/state.ts'
 import { controlBytes } from '../../core/shared/control.ts'
-import { type Got, get, mapOf, objectOf, stateOf, staticOf, withFolder } from './fixture.ts'
+import {
+  type Got,
+  get,
+  mapOf,
+  noObjects,
+  objectOf,
+  stateOf,
+  staticOf,
+  withFolder,
+} from './fixture.ts'
 
 type Ask = (path: string, method?: string) => Promise<Got>
 
@@ -58,7 +67,7 @@ const middlewares = mapOf([
 ])
 
 const full = stateOf({
-  runtime: () => ({ routers, services, middlewares }),
+  runtime: () => ({ ...noObjects, routers, services, middlewares }),
   isUp: (_service, url) => url !== 'http://b.test',
 })
 

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { compile } from '../../config/compile.ts'
 import type { StaticFacts } from '../../config/facts.ts'
+import { families, type Generation } from '../../config/generation.ts'
 import { formatProblem, parseLocated } from '../../config/located.ts'
 import { testEntryPoint, testFacts } from '../support/facts.ts'
 
@@ -27,26 +28,54 @@ function factsFor(name: string): StaticFacts {
 
 function printed(file: string, name: string): string {
   const doc = parseLocated(readFileSync(join(folder, file), 'utf8'), file)
-  const { generation, problems, status } = compile(new Map([['file', [doc]]]), factsFor(name), 1)
+  const compiled = compile(new Map([['file', [doc]]]), factsFor(name), 1)
+  const { generation, problems, status } = compiled
   const troubled = [
     ...status.routers.values(),
     ...status.services.values(),
     ...status.middlewares.values(),
+    ...[status.tcp, status.udp].flatMap(({ routers, services, middlewares }) => [
+      ...routers.values(),
+      ...services.values(),
+      ...middlewares.values(),
+    ]),
   ]
     .filter((object) => object.status !== 'enabled')
     .map((object) => `${object.name} ${object.status}: ${object.error.join('; ')}`)
   const transports = [...generation.transports.values()].filter((plan) => plan.name !== '')
+  const { wishes } = compiled
   const output = {
     routers: [...generation.routers.values()],
     services: [...generation.services.values()].filter((plan) => plan.kind !== 'internal'),
     middlewares: [...generation.middlewares.values()],
     transports,
+    ...protocolPlans(generation),
+    ...(wishes.length > 0 ? { wishes } : {}),
     problems: problems.map(
       (problem) => `${problem.severity} ${problem.code} ${formatProblem(problem)}`,
     ),
     troubled,
   }
   return `${JSON.stringify(output, null, 2)}\n`
+}
+
+// What is not always there; keys of certificates stay out of the output, as everywhere.
+function protocolPlans(generation: Generation): Record<string, unknown> {
+  const others = families.filter(
+    (family) => !['routers', 'services', 'middlewares', 'transports'].includes(family),
+  )
+  const shown: Record<string, unknown> = {}
+  for (const family of others) {
+    const plans = [...generation[family].values()].filter(({ name }) => !/^(?:default)?$/.test(name))
+    const short = plans.map((plan) => JSON.parse(JSON.stringify(plan, shortened)) as unknown)
+    if (short.length > 0) shown[family] = short
+  }
+  return shown
+}
+
+function shortened(key: string, value: unknown): unknown {
+  if (key === 'keyPem') return value === '' ? '' : 'a key'
+  return typeof value === 'string' && value.startsWith('-----BEGIN ') ? 'PEM' : value
 }
 
 test('There are golden pairs', () => {

@@ -1,6 +1,11 @@
 // Facts of an install configuration for tests: web :80 and websecure :443 by default, admin :8080 not.
 
-import { plainServerTls, type EntryPointFacts, type StaticFacts } from '../../config/facts.ts'
+import {
+  plainServerTls,
+  serverSchemesBuilt,
+  type EntryPointFacts,
+  type StaticFacts,
+} from '../../config/facts.ts'
 
 export function testEntryPoint(name: string, port: number): EntryPointFacts {
   return {
@@ -9,6 +14,9 @@ export function testEntryPoint(name: string, port: number): EntryPointFacts {
     takesDefault: true,
     middlewares: [],
     tls: false,
+    tlsOptions: '',
+    certResolver: '',
+    domains: [],
     accessLogs: true,
     metrics: true,
     redirection: null,
@@ -41,6 +49,18 @@ export function testFacts(): StaticFacts {
       pingTimeoutMs: 15_000,
       coalesce: null,
     },
-    serverSchemes: ['http', 'unix'],
+    defaultServerTls: { insecureSkipVerify: false, rootCAs: [], spiffe: null },
+    defaultTcpTransport: {
+      name: '',
+      dialTimeoutMs: 30_000,
+      dialKeepAliveMs: 15_000,
+      proxyProtocol: 0,
+      terminationDelayMs: 100,
+      tls: plainServerTls,
+    },
+    defaultTcpServerTls: { insecureSkipVerify: false, rootCAs: [], spiffe: null },
+    udpEntryPoints: ['dns'],
+    certificateResolvers: ['le'],
+    serverSchemes: serverSchemesBuilt,
   }
 }
