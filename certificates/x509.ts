@@ -68,10 +68,13 @@ export function certificateRequest(
   names: readonly string[],
   commonName: string,
   key: KeyObject,
+  emails: readonly string[] = [],
 ): Buffer {
   const algorithm = algorithmOf(key)
   const hasName = commonName !== '' && commonName.length <= COMMON_NAME_MAX
-  const extensions = sequence(extension(ALTERNATIVE_NAME, false, generalNames(names)))
+  const mailboxes = emails.map((email) => tlv(0x81, Buffer.from(email, 'latin1')))
+  const alternatives = sequence(...names.map(generalName), ...mailboxes)
+  const extensions = sequence(extension(ALTERNATIVE_NAME, false, alternatives))
   const body = sequence(
     unsigned(Buffer.from([0])),
     hasName ? distinguishedName(commonName) : sequence(),

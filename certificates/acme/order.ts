@@ -22,6 +22,7 @@ export interface OrderRequest {
   readonly names: readonly string[] // host names, wildcards, addresses; the first is the main one
   readonly keyType: string
   readonly commonName: boolean // whether the request names the main one as subject
+  readonly emails: readonly string[] // in the request, beside the names
   readonly preferredChain: string // '' for the authority's own choice
   readonly profile: string // '' for the authority's own choice
   readonly replaces: string // id of the certificate that is renewed (RFC 9773 5); '' for none
@@ -175,7 +176,7 @@ async function finalize(
   const { names } = request
   const doing = `finalizing ${names.join(', ')}`
   const commonName = request.commonName && isIP(names[0]!) === 0 ? names[0]! : ''
-  const csr = certificateRequest(names, commonName, key).toString('base64url')
+  const csr = certificateRequest(names, commonName, key, request.emails).toString('base64url')
   const deadline = client.options.now() + request.finalizeTimeoutMs
   await poll(client, order.location, doing, deadline, 'pending') // 'ready' follows the last authorization
   await client.post(urlIn(order.body, 'finalize'), { csr }, doing)

@@ -39,6 +39,7 @@ function wanted(names: readonly string[], more: Partial<OrderRequest> = {}): Ord
     names,
     keyType: 'EC256',
     commonName: true,
+    emails: [],
     preferredChain: '',
     profile: '',
     replaces: '',
