@@ -1,8 +1,9 @@
 // workers/downstream/uws/descriptor.ts: what uWebSockets.js can't set on its listening sockets, set from outside.
 //
 // It gives no access to the descriptor, so it is looked up by the port in /proc (Linux; elsewhere nothing is
-// set, and the bounds of UwsDownstream hold alone). All sockets of the process that listen on the port are
-// taken: a worker's own can't be told from the others', and all workers want the same at the same time.
+// set, and the bounds of UwsDownstream hold alone). Other workers listen on the same port: what came up while
+// this one began to listen is its own. When two began in the same millisecond both take both, which costs
+// nothing but this: a socket that another's child still holds is closed only when that child ends.
 // Hot: no.
 
 import { spawn } from 'node:child_process'
@@ -11,7 +12,7 @@ import { fileURLToPath } from 'node:url'
 
 const CHILD = fileURLToPath(new URL('./descriptor-child.ts', import.meta.url))
 const CHILD_MS_MAX = 5000
-const DESCRIPTORS_MAX = 256 // one per worker and entry point on this port
+const DESCRIPTORS_MAX = 64 // of workers that began at once
 const LISTENING = '0A'
 
 export type SocketOption = 'receive-buffer' | 'backlog'
@@ -24,7 +25,6 @@ export function listeningDescriptors(port: number): number[] {
     return readdirSync('/proc/self/fd')
       .map(Number)
       .filter((descriptor) => inodes.has(inodeOf(descriptor)))
-      .slice(0, DESCRIPTORS_MAX)
   } catch {
     return [] // no Linux, or /proc is not readable here
   }
@@ -57,14 +57,14 @@ function inodeOf(descriptor: number): string {
 }
 
 // True: set on all of them. Never rejects.
-export function setOnListeners(
-  port: number,
+export function setOnSockets(
+  descriptors: readonly number[],
   option: SocketOption,
   figure: number,
 ): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>()
-  const descriptors = listeningDescriptors(port)
-  if (descriptors.length === 0) return Promise.resolve(false)
+  if (descriptors.length === 0 || descriptors.length > DESCRIPTORS_MAX)
+    return Promise.resolve(false)
   const words = [CHILD, option, String(figure), String(descriptors.length)]
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...words], {
     stdio: ['ignore', 'ignore', 'ignore', ...descriptors],

@@ -12,11 +12,12 @@ import { tellDefect } from '../../socket.ts'
 import type { EntryPointBounds } from '../contract.ts'
 import { type App, type HttpResponse, type ListenSocket, type Uws, loadUws } from './binding.ts'
 import { UwsDownstream } from './downstream.ts'
-import { setOnListeners } from './descriptor.ts'
+import { listeningDescriptors, setOnSockets } from './descriptor.ts'
 import { Peers } from './peers.ts'
 
 const DRAIN_QUIET_MS = 1000
-const SHORT_QUEUE_MS = 30 // for connections that were waiting already
+// For connections that were waiting already, and for the children of other workers to end: see descriptor.ts.
+const SHORT_QUEUE_MS = 150
 const LAST_ACCEPT_MS = 70
 // The kernel doubles it for its own overhead, so that at the most 512 KiB wait to be read. uWebSockets.js reads
 // again and again, pause or not, as long as a read fills its buffer of 512 KiB: with this none does, and a
@@ -38,6 +39,7 @@ export class UwsListener {
   private readonly spare: UwsDownstream[] = []
   private quietSince = 0
   private closesAtAccept = false
+  private descriptors: number[] = [] // of the listening socket; none where they can't be found
 
   constructor(point: EntryPoint) {
     this.point = point
@@ -54,8 +56,12 @@ export class UwsListener {
       const downstream = this.spare.pop() ?? new UwsDownstream(this)
       downstream.take(response, request)
     })
-    this.socket = await this.bind(app)
-    await setOnListeners(this.point.plan.port, 'receive-buffer', RECEIVE_BUFFER_BYTES)
+    const before = listeningDescriptors(this.point.plan.port)
+    const bound = this.bind(app) // at once: what it made can be told by what is new
+    const after = listeningDescriptors(this.point.plan.port)
+    this.socket = await bound
+    this.descriptors = after.filter((descriptor) => !before.includes(descriptor))
+    await setOnSockets(this.descriptors, 'receive-buffer', RECEIVE_BUFFER_BYTES)
     this.point.context.sweeper.add(this)
   }
 
@@ -117,7 +123,7 @@ export class UwsListener {
   // Stops to accept; what is in flight goes on. Why the queue is made short first, and why the listener closes
   // in the moment after it has accepted: see Listener.close of the `node` engine.
   async close(): Promise<void> {
-    await setOnListeners(this.point.plan.port, 'backlog', 0)
+    await setOnSockets(this.descriptors, 'backlog', 0)
     await pause(SHORT_QUEUE_MS)
     this.closesAtAccept = true
     await pause(LAST_ACCEPT_MS)
