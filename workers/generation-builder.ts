@@ -12,6 +12,7 @@ import {
 } from '../config/generation.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
 import type { Middleware } from '../core/middleware/contract.ts'
+import { MapCopies } from '../core/map-copy.ts'
 import { MatcherBuilder } from '../core/route/matcher-builder.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import { parseRule } from '../core/route/parse.ts'
@@ -45,26 +46,35 @@ export class GenerationBuilder {
   private stale: RouterPlan[] | null = null // routers to be rebuilt because a middleware of theirs changed
   private readonly own = new Map<ProtocolFamily, Map<string, unknown>>() // copied, since they change
   private linked = false
+  private readonly copies = new MapCopies()
 
   // `before` is null when the slices lead there from nothing.
   constructor(context: WorkerContext, before: LiveGeneration | null, number: number) {
     this.context = context
     this.before = before ?? emptyLiveGeneration
     this.next.number = number
-    const { matchers, secureMatchers, routers, cells, middlewares, transports } = this.before
+    const { matchers, secureMatchers, routers, childRouters, cells, middlewares, transports } =
+      this.before
     const builderOf = (matcher: Matcher<LiveRouter> | undefined): MatcherBuilder<LiveRouter> =>
       new MatcherBuilder<LiveRouter>(matcher ?? null)
     const { entryPoints } = context.plan
     this.builders = entryPoints.map((_, i) => builderOf(matchers[i]))
     this.secureBuilders = entryPoints.map((_, i) => builderOf(secureMatchers[i]))
     for (const family of protocolFamilies) shareFamily(this.before, this.next, family)
-    copyInto(routers, this.next.routers)
-    copyInto(cells, this.next.cells)
-    copyInto(middlewares, this.next.middlewares)
-    copyInto(transports, this.next.transports)
+    this.copies.add(routers, this.next.routers)
+    this.copies.add(childRouters, this.next.childRouters)
+    this.copies.add(cells, this.next.cells)
+    this.copies.add(middlewares, this.next.middlewares)
+    this.copies.add(transports, this.next.transports)
+  }
+
+  // Takes over a piece of the generation before; true when it has all of it, and slices may be applied.
+  copyStep(entriesMax: number): boolean {
+    return this.copies.step(entriesMax)
   }
 
   apply(slice: Slice): void {
+    this.copies.step(Infinity)
     switch (slice.family) {
       case 'routers':
         for (const plan of slice.set) this.setRouter(plan)
@@ -179,6 +189,7 @@ export class GenerationBuilder {
     this.touched.add(name)
     const router = this.next.routers.get(name)
     this.next.routers.delete(name)
+    this.next.childRouters.delete(name)
     if (router === undefined) return
     if (router.plan.parents.length > 0) {
       this.touchedChildren.add(name)
@@ -193,6 +204,7 @@ export class GenerationBuilder {
     const router = this.buildRouter(plan)
     this.next.routers.set(plan.name, router)
     if (plan.parents.length > 0) {
+      this.next.childRouters.set(plan.name, router)
       this.touchedChildren.add(plan.name)
       return // reached through its parents only
     }
@@ -254,7 +266,7 @@ export class GenerationBuilder {
 
   private linkChildren(): void {
     const byParent = new Map<string, LiveRouter[]>()
-    for (const router of this.next.routers.values()) {
+    for (const router of this.next.childRouters.values()) {
       for (const parent of router.plan.parents) {
         const list = byParent.get(parent)
         if (list === undefined) byParent.set(parent, [router])
@@ -295,8 +307,4 @@ function shareFamily<F extends ProtocolFamily>(
   family: F,
 ): void {
   to[family] = from[family]
-}
-
-function copyInto<Value>(from: ReadonlyMap<string, Value>, to: Map<string, Value>): void {
-  for (const [name, value] of from) to.set(name, value)
 }

@@ -67,6 +67,7 @@ export type ProtocolPlans = { [F in ProtocolFamily]: PlanMaps[F] }
 export class LiveGeneration implements ProtocolPlans {
   number = 0
   readonly routers = new Map<string, LiveRouter>()
+  readonly childRouters = new Map<string, LiveRouter>() // those of `routers` that have parents
   readonly cells = new Map<string, ServiceCell>()
   readonly middlewares = new Map<string, MiddlewarePlan>()
   readonly transports = new Map<string, TransportPlan>()

@@ -18,6 +18,7 @@ import * as pipeline from './pipeline.ts'
 import { onDefect } from './socket.ts'
 
 const OPERATIONS_PER_TURN = 60 // at the most 0.5 ms of building a route table
+const COPIES_PER_TURN = 2000 // entries of maps: some 0.2 ms
 const LOOP_RESOLUTION_MS = 10
 
 const port = parentPort!
@@ -95,9 +96,8 @@ function discardBuilder(): void {
 }
 
 function buildPiece(): void {
-  const slice = slices.shift()
+  const slice = slices[0]
   if (slice !== undefined) {
-    post({ type: 'more' })
     numberBuilt = slice.number
     // Another worker has refused the one before, and the supervisor has gone on.
     if (builder !== null && builder.next.number !== slice.number) discardBuilder()
@@ -106,6 +106,9 @@ function buildPiece(): void {
       slice.base === 0 ? null : context.generation,
       slice.number,
     )
+    if (!builder.copyStep(COPIES_PER_TURN)) return
+    slices.shift()
+    post({ type: 'more' })
     builder.apply(slice)
     if (slice.last) builder.complete = true
     return
@@ -153,6 +156,8 @@ function receive(message: ToWorker): void {
       return buildSoon()
     case 'commit':
       return commit()
+    case 'health':
+      return context.health.replace(message.down)
     case 'taken':
       return context.log?.taken(message.length)
     case 'flush':

@@ -4,6 +4,7 @@
 // 10,000 routers are built over several turns of the event loop. Groups that no changed router touches
 // are taken over as they are; a router that is set again unchanged changes nothing.
 
+import { MapCopies } from '../map-copy.ts'
 import { compileRegex, literalPrefixOf, type SafeRegex } from '../regex.ts'
 import { HOST_PATTERN, branchesOf, type Branch } from './branches.ts'
 import { compilePredicate } from './predicate.ts'
@@ -23,6 +24,8 @@ import { TrieNode, compareCandidates, insertEntry, linkTrie, type Entry } from '
 // asked for in turn: 2.9 us for a whole exchange without its sockets, with tries 3.3, with plain lists 3.4.
 const SCANNED_MAX = 24
 
+const COPIES = 20 // entries of a map are copied in the time of one other step
+
 // A group whose routers change: what it held, what comes, and how far the new trie is.
 interface Rebuild {
   readonly key: GroupKey
@@ -33,7 +36,8 @@ interface Rebuild {
 }
 
 export class MatcherBuilder<T> {
-  private readonly routes: Map<string, CompiledRoute<T>>
+  private readonly routes = new Map<string, CompiledRoute<T>>()
+  private readonly copies = new MapCopies() // of what the previous matcher holds
   private readonly groups: GroupTable
   private readonly pending = new Map<string, RouteSpec<T> | null>()
   private readonly gone = new Set<unknown>() // routers whose entries leave their groups
@@ -46,8 +50,8 @@ export class MatcherBuilder<T> {
   // `scannedMax` is for tests, which want a trie for everything.
   constructor(previous: Matcher<T> | null, scannedMax: number = SCANNED_MAX) {
     this.scannedMax = scannedMax
-    this.routes = new Map(previous === null ? [] : previous.routes)
-    this.groups = new GroupTable(previous === null ? null : previous.groups)
+    if (previous !== null) this.copies.add(previous.routes, this.routes)
+    this.groups = new GroupTable(previous === null ? null : previous.groups, this.copies)
   }
 
   set(spec: RouteSpec<T>): void {
@@ -58,8 +62,10 @@ export class MatcherBuilder<T> {
     this.pending.set(name, null)
   }
 
-  // Does about `operations` small steps (one branch compiled or inserted each); true when all is done.
+  // Does about `operations` small steps (one branch compiled or inserted, or COPIES entries taken over); true when
+  // all is done.
   buildSlice(operations: number): boolean {
+    if (!this.copies.step(operations * COPIES)) return false
     let left = operations
     for (const [name, spec] of this.pending) {
       if (left <= 0) return false

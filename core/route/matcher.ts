@@ -8,6 +8,7 @@
 //   group -> trie of paths -> entries -> what is left of the rule
 
 import type { Exchange } from '../exchange.ts'
+import type { MapCopies } from '../map-copy.ts'
 import type { SafeRegex } from '../regex.ts'
 import { HOST_ANY, HOST_EXACT, HOST_LABEL, HOST_PATTERN, type HostKind } from './branches.ts'
 import type { RuleNode } from './rule.ts'
@@ -75,9 +76,10 @@ export class GroupTable {
   // Indexed by HostKind; HOST_ANY holds at most the one group ''.
   readonly maps: readonly Map<string, Group>[]
 
-  constructor(from: GroupTable | null) {
+  constructor(from: GroupTable | null, copies: MapCopies) {
     const kinds = [HOST_EXACT, HOST_LABEL, HOST_PATTERN, HOST_ANY]
-    this.maps = kinds.map((kind) => new Map(from === null ? [] : from.maps[kind]))
+    this.maps = kinds.map(() => new Map<string, Group>())
+    if (from !== null) for (const kind of kinds) copies.add(from.maps[kind]!, this.maps[kind]!)
   }
 
   get(kind: HostKind, host: string): Group | null {
