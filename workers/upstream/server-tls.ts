@@ -5,13 +5,12 @@
 //
 // The chain and the names are checked in workers/secure-socket.ts, for resumed sessions too.
 
-import type { Buffer } from 'node:buffer'
 import { isIP } from 'node:net'
 import { type SecureContext, createSecureContext, getCACertificates } from 'node:tls'
 import type { TransportPlan } from '../../config/generation.ts'
 import type { ServerTlsPlan } from '../../config/protocol-plans.ts'
 import { UPSTREAM_TLS } from '../../core/errors.ts'
-import { type Secured, alpnWire, secureClient } from '../secure-socket.ts'
+import { type SavedSession, type Secured, alpnWire, secureClient } from '../secure-socket.ts'
 import type { Socket } from '../socket.ts'
 import type { ServerIdentity } from '../tls/server-identity.ts'
 
@@ -34,8 +33,8 @@ export class ServerTls {
   private readonly transport: ServerTlsTransport
   private readonly serverName: string // SNI; '' for none
   private readonly identity: ServerIdentity
-  private sessions: Buffer[] = []
-  private readonly keepSession = (session: Buffer): void => this.keep(session)
+  private sessions: SavedSession[] = []
+  private readonly keepSession = (session: SavedSession): void => this.keep(session)
 
   constructor(host: string, transport: ServerTlsTransport) {
     const { tls } = transport
@@ -71,12 +70,12 @@ export class ServerTls {
   }
 
   // The last one stays: TLS 1.2 servers may never send another.
-  private takeSession(): Buffer | null {
+  private takeSession(): SavedSession | null {
     const { sessions } = this
     return sessions.length > 1 ? sessions.pop()! : (sessions[0] ?? null)
   }
 
-  private keep(session: Buffer): void {
+  private keep(session: SavedSession): void {
     if (this.sessions.length >= SESSIONS_MAX) this.sessions.shift()
     this.sessions.push(session)
   }

@@ -179,14 +179,6 @@ export class Server {
     if (this.users === 0 && this.open === 0) this.context.servers.drop(this)
   }
 
-  // A connection for the pool of HTTP/2 sessions, which asked for it.
-  openForHttp2(): void {
-    new Dial(this.address, this.transport, this.context, null, (socket, fault) => {
-      if (socket === null) return this.http2.failedToConnect(codeOfDial(fault))
-      this.http2.adopt(streamOn(socket), false, true)
-    }).start()
-  }
-
   distrust(): void {
     this.coalescer?.ban()
   }
