@@ -10,10 +10,11 @@ import process from 'node:process'
 import { pino } from 'pino'
 import type { SonicBoom } from 'sonic-boom'
 import sonicBoom from 'sonic-boom'
+import { Rotation, type RotationOptions } from './log-rotation.ts'
 
 export type LogLevel = 'TRACE' | 'DEBUG' | 'INFO' | 'WARN' | 'ERROR' | 'FATAL' | 'PANIC'
 
-export interface LogOptions {
+export interface LogOptions extends RotationOptions {
   readonly level: LogLevel
   readonly format: 'common' | 'json'
   readonly filePath: string // '' for stderr
@@ -47,7 +48,7 @@ const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 // The first file is opened at once and throws when it can't be: an operator who asked for a log and gets
 // none must hear of it at start.
 export function createLog(options: LogOptions): OperationsLogFile {
-  const sink = new Sink(options.filePath)
+  const sink = new Sink(options.filePath, options)
   const color = !options.noColor && options.filePath === '' && process.stderr.isTTY
   const write = (line: string) => sink.write(line)
   const lines = options.format === 'json' ? { write } : { write: commonWriter(write, color) }
@@ -82,34 +83,59 @@ function nameOf(level: LogLevel): PinoLevel {
   return level.toLowerCase() as PinoLevel
 }
 
-// The file, or stderr. A reopen makes a new stream beside the old one, which writes out what it still has.
+// The file, or stderr. A reopen makes a new stream beside the old one, which writes out what it still has; so does
+// a rotation, before the line that would make the file too long.
 class Sink {
   private readonly path: string
+  private readonly rotation: Rotation | null
   private stream: SonicBoom
+  private bytes = 0 // in the file
 
-  constructor(path: string) {
+  constructor(path: string, options: RotationOptions) {
     this.path = path
+    this.rotation = path === '' ? null : new Rotation(path, options)
     this.stream = this.open()
+    this.bytes = this.rotation?.sizeNow() ?? 0
+    this.rotation?.clean()
   }
 
   write(line: string): void {
+    if (this.rotation !== null) {
+      const length = Buffer.byteLength(line)
+      if (this.bytes > 0 && this.bytes + length > this.rotation.bytesMax) this.rotate(this.rotation)
+      this.bytes += length
+    }
     this.stream.write(line)
   }
 
+  private rotate(rotation: Rotation): void {
+    this.bytes = 0 // when it fails, it is tried again after as many bytes
+    try {
+      rotation.moveAway()
+    } catch (error) {
+      this.stream.write(`the log could not be rotated and grows on: ${reasonOf(error)}\n`)
+      return
+    }
+    this.reopen()
+    rotation.clean()
+  }
+
   reopen(): void {
-    if (this.path === '') return
+    if (this.rotation === null) return
     const before = this.stream
     try {
       this.stream = this.open()
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
+      const reason = reasonOf(error)
       this.stream.write(`the log could not be reopened and goes on in the old file: ${reason}\n`)
       return
     }
+    this.bytes = this.rotation.sizeNow()
     before.end()
   }
 
-  close(): Promise<void> {
+  async close(): Promise<void> {
+    await this.rotation?.end()
     return new Promise((resolve) => {
       this.stream.once('close', resolve)
       this.stream.once('error', () => resolve()) // what can't be written now never will be
@@ -127,6 +153,10 @@ class Sink {
 }
 
 function ignore(): void {}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
 
 // 2026-01-02T15:04:05Z WRN message name=value
 function commonWriter(write: (line: string) => void, color: boolean): (line: string) => void {

@@ -23,17 +23,15 @@ const otlpLogs = () =>
     'OpenTelemetry',
   )
 
-const rotation = 'rotation by the process itself; rotate from outside and send USR1'
-
 export const log = block({
   level: z.enum(['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL', 'PANIC']).default('ERROR'),
   format: z.enum(['common', 'json']).default('common'),
   filePath: text(),
   noColor: flag(false),
-  maxSize: notYet(whole(0), rotation),
-  maxAge: notYet(whole(0), rotation),
-  maxBackups: notYet(whole(0), rotation),
-  compress: notYet(flag(false), rotation),
+  maxSize: noted(whole(0), 'MiB; 0 is 100, as in Traefik'),
+  maxAge: noted(whole(0), 'days; 0 is for ever'),
+  maxBackups: noted(whole(0), '0 keeps all'),
+  compress: flag(false),
   otlp: otlpLogs(),
 })
 
