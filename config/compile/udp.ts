@@ -25,7 +25,6 @@ export function compileUdp(shared: Compilation): CompiledUdp {
       planService(shared, entry, config, errors, services),
   )
   const warnings = new Map<string, string[]>()
-  const taken = new Map<string, string>() // entry point -> router
   const routers = new References(
     shared,
     'UDP router',
@@ -33,45 +32,51 @@ export function compileUdp(shared: Compilation): CompiledUdp {
     (entry: Entry<UdpRouterConfig>, config, errors): UdpRouterPlan | null => {
       const own = [...entry.warnings]
       warnings.set(entry.qualified, own)
-      return planRouter(shared, entry, config, errors, own, { services, taken })
+      return planRouter(shared, entry, config, errors, own, services)
     },
   )
   services.resolveAll()
   routers.resolveAll()
+  refuseShared(shared, routers)
   return { routers, services, warnings }
 }
 
-interface Around {
-  readonly services: CompiledUdp['services']
-  readonly taken: Map<string, string>
-}
-
-// A datagram has nothing to tell routers apart by: an entry point has one router, the first that is written.
 function planRouter(
   shared: Compilation,
   entry: Entry<UdpRouterConfig>,
   config: UdpRouterConfig,
   errors: string[],
   warnings: string[],
-  { services, taken }: Around,
+  services: CompiledUdp['services'],
 ): UdpRouterPlan | null {
   const names = shared.facts.udpEntryPoints
   const known = { names, defaults: names }
   const entryPoints = entryPointsOf(shared, entry, config, known, errors, warnings)
-  let service = ''
   if (config.service === '') {
     shared.fail(entry, [], 'CONFIG_ROUTER', 'it has no service', errors)
-  } else service = services.refer(config.service, entry, ['service'], errors)
-  if (errors.length > 0) return null
-  for (const name of entryPoints) {
-    const other = taken.get(name)
-    if (other === undefined) continue
-    const message = `the entry point ${name} has the UDP router ${other} already`
-    shared.fail(entry, [], 'CONFIG_ROUTER', message, errors)
+    return null
   }
-  if (errors.length > 0) return null
-  for (const name of entryPoints) taken.set(name, entry.qualified)
+  const service = services.refer(config.service, entry, ['service'], errors)
   return { name: entry.qualified, entryPoints, service }
+}
+
+// A datagram has nothing to tell routers apart by, and the order of files must never decide: of several routers
+// for one entry point none is served.
+function refuseShared(shared: Compilation, routers: CompiledUdp['routers']): void {
+  const all = [...routers.plans.values()]
+  for (const plan of all) {
+    const others = all.filter(
+      (other) => other !== plan && other.entryPoints.some((at) => plan.entryPoints.includes(at)),
+    )
+    if (others.length === 0) continue
+    const names = others.map(({ name }) => name).join(', ')
+    const message = `an entry point takes one UDP router, and ${names} is on the same one`
+    const errors: string[] = []
+    const entry = shared.merged.udpRouters.get(plan.name)!
+    shared.fail(entry, [], 'CONFIG_ROUTER', message, errors)
+    routers.errors.set(plan.name, errors)
+    routers.plans.delete(plan.name)
+  }
 }
 
 function planService(

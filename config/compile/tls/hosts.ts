@@ -26,6 +26,7 @@ export class TlsHosts {
   private readonly additions: Additions
   private readonly options: TlsOptionsTable
   private readonly hosts = new Map<string, Host>()
+  private readonly told = new Set<string>()
 
   // Disables what disagrees; what else is disabled afterwards is left out by plans().
   constructor(shared: Compilation, drafts: Drafts, additions: Additions, options: TlsOptionsTable) {
@@ -61,7 +62,7 @@ export class TlsHosts {
       const options = draft.tlsOptions || addition.tlsOptions || 'default'
       if (!this.isUsable(draft, options)) return
       for (const host of draft.hosts) this.noteHost(draft, entryPoint, host, options)
-      if (draft.hosts.length === 0) this.warnUnbound(draft, entryPoint, addition)
+      if (draft.hosts.length === 0) this.warnUnbound(draft, addition)
     }
   }
 
@@ -85,12 +86,12 @@ export class TlsHosts {
   }
 
   // Its options are no host's, so only connections that got them by another router's host may use it.
-  private warnUnbound(draft: Draft, entryPoint: string, addition: EntryPointAddition): void {
+  private warnUnbound(draft: Draft, addition: EntryPointAddition): void {
     const { tlsOptions, entry, name } = draft
     if (entry === null || tlsOptions === '' || tlsOptions === (addition.tlsOptions || 'default'))
       return
     const message =
-      `its rule names no Host, so no handshake on ${entryPoint} gets its TLS options ${tlsOptions} for it: ` +
+      `its rule names no Host, so no handshake gets its TLS options ${tlsOptions} for it: ` +
       'requests on connections with others are answered 421'
     if (draft.warnings.includes(message)) return
     draft.warnings.push(message)
@@ -101,6 +102,8 @@ export class TlsHosts {
     const wanted = (draft: Draft): string => others!.get(draft) ?? options
     const shown = (draft: Draft): string => `${draft.name} (${wanted(draft)})`
     for (const draft of drafts) {
+      if (this.told.has(`${draft.name} ${host}`)) continue // of another entry point
+      this.told.add(`${draft.name} ${host}`)
       const against = drafts.filter((other) => wanted(other) !== wanted(draft))
       const more = against.length > namesShown ? ` and ${against.length - namesShown} more` : ''
       const names = against.slice(0, namesShown).map(shown).join(', ')

@@ -31,8 +31,11 @@ export class TlsOptionsTable {
   constructor(shared: Compilation) {
     this.shared = shared
     const { tlsOptions } = shared.merged
-    this.references = new References(shared, 'TLS options', tlsOptions, (entry, config, errors) =>
-      planOptions(shared, entry, config, errors),
+    this.references = new References(
+      shared,
+      'set of TLS options',
+      tlsOptions,
+      (entry, config, errors) => planOptions(shared, entry, config, errors),
     )
     this.references.resolveAll()
   }
