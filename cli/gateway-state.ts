@@ -2,9 +2,10 @@
 
 import { MetricsPage } from '../admin/metrics/page.ts'
 import type { AdminState, GenerationInfo, LoadInfo, WorkerRow } from '../admin/state.ts'
-import type { RuntimeStatus } from '../config/generation.ts'
+import type { Generation, RuntimeStatus } from '../config/generation.ts'
 import type { StaticConfig } from '../config/static.ts'
 import { CONNECTIONS, IN_FLIGHT, UPSTREAM_CONNECTIONS, rowOf } from '../core/shared/control.ts'
+import type { HealthChecks } from '../workers/health/checks.ts'
 import type { Supervisor } from '../workers/supervisor.ts'
 import type { WorkerHandle } from '../workers/worker-handle.ts'
 import type { Configuration } from './configuration.ts'
@@ -16,6 +17,7 @@ export class GatewayState implements AdminState {
   readonly metrics: MetricsPage | null
   private readonly supervisor: Supervisor
   private readonly configuration: Configuration
+  private readonly health: HealthChecks
   private readonly accessLogLost: () => number
 
   constructor(
@@ -23,6 +25,7 @@ export class GatewayState implements AdminState {
     version: string,
     supervisor: Supervisor,
     configuration: Configuration,
+    health: HealthChecks,
     accessLogLost: () => number,
   ) {
     this.staticConfig = config
@@ -30,6 +33,7 @@ export class GatewayState implements AdminState {
     this.accessLogLost = accessLogLost
     this.supervisor = supervisor
     this.configuration = configuration
+    this.health = health
     this.metrics = this.metricsPage()
   }
 
@@ -46,7 +50,9 @@ export class GatewayState implements AdminState {
       lastReloadAt: () => configuration.lastSuccessAt * 1000,
       configErrors: () => configuration.errors,
       accessLogLost: () => this.accessLogLost(),
-      knows: (kind, name) => configuration.knows(kind, name),
+      knows: (kind, name) =>
+        configuration.knows(kind, name) || knowsProtocol(supervisor.generation, kind, name),
+      health: () => this.health.states,
     })
     feed(page, supervisor)
     return page
@@ -87,10 +93,17 @@ export class GatewayState implements AdminState {
     })
   }
 
-  // Active health checks come with the services that have them; until then every server may be asked.
-  isUp(_service: string, _url: string): boolean {
-    return true
+  // A server that nobody checks may be asked.
+  isUp(service: string, url: string): boolean {
+    return !this.health.states.some((s) => !s.up && s.service === service && s.address === url)
   }
+}
+
+// Counts of TCP and UDP have the same labels as those of HTTP.
+function knowsProtocol(generation: Generation, kind: 'router' | 'service', name: string): boolean {
+  const { tcpRouters, udpRouters, tcpServices, udpServices } = generation
+  if (kind === 'router') return tcpRouters.has(name) || udpRouters.has(name)
+  return tcpServices.has(name) || udpServices.has(name)
 }
 
 // Tells the page which memory each worker counts in, and which series that memory holds.

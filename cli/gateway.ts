@@ -15,9 +15,11 @@ import { AdminServer } from '../admin/server.ts'
 import type { Generation } from '../config/generation.ts'
 import type { StaticConfig } from '../config/static.ts'
 import { prepareUws } from '../workers/downstream/uws/binding.ts'
+import { HealthChecks } from '../workers/health/checks.ts'
 import { LogFile } from '../workers/log-file.ts'
 import { createLog, type OperationsLogFile } from '../workers/operations-log.ts'
 import { Supervisor } from '../workers/supervisor.ts'
+import { tcpHealthTargets } from '../workers/tcp/health.ts'
 
 const FAREWELL_MS = 2000 // for logs to be written after the last exchange
 
@@ -28,6 +30,7 @@ export class Gateway {
   private readonly supervisor: Supervisor
   private readonly configuration: Configuration
   private readonly state: GatewayState
+  private readonly health: HealthChecks
   private readonly admin: AdminServer
   private readonly pidFile: PidFile | null
   private readonly housekeeping = new Housekeeping()
@@ -48,11 +51,13 @@ export class Gateway {
     this.configuration = new Configuration(config, this.log, (generation) =>
       this.publish(generation),
     )
+    this.health = new HealthChecks((down) => this.tellHealth(down), this.log)
     this.state = new GatewayState(
       config,
       version,
       this.supervisor,
       this.configuration,
+      this.health,
       () => this.lostLines,
     )
     this.admin = new AdminServer(this.state)
@@ -80,6 +85,7 @@ export class Gateway {
     const { supervisor } = this
     supervisor.on('listening', () => this.listening())
     supervisor.on('converged', () => this.housekeeping.reloaded())
+    supervisor.on('started', (worker) => worker.post({ type: 'health', down: this.health.down }))
     supervisor.on('failed', (message) => this.fail(message))
     supervisor.on('log', (lines, count, lost) => {
       this.accessLog?.write(lines, count)
@@ -115,7 +121,13 @@ export class Gateway {
     }
     this.served = true
     this.supervisor.publish(generation)
+    this.health.use(tcpHealthTargets(generation))
     if (complete) this.supervisor.completeConfiguration()
+  }
+
+  private tellHealth(down: readonly string[]): void {
+    for (const worker of this.supervisor.handles)
+      if (worker.isAlive) worker.post({ type: 'health', down })
   }
 
   private listening(): void {
@@ -133,6 +145,7 @@ export class Gateway {
   }
 
   private terminate(): void {
+    this.health.stop()
     this.configuration.close()
     this.supervisor.terminate()
   }

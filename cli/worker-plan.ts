@@ -35,6 +35,7 @@ export function workerPlanOf(config: StaticConfig, adminSocket: string): SharedP
     accessLog: accessLogPlan(config),
     pingTerminatingStatus: config.ping?.terminatingStatusCode ?? 503,
     maxSemiSpaceMb: SEMI_SPACE_MB,
+    debug: config.log.level === 'DEBUG' || config.log.level === 'TRACE',
   }
 }
 

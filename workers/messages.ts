@@ -13,6 +13,7 @@
 import type { Family, Plans } from '../config/generation.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
 import type { EntryPointBounds, EntryPointTimes } from './downstream/contract.ts'
+import type { TlsSecrets } from './tls/state.ts'
 
 export interface EntryPointPlan {
   readonly name: string
@@ -96,6 +97,7 @@ export interface WorkerPlan {
   readonly accessLog: AccessLogPlan | null
   readonly pingTerminatingStatus: number
   readonly maxSemiSpaceMb: number
+  readonly debug: boolean // log.level is DEBUG or lower: connections of TCP say what became of them
 }
 
 // A part of the way to a generation, of one family; small enough to be worked off in one turn of the event loop.
@@ -116,7 +118,9 @@ export type ToWorker =
   | { readonly type: 'commit'; readonly number: number }
   | { readonly type: 'taken'; readonly length: number } // of log lines: the supervisor is through with them
   | { readonly type: 'flush' } // log lines that are held are sent now
+  | { readonly type: 'secrets'; readonly secrets: TlsSecrets } // before the first slice, and when they change
   | { readonly type: 'drain' } // the process ends: see drain.ts
+  | { readonly type: 'health'; readonly down: readonly string[] } // keys of all servers that are down
   | { readonly type: 'block'; readonly ms: number } // tests only: blocks the event loop
 
 export type FromWorker =
@@ -130,4 +134,5 @@ export type FromWorker =
   | { readonly type: 'log'; readonly lines: string; readonly count: number; readonly lost: number }
   | { readonly type: 'defect'; readonly message: string }
   | { readonly type: 'warning'; readonly message: string } // for the operations log
+  | { readonly type: 'debug'; readonly message: string } // the same; only when plan.debug
   | { readonly type: 'drained'; readonly cut: number } // connections that were not through with their exchange

@@ -172,6 +172,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       case 'warning':
         this.options.log.warn(message.message)
         return
+      case 'debug':
+        this.options.log.debug(message.message)
+        return
       case 'drained':
         handle.drained = true
         handle.cut = message.cut

@@ -11,6 +11,7 @@ export interface MetricFact {
 
 const ofEntryPoint = ['code', 'entrypoint', 'method', 'protocol']
 const ofRouter = ['code', 'method', 'protocol', 'router', 'service']
+const ofConnection = ['entrypoint', 'router', 'service']
 const ofService = ['code', 'method', 'protocol', 'service']
 
 function requestFacts(family: string, what: string, labels: readonly string[]): MetricFact[] {
@@ -72,6 +73,50 @@ export const workerFacts: readonly MetricFact[] = [
     'entrypoint',
   ),
   fact('sluice_errors_total', 'counter', 'Refusals and failures by code; see errors.md.', 'code'),
+  fact(
+    'sluice_tcp_connections_total',
+    'counter',
+    'Connections that a TCP router took.',
+    ...ofConnection,
+  ),
+  fact(
+    'sluice_tcp_received_bytes_total',
+    'counter',
+    'Bytes that came from clients of a TCP router.',
+    ...ofConnection,
+  ),
+  fact(
+    'sluice_tcp_sent_bytes_total',
+    'counter',
+    'Bytes that came from servers of a TCP service.',
+    ...ofConnection,
+  ),
+  fact('sluice_udp_sessions', 'gauge', 'Sessions of UDP clients that are open.', 'entrypoint'),
+  fact(
+    'sluice_udp_sessions_total',
+    'counter',
+    'Sessions that UDP clients have begun.',
+    ...ofConnection,
+  ),
+  fact(
+    'sluice_udp_received_datagrams_total',
+    'counter',
+    'Datagrams that were passed to servers.',
+    ...ofConnection,
+  ),
+  fact(
+    'sluice_udp_sent_datagrams_total',
+    'counter',
+    'Datagrams that were passed to clients.',
+    ...ofConnection,
+  ),
+  fact(
+    'sluice_udp_dropped_datagrams_total',
+    'counter',
+    'Datagrams that were dropped, by reason: no_router, no_server, sessions_max, unreachable, send.',
+    'entrypoint',
+    'reason',
+  ),
 ]
 
 // Known to the supervisor.
@@ -99,6 +144,13 @@ export const gatewayFacts: readonly MetricFact[] = [
   ),
   fact('sluice_in_flight', 'gauge', 'Exchanges under way.'),
   fact('sluice_upstream_connections', 'gauge', 'Connections to servers that are open.'),
+  fact(
+    'traefik_service_server_up',
+    'gauge',
+    'Whether a server that is checked is up.',
+    'service',
+    'url',
+  ),
   fact('sluice_access_log_lost_total', 'counter', 'Access log lines that could not be written.'),
   fact(
     'sluice_series_overflow_total',

@@ -24,6 +24,8 @@ export interface MetricsSources {
   accessLogLost(): number
   // Whether the published generation has it; series of others vanish.
   knows(kind: 'router' | 'service', name: string): boolean
+  // Servers that are checked; a server of two services is two.
+  health(): readonly { service: string; address: string; up: boolean }[]
 }
 
 const SLICE = 1000 // lines or histograms between two turns: below 5 ms
@@ -101,9 +103,20 @@ export class MetricsPage {
       .map((fact) => {
         const lines = fact.labels.includes('worker')
           ? this.loopDelays(fact.name, rows)
-          : sampleText(fact.name, '', values[fact.name]!)
+          : fact.labels.includes('url')
+            ? this.servers(fact.name)
+            : sampleText(fact.name, '', values[fact.name]!)
         return headText(fact) + lines
       })
+      .join('')
+  }
+
+  private servers(name: string): string {
+    return this.sources
+      .health()
+      .map(({ service, address, up }) =>
+        sampleText(name, labelText({ service, url: address }), up ? 1 : 0),
+      )
       .join('')
   }
 

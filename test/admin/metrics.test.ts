@@ -32,6 +32,7 @@ function pageOf(more: Partial<MetricsSources> = {}): MetricsPage {
     configErrors: () => 2,
     accessLogLost: () => 9,
     knows: () => true,
+    health: () => [],
     ...more,
   })
 }
@@ -184,7 +185,7 @@ test('the process tells its memory, time and files', async () => {
 })
 
 test('every line is legal, every family has one head, and every name is in the catalogue', async () => {
-  const page = pageOf()
+  const page = pageOf({ health: () => [{ service: 's', address: '10.0.0.7:1', up: true }] })
   const worker = startWorker(page)
   worker.series('entrypoint', { entrypoint: 'web' }).count(METHOD_GET, 200, 1, 0, 0)
   worker.series('router', { router: 'r', service: 's' }).count(METHOD_GET, 200, 1, 0, 0)
@@ -193,6 +194,8 @@ test('every line is legal, every family has one head, and every name is in the c
   worker.table.give({ family: 'service_retries_total', labels: { service: 's' } })
   worker.table.give({ family: 'sluice_accept_errors_total', labels: { entrypoint: 'web' } })
   worker.table.give({ family: 'sluice_errors_total', labels: { code: 'X' } })
+  for (const { name, labels } of workerFacts.filter((f) => /^sluice_(?:tcp|udp)_/.test(f.name)))
+    worker.table.give({ family: name, labels: Object.fromEntries(labels.map((l) => [l, 'x'])) })
   const text = await page.render()
   const LINE =
     /^(?:# (?:HELP \w+ .+|TYPE \w+ (?:counter|gauge|histogram))|\w+(?:\{(?:\w+="(?:[^"\\]|\\.)*",?)+\})? [\d.e+-]+)$/

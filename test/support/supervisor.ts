@@ -9,6 +9,7 @@ import { loadStatic } from '../../config/sources.ts'
 import { Configuration } from '../../cli/configuration.ts'
 import { GatewayState } from '../../cli/gateway-state.ts'
 import { workerPlanOf } from '../../cli/worker-plan.ts'
+import { HealthChecks } from '../../workers/health/checks.ts'
 import { Supervisor } from '../../workers/supervisor.ts'
 import type { WorkerHandle } from '../../workers/worker-handle.ts'
 import { type Keys, freePorts } from './gateway.ts'
@@ -53,7 +54,14 @@ export async function startSupervisor(
     log: operations,
   })
   const configuration = new Configuration(config, operations, () => undefined)
-  const state = new GatewayState(config, 'test', supervisor, configuration, () => 0)
+  const state = new GatewayState(
+    config,
+    'test',
+    supervisor,
+    configuration,
+    new HealthChecks(() => undefined, operations),
+    () => 0,
+  )
   const started = new TestSupervisorOf(port, supervisor, log, factsOf(config), state)
   supervisor.start()
   supervisor.publish(started.generationOf(routes, 1))

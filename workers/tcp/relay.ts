@@ -21,6 +21,7 @@ import {
   UPSTREAM_RESET,
   UPSTREAM_STALL,
   WRITE_TIMEOUT,
+  errorTable,
 } from '../../core/errors.ts'
 import { proxyHeader } from '../../core/proxy-protocol/write.ts'
 import { REQUESTS } from '../../core/shared/series.ts'
@@ -266,12 +267,20 @@ export class TcpRelay implements Swept, Relaying {
   // Nothing has passed yet. A plain close: the client learns that there is nobody.
   private fail(code: number): void {
     this.context.countError(code)
-    this.close(`error ${code}`, false)
+    this.close(errorTable[code]!.name, false)
   }
 
-  private close(_why: string, broken: boolean): void {
+  private tell(why: string): void {
+    const seconds = ((this.now() - this.startedAt) / 1000).toFixed(1)
+    const passed = `${this.client.bytes} bytes there, ${this.server.bytes} back, ${seconds} s: ${why}`
+    const message = storyOf(this.router, this.point, this.facts, this.serverName, passed)
+    this.context.say({ type: 'debug', message })
+  }
+
+  private close(why: string, broken: boolean): void {
     if (this.state === CLOSED) return
     this.state = CLOSED
+    if (this.context.plan.debug) this.tell(why)
     const client = this.client.socket!
     const server = this.server.socket
     if (broken) client.reset()
@@ -287,6 +296,18 @@ export class TcpRelay implements Swept, Relaying {
 }
 
 const EMPTY = Buffer.alloc(0)
+
+// 'tcp db@file on pg: 192.0.2.7:4711 to 10.0.0.7:5432, 120 bytes there, 4711 back, 1.2 s: both ended'
+function storyOf(
+  router: LiveTcpRouter,
+  point: EntryPoint,
+  facts: TcpConnectionFacts,
+  to: string,
+  passed: string,
+): string {
+  const from = `${facts.clientAddress}:${facts.clientPort}`
+  return `tcp ${router.name} on ${point.name}: ${from} to ${to === '' ? 'nobody' : to}, ${passed}`
+}
 
 function codeOf(fault: string): number {
   if (fault === 'TIMEOUT') return UPSTREAM_DIAL_TIMEOUT

@@ -1,0 +1,132 @@
+// workers/health/checks.ts: asks servers whether they are well: once per process, in the supervisor's thread.
+//
+// Owner:  the gateway. A check lives as long as a generation has its key, which says all that defines it: a reload
+//         that changes nothing of a server neither forgets its state nor asks it more often.
+// Hot:    no. Workers are told the keys that are down, all of them, when that list has changed.
+//
+// What a check asks is its protocol's matter (workers/tcp/health.ts). A server counts as up until it has failed.
+
+export interface HealthTarget {
+  readonly key: string // healthKey()
+  readonly service: string
+  readonly address: string
+  readonly intervalMs: number // while it is up
+  readonly unhealthyIntervalMs: number // while it is down
+  // Calls `done` once, within the time-out of the check: '' or what was wrong.
+  readonly probe: (done: (fault: string) => void) => void
+}
+
+export interface HealthState {
+  readonly service: string
+  readonly address: string
+  readonly up: boolean
+}
+
+export interface HealthLog {
+  info(message: string): void
+  warn(message: string): void
+}
+
+const INTERVAL_MIN_MS = 100 // whatever is configured: a check is not an attack
+
+class Check {
+  target: HealthTarget
+  up = true
+  stopped = false
+  private timer: NodeJS.Timeout | null = null
+  private readonly settled: (check: Check, fault: string) => void
+
+  constructor(target: HealthTarget, settled: (check: Check, fault: string) => void) {
+    this.target = target
+    this.settled = settled
+  }
+
+  run(): void {
+    let isDone = false
+    this.target.probe((fault) => {
+      if (isDone || this.stopped) return
+      isDone = true
+      this.settled(this, fault)
+      const { intervalMs, unhealthyIntervalMs } = this.target
+      const wait = Math.max(INTERVAL_MIN_MS, this.up ? intervalMs : unhealthyIntervalMs)
+      this.timer = setTimeout(() => this.run(), wait)
+      this.timer.unref()
+    })
+  }
+
+  stop(): void {
+    this.stopped = true
+    if (this.timer !== null) clearTimeout(this.timer)
+  }
+}
+
+export class HealthChecks {
+  private readonly checks = new Map<string, Check>()
+  private readonly tell: (down: readonly string[]) => void
+  private readonly log: HealthLog
+  private telling = false // is planned
+
+  constructor(tell: (down: readonly string[]) => void, log: HealthLog) {
+    this.tell = tell
+    this.log = log
+  }
+
+  // What is to be checked from now on.
+  use(targets: readonly HealthTarget[]): void {
+    const wanted = new Map(targets.map((target) => [target.key, target]))
+    for (const [key, check] of this.checks) {
+      if (wanted.has(key)) continue
+      check.stop()
+      this.checks.delete(key)
+      if (!check.up) this.tellSoon()
+    }
+    for (const [key, target] of wanted) {
+      const known = this.checks.get(key)
+      // The same check, with the transport as it is now.
+      if (known !== undefined) known.target = target
+      else this.begin(target)
+    }
+  }
+
+  private begin(target: HealthTarget): void {
+    const check = new Check(target, (of, fault) => this.settle(of, fault))
+    this.checks.set(target.key, check)
+    check.run()
+  }
+
+  private settle(check: Check, fault: string): void {
+    const up = fault === ''
+    if (up === check.up) return
+    check.up = up
+    const { service, address } = check.target
+    if (up) this.log.info(`server ${address} of ${service} is up again`)
+    else this.log.warn(`server ${address} of ${service} is down: ${fault}`)
+    this.tellSoon()
+  }
+
+  // Many that change together are one message.
+  private tellSoon(): void {
+    if (this.telling) return
+    this.telling = true
+    setImmediate(() => {
+      this.telling = false
+      this.tell(this.down)
+    })
+  }
+
+  get down(): string[] {
+    return [...this.checks.values()].filter((c) => !c.up).map((c) => c.target.key)
+  }
+
+  // A server that several services name is one line for each.
+  get states(): HealthState[] {
+    return [...this.checks.values()].map(({ target, up }) => {
+      return { service: target.service, address: target.address, up }
+    })
+  }
+
+  stop(): void {
+    for (const check of this.checks.values()) check.stop()
+    this.checks.clear()
+  }
+}
