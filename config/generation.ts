@@ -58,7 +58,6 @@ export interface LoadBalancerPlan {
   readonly passHostHeader: boolean
   readonly serversTransport: string // '' for the default one
   readonly middlewares: readonly string[] // run after those of the router
-  readonly flushIntervalMs: number // negative: after each write
 }
 
 export interface WeightedPlan {

@@ -263,7 +263,6 @@ export class Resolver {
       passHostHeader: config.passHostHeader,
       serversTransport: this.transportName(entry, config, errors),
       middlewares,
-      flushIntervalMs: config.responseForwarding.flushInterval,
     }
   }
 

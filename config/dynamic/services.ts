@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { duration, meta, signedDuration } from '../schema.ts'
-import { block, flag, list, map, notYet, off, text, time } from '../static/blocks.ts'
+import { block, flag, list, map, noted, notYet, off, text, time } from '../static/blocks.ts'
 
 export const weight = () => z.int().min(0).max(1_000_000).default(1)
 
@@ -57,7 +57,12 @@ const loadBalancer = off({
   strategy: z.enum(['wrr', 'p2c', 'hrw', 'leasttime']).default('wrr'),
   passHostHeader: flag(true),
   serversTransport: text(),
-  responseForwarding: block({ flushInterval: signedDuration.default(100) }),
+  responseForwarding: block({
+    flushInterval: noted(
+      signedDuration.default(100),
+      'every byte is passed on in the turn in which it came, so no interval is ever waited for',
+    ),
+  }),
   sticky: sticky(),
   healthCheck,
   passiveHealthCheck,
