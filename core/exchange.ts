@@ -86,7 +86,27 @@ export interface TlsFacts {
   readonly sni: string // lower case; '' for none
   readonly alpn: string // '' for none
   readonly options: string // name of the TLS options
+  readonly policy: string // what those asked for, as a hash: two names may stand for the same
+  readonly resumed: boolean
+  readonly client: ClientCertificate | null // null when the client has shown none
 }
+
+// What a client has shown of itself. Unverified where the mode does not ask for more (RequestClientCert,
+// RequireAnyClientCert): then it proves no more than that the client has the key.
+export interface ClientCertificate {
+  readonly verified: boolean // its chain, against the authorities of the TLS options
+  readonly subject: DistinguishedName
+  readonly issuer: DistinguishedName
+  readonly serialNumber: string // decimal
+  readonly notBefore: number // milliseconds since the epoch
+  readonly notAfter: number
+  readonly sans: readonly string[] // names, addresses and URIs, without their kind
+  readonly fingerprint: string // SHA-256 of the certificate, hexadecimal
+  readonly chain: readonly string[] // DER in base64, leaf first, as far as the client sent it
+}
+
+// By the names of RFC 4514 and OpenSSL: CN, O, OU, C, ST, L, DC, serialNumber. Several values keep their order.
+export type DistinguishedName = Readonly<Record<string, readonly string[]>>
 
 export class Exchange {
   serial = 0

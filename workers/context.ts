@@ -24,6 +24,7 @@ import type { FromWorker, WorkerPlan } from './messages.ts'
 import { ServerRegistry } from './upstream/registry.ts'
 import { Names } from './upstream/dial.ts'
 import { Sweeper } from './sweeper.ts'
+import { TlsState } from './tls/state.ts'
 
 export class WorkerContext {
   readonly plan: WorkerPlan
@@ -35,6 +36,7 @@ export class WorkerContext {
   generation: LiveGeneration = emptyLiveGeneration
   prepared: LiveGeneration | null = null
   readonly health = new HealthBoard()
+  readonly tls = new TlsState()
   readonly inFlight = new InFlightTable() // of inFlightReq; outlives generations
   // The clock of middlewares: one function for all, which keeps nothing alive but the worker's own things.
   readonly now = (): number => this.sweeper.now

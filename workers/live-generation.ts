@@ -19,6 +19,8 @@ import type { WorkerContext } from './context.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService, ServiceCell } from './live-service.ts'
 import type { Stage } from './stages.ts'
+import type { Entrance } from './tls/build.ts'
+import type { LiveTls } from './tls/live-tls.ts'
 import { type LiveTcpTable, type TcpParts, noTcpParts } from './tcp/table.ts'
 
 export class LiveRouter implements Route, Stage {
@@ -89,6 +91,8 @@ export class LiveGeneration implements ProtocolPlans {
   secureMatchers: readonly Matcher<LiveRouter>[] = []
   tcp: readonly LiveTcpTable[] = [] // by index of entry point
   tcpParts: TcpParts = noTcpParts
+  tls: LiveTls | null = null // null in the empty generation only
+  entrances: readonly (Entrance | null)[] = [] // by index of entry point
   // Applied by commit(): cells that get another service.
   readonly changedCells: { cell: ServiceCell; service: LiveService | null }[] = []
 

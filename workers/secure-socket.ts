@@ -249,6 +249,7 @@ export function secureServer(
   if (security.alpn !== null) tls.setALPNProtocols(security.alpn)
   if (security.ocsp !== null) tls.setOCSPResponse(security.ocsp)
   const secured = new SecureSocket(parent, tls, security, done)
+  secured.presented = socket.presented
   if (first !== null) tls.receive(first)
   return secured
 }

@@ -93,6 +93,14 @@ let spareWrite: WriteRequest | null = null
 
 export const KEEP_ALIVE_SECONDS = 15 // then a half-open peer is noticed within two and a half minutes
 
+// Whom a PROXY header names in place of the two ends of the connection.
+export interface Presented {
+  readonly address: string
+  readonly port: number
+  readonly localAddress: string
+  readonly localPort: number
+}
+
 export class Socket {
   owner: SocketOwner | null
   held = 0 // writes that the kernel has not taken whole
@@ -101,6 +109,7 @@ export class Socket {
   writeEnded = false
   ownsBuffer = false
   protected readonly handle: Handle
+  presented: Presented | null = null // set before anybody asks for the peer
   protected settled = false // TCP keep-alive is on
   lent = false // a slice of our own buffer waits in somebody else's write
   protected buffer: Buffer = shared
@@ -145,10 +154,22 @@ export class Socket {
   }
 
   peer(out: { address?: string; port?: number }): void {
-    this.handle.getpeername?.(out)
+    if (this.presented === null) return this.askPeer(out)
+    out.address = this.presented.address
+    out.port = this.presented.port
   }
 
   local(out: { address?: string; port?: number }): void {
+    if (this.presented === null) return this.askLocal(out)
+    out.address = this.presented.localAddress
+    out.port = this.presented.localPort
+  }
+
+  protected askPeer(out: { address?: string; port?: number }): void {
+    this.handle.getpeername?.(out)
+  }
+
+  protected askLocal(out: { address?: string; port?: number }): void {
     this.handle.getsockname?.(out)
   }
 

@@ -162,6 +162,8 @@ function receive(message: ToWorker): void {
       return context.log?.taken(message.length)
     case 'flush':
       return context.log?.flush()
+    case 'secrets':
+      return context.tls.use(message.secrets)
     case 'drain':
       return void drain()
     case 'block':

@@ -284,11 +284,11 @@ export abstract class SecureStream extends Socket {
     this.parent.setKeepAlive?.(true, KEEP_ALIVE_SECONDS)
   }
 
-  override peer(out: { address?: string; port?: number }): void {
+  protected override askPeer(out: { address?: string; port?: number }): void {
     this.parent.getpeername?.(out)
   }
 
-  override local(out: { address?: string; port?: number }): void {
+  protected override askLocal(out: { address?: string; port?: number }): void {
     this.parent.getsockname?.(out)
   }
 }

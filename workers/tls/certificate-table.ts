@@ -1,0 +1,63 @@
+// workers/tls/certificate-table.ts: which certificates a server name gets.
+//
+// Owner:  the live generation that made it; immutable. Hot: no, once per handshake.
+//
+// The exact name, then a wildcard for one label. Of several certificates for a name the one that is valid longest is
+// used, one for each kind of key: the handshake takes the kind that the client can verify.
+
+import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { CertificatePlan } from '../../config/protocol-plans.ts'
+import { NameTable } from '../../core/tls/sni.ts'
+
+export class CertificateTable {
+  private readonly names = new NameTable<CertificatePlan[]>()
+  private readonly addresses = new Map<string, CertificatePlan[]>()
+
+  constructor(plans: ReadonlyMap<string, CertificatePlan>) {
+    for (const plan of plans.values()) for (const name of plan.names) this.add(name, plan)
+  }
+
+  private add(name: string, plan: CertificatePlan): void {
+    const isAddress = isIP(name) !== 0
+    const there = isAddress ? this.addresses.get(name) : this.names.get(name)
+    if (there) there.push(plan)
+    else if (isAddress) this.addresses.set(name, [plan])
+    else this.names.set(name, [plan])
+  }
+
+  // [] when there is none. A client that names nobody has dialled an address: that of our end is looked up.
+  find(serverName: string, localAddress: string): readonly CertificatePlan[] {
+    const found =
+      serverName === '' ? this.addresses.get(localAddress) : this.names.lookup(serverName)
+    if (!found) return []
+    return found.length === 1 ? found : oneOfEachKind(found)
+  }
+}
+
+function oneOfEachKind(plans: readonly CertificatePlan[]): CertificatePlan[] {
+  const best = new Map<string, CertificatePlan>()
+  for (const plan of plans) {
+    const kind = keyKindOf(plan)
+    const other = best.get(kind)
+    if (other === undefined || isBetter(plan, other)) best.set(kind, plan)
+  }
+  return [...best.values()].sort((a, b) => (keyKindOf(a) < keyKindOf(b) ? -1 : 1)) // ec, ed25519, rsa
+}
+
+// The id settles a tie, so that all workers choose the same.
+function isBetter(one: CertificatePlan, other: CertificatePlan): boolean {
+  if (one.notAfter !== other.notAfter) return one.notAfter > other.notAfter
+  return one.id > other.id
+}
+
+const kinds = new WeakMap<CertificatePlan, string>()
+
+function keyKindOf(plan: CertificatePlan): string {
+  let kind = kinds.get(plan)
+  if (kind === undefined) {
+    kind = new X509Certificate(plan.certPem).publicKey.asymmetricKeyType ?? ''
+    kinds.set(plan, kind)
+  }
+  return kind
+}

@@ -1,0 +1,51 @@
+// workers/tls/client-certificate.ts: what a client's certificate says, as plain facts for middlewares and logs.
+//
+// Owner: the connection; made once per handshake that brought a certificate. Hot: no. Bounded: a longer chain is cut.
+
+import type { ClientCertificate, DistinguishedName } from '../../core/exchange.ts'
+import { alternativeNames } from './alternative-names.ts'
+import type { PeerCertificate } from './server-identity.ts'
+
+const CHAIN_MAX = 8
+
+export function clientCertificateOf(
+  certificate: PeerCertificate,
+  verified: boolean,
+): ClientCertificate {
+  return {
+    verified,
+    subject: distinguishedName(certificate.subject),
+    issuer: distinguishedName(certificate.issuer),
+    serialNumber: decimalOf(certificate.serialNumber),
+    notBefore: Date.parse(certificate.valid_from),
+    notAfter: Date.parse(certificate.valid_to),
+    sans: alternativeNames(certificate.subjectaltname ?? '').map(({ value }) => value),
+    fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    chain: chainOf(certificate),
+  }
+}
+
+// Node gives one value as text and several as a list.
+function distinguishedName(given: object | undefined): DistinguishedName {
+  const name: Record<string, readonly string[]> = {}
+  for (const [key, value] of Object.entries(given ?? {})) {
+    const values: unknown[] = Array.isArray(value) ? value : [value]
+    name[key] = values.filter((v): v is string => typeof v === 'string')
+  }
+  return name
+}
+
+function decimalOf(hexadecimal: string): string {
+  return /^[0-9a-f]+$/i.test(hexadecimal) ? BigInt('0x' + hexadecimal).toString() : ''
+}
+
+// The root of a chain points to itself.
+function chainOf(leaf: PeerCertificate): string[] {
+  const chain: string[] = []
+  let at: PeerCertificate | undefined = leaf
+  while (at?.raw !== undefined && chain.length < CHAIN_MAX) {
+    chain.push(at.raw.toString('base64'))
+    at = at.issuerCertificate === at ? undefined : at.issuerCertificate
+  }
+  return chain
+}

@@ -1,0 +1,185 @@
+// workers/tls/live-tls.ts: TLS as one generation wants it: options and certificates by server name.
+//
+// Owner:  the live generation; shared with the next one while no plan of TLS changed. A handshake keeps what it began
+//         with, so adopting a generation in its middle does it no harm.
+// Hot:    isMisdirected, once per request on TLS; the rest once per connection.
+
+import type {
+  CertificatePlan,
+  TlsChallengePlan,
+  TlsDefaultPlan,
+  TlsHostPlan,
+  TlsOptionsPlan,
+} from '../../config/protocol-plans.ts'
+import type { Exchange } from '../../core/exchange.ts'
+import { NameTable } from '../../core/tls/sni.ts'
+import { type ServerSecurity, alpnWire } from '../secure-socket.ts'
+import { CertificateTable } from './certificate-table.ts'
+import { policyOf } from './policy.ts'
+import type { TlsState } from './state.ts'
+
+export interface TlsPlans {
+  readonly tlsCertificates: ReadonlyMap<string, CertificatePlan>
+  readonly tlsOptions: ReadonlyMap<string, TlsOptionsPlan>
+  readonly tlsHosts: ReadonlyMap<string, TlsHostPlan>
+  readonly tlsDefaults: ReadonlyMap<string, TlsDefaultPlan>
+}
+
+export interface KeyPair {
+  readonly certPem: string
+  readonly keyPem: string // secret
+}
+
+// Of what is not configured.
+export const defaultOptions: TlsOptionsPlan = {
+  name: 'default',
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+  ciphers: '',
+  curves: '',
+  clientAuth: 'NoClientCert',
+  clientCas: '',
+  sniStrict: false,
+  alpn: ['h2', 'http/1.1'],
+  sessionTickets: true,
+  preferServerCiphers: true,
+}
+
+const ACME_PROTOCOL = 'acme-tls/1'
+const NEVER = 'never' // a policy that no connection has
+
+interface Hosts {
+  readonly names: NameTable<TlsOptionsPlan>
+  any: TlsOptionsPlan | null // of the host '*'
+}
+
+export class LiveTls {
+  private readonly plans: TlsPlans
+  private readonly state: TlsState
+  private readonly certificates: CertificateTable
+  private readonly hosts = new Map<string, Hosts>() // by entry point
+  private readonly configured: CertificatePlan | null // the default certificate, if there is one
+  private generated: CertificatePlan | null = null // else the one that the supervisor has made
+  private readonly securities = new Map<string, ServerSecurity>()
+
+  constructor(plans: TlsPlans, state: TlsState) {
+    this.plans = plans
+    this.state = state
+    this.certificates = new CertificateTable(plans.tlsCertificates)
+    for (const plan of plans.tlsHosts.values()) this.addHost(plan)
+    this.configured = this.configuredDefault()
+  }
+
+  private addHost({ entryPoint, host, options }: TlsHostPlan): void {
+    let hosts = this.hosts.get(entryPoint)
+    if (hosts === undefined) {
+      hosts = { names: new NameTable(), any: null }
+      this.hosts.set(entryPoint, hosts)
+    }
+    const plan = this.optionsNamed(options)
+    if (plan === null) throw new Error(`TLS options ${options} are missing from the generation`)
+    if (host === '*') hosts.any = plan
+    else hosts.names.set(host, plan)
+  }
+
+  private configuredDefault(): CertificatePlan | null {
+    const id = this.plans.tlsDefaults.get('default')?.certificate ?? ''
+    if (id === '') return null
+    const plan = this.plans.tlsCertificates.get(id)
+    if (plan === undefined) throw new Error(`certificate ${id} is missing from the generation`)
+    return plan
+  }
+
+  // For names that no certificate is of.
+  private fallback(): CertificatePlan | null {
+    const { generated } = this.state
+    if (this.configured !== null || generated === null) return this.configured
+    const { certPem } = generated
+    if (this.generated === null || this.generated.id !== certPem)
+      this.generated = { name: '', id: certPem, names: [], notAfter: 0, ocsp: null, ...generated }
+    return this.generated
+  }
+
+  // ---- options
+
+  optionsNamed(name: string): TlsOptionsPlan | null {
+    return this.plans.tlsOptions.get(name) ?? (name === 'default' ? defaultOptions : null)
+  }
+
+  // Those of an HTTPS router that names the host, or a wildcard of it; null when there is none.
+  optionsOfHost(entryPoint: string, host: string): TlsOptionsPlan | null {
+    return this.hosts.get(entryPoint)?.names.lookup(host) ?? null
+  }
+
+  optionsFor(entryPoint: string, host: string): TlsOptionsPlan {
+    const hosts = this.hosts.get(entryPoint)
+    const named = hosts?.names.lookup(host) ?? hosts?.any
+    return named ?? this.optionsNamed('default')!
+  }
+
+  // Whether the handshake of the exchange's connection asked for something else than its Host would have (domain
+  // fronting), or than its router does. `routerOptions` is '' for any.
+  isMisdirected(exchange: Exchange, routerOptions: string): boolean {
+    const { policy } = exchange.tls!
+    const wanted = this.optionsFor(exchange.entryPoint, exchange.host)
+    if (policyOf(wanted) !== policy) return true
+    if (routerOptions === '') return false
+    const asked = this.optionsNamed(routerOptions)
+    return (asked === null ? NEVER : policyOf(asked)) !== policy
+  }
+
+  // ---- handshakes
+
+  // How to answer a client that asks for `serverName`; null when it must be refused, for there is no certificate.
+  // `alpn` null: what the options say.
+  securityFor(
+    options: TlsOptionsPlan,
+    serverName: string,
+    localAddress: string,
+    alpn: readonly string[] | null,
+  ): ServerSecurity | null {
+    let certificates = this.certificates.find(serverName, localAddress)
+    if (certificates.length === 0) {
+      const fallback = options.sniStrict ? null : this.fallback()
+      if (fallback === null) return null
+      certificates = [fallback]
+    }
+    const protocols = (alpn ?? options.alpn).filter((protocol) => protocol !== ACME_PROTOCOL)
+    const ids = certificates.map(({ id }) => id).join(' ')
+    const key = `${policyOf(options)} ${protocols.join(' ')} ${ids}`
+    let security = this.securities.get(key)
+    if (security === undefined) {
+      security = this.makeSecurity(options, certificates, protocols)
+      this.securities.set(key, security)
+    }
+    return security
+  }
+
+  private makeSecurity(
+    options: TlsOptionsPlan,
+    certificates: readonly CertificatePlan[],
+    protocols: readonly string[],
+  ): ServerSecurity {
+    return {
+      context: this.state.contexts.of(options, certificates),
+      alpn: alpnWire(protocols),
+      clientAuth: options.clientAuth,
+      // Which of two will be used is not known before the handshake, and a staple is for one.
+      ocsp: certificates.length === 1 ? certificates[0]!.ocsp : null,
+      timeoutMs: 0, // Opening has the clock
+    }
+  }
+
+  // For the authority that checks a name by tls-alpn-01 (RFC 8737), and for nobody else.
+  challengeSecurity({ name, certPem, keyPem, host }: TlsChallengePlan): ServerSecurity {
+    const plan = { name, id: `${name} ${certPem}`, names: [host], notAfter: 0, ocsp: null }
+    const options = { ...defaultOptions, alpn: [ACME_PROTOCOL], sessionTickets: false }
+    return {
+      context: this.state.contexts.of(options, [{ ...plan, certPem, keyPem }]),
+      alpn: alpnWire([ACME_PROTOCOL]),
+      clientAuth: 'NoClientCert',
+      ocsp: null,
+      timeoutMs: 0,
+    }
+  }
+}

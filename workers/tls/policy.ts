@@ -1,0 +1,23 @@
+// workers/tls/policy.ts: what TLS options ask of a client, as one short text that can be compared.
+//
+// Hot: no; remembered per plan. Two options of different names may ask for the same, and one name for something else
+// after a reload: connections are told apart by this, not by names.
+
+import { createHash } from 'node:crypto'
+import type { TlsOptionsPlan } from '../../config/protocol-plans.ts'
+
+const known = new WeakMap<TlsOptionsPlan, string>()
+
+export function policyOf(options: TlsOptionsPlan): string {
+  let policy = known.get(options)
+  if (policy === undefined) {
+    const { name: _name, ...asked } = options
+    policy = digest(Object.entries(asked).sort(([a], [b]) => (a < b ? -1 : 1)))
+    known.set(options, policy)
+  }
+  return policy
+}
+
+export function digest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32)
+}
