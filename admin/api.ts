@@ -6,10 +6,19 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { formatProblem, type Problem } from '../config/problem.ts'
+import { certificates, oneCertificate } from './certificates.ts'
 import { isWanted, pageOf, sortItems } from './listing.ts'
 import { staticWithoutSecrets } from './redact.ts'
 import { errorReply, jsonReply, type Reply } from './reply.ts'
-import { kinds, objectsOf, represent, type Kind, type Shown } from './representation.ts'
+import {
+  kindsOf,
+  objectsOf,
+  protocols,
+  represent,
+  type Kind,
+  type Protocol,
+  type Shown,
+} from './representation.ts'
 import type { AdminState } from './state.ts'
 import { tarOf } from './tar.ts'
 
@@ -33,7 +42,7 @@ export async function answerApi(
     case '/entrypoints':
       return page(entryPoints(state), query)
     case '/certificates':
-      return page([], query)
+      return page(certificates(state, query), query)
   }
   return answerObject(state, path.slice(1).split('/'), query)
 }
@@ -41,22 +50,18 @@ export async function answerApi(
 function answerObject(state: AdminState, steps: readonly string[], query: URLSearchParams): Reply {
   const [first = '', second = '', third] = steps
   if (first === 'entrypoints' && steps.length === 2) return oneEntryPoint(state, second)
-  if (first === 'certificates' && steps.length === 2) return notFound('certificate', second)
-  if (steps.length > 3) return errorReply(404, 'there is no such resource')
-  const kind = kindOf(second)
-  if (kind === null) return errorReply(404, 'there is no such resource')
-  if (first === 'http') {
-    return third === undefined ? list(state, kind, query) : one(state, kind, third)
+  if (first === 'certificates' && steps.length === 2) {
+    const found = oneCertificate(state, second)
+    return found === null ? notFound('certificate', second) : jsonReply(found)
   }
-  // TCP and UDP are not built: there are none, which is what an empty list says.
-  if (first !== 'tcp' && (first !== 'udp' || kind === 'middlewares')) {
+  const protocol = protocols.find((name) => name === first)
+  const kind = protocol && kindsOf[protocol].find((name) => name === second)
+  if (protocol === undefined || kind === undefined || steps.length > 3) {
     return errorReply(404, 'there is no such resource')
   }
-  return third === undefined ? page([], query) : notFound(kind.slice(0, -1), third)
-}
-
-function kindOf(text: string): Kind | null {
-  return kinds.find((kind) => kind === text) ?? null
+  return third === undefined
+    ? list(state, protocol, kind, query)
+    : one(state, protocol, kind, third)
 }
 
 function version(state: AdminState): Shown {
@@ -70,12 +75,12 @@ function version(state: AdminState): Shown {
 
 function overview(state: AdminState): Shown {
   const { staticConfig } = state
-  const none = { total: 0, warnings: 0, errors: 0 }
-  const http = Object.fromEntries(kinds.map((kind) => [kind, countsOf(state, kind)]))
+  const counts = protocols.map((protocol) => [
+    protocol,
+    Object.fromEntries(kindsOf[protocol].map((kind) => [kind, countsOf(state, protocol, kind)])),
+  ])
   return {
-    http,
-    tcp: { routers: none, services: none, middlewares: none },
-    udp: { routers: none, services: none },
+    ...(Object.fromEntries(counts) as Shown),
     features: {
       tracing: '',
       metrics: state.metrics === null ? '' : 'Prometheus',
@@ -91,10 +96,10 @@ function overview(state: AdminState): Shown {
   }
 }
 
-function countsOf(state: AdminState, kind: Kind): Shown {
+function countsOf(state: AdminState, protocol: Protocol, kind: Kind): Shown {
   let warnings = 0
   let errors = 0
-  const objects = objectsOf(state, kind)
+  const objects = objectsOf(state, protocol, kind)
   for (const { status } of objects.values()) {
     if (status === 'warning') warnings++
     else if (status === 'disabled') errors++
@@ -108,16 +113,24 @@ function shownProblem(problem: Problem): Shown {
 
 function rawData(state: AdminState): Shown {
   const data: Shown = {}
-  for (const kind of kinds) {
-    const shown = [...objectsOf(state, kind)].map(([name, object]) => {
-      const item = represent(state, kind, object)
-      delete item['name'] // the key says it, and Traefik's rawdata has neither
-      delete item['provider']
-      return [name, item] as const
-    })
-    data[kind] = Object.fromEntries(shown)
+  for (const protocol of protocols) {
+    for (const kind of kindsOf[protocol]) {
+      const key =
+        protocol === 'http' ? kind : `${protocol}${kind[0]!.toUpperCase()}${kind.slice(1)}`
+      data[key] = rawObjects(state, protocol, kind)
+    }
   }
   return data
+}
+
+function rawObjects(state: AdminState, protocol: Protocol, kind: Kind): Shown {
+  const shown = [...objectsOf(state, protocol, kind)].map(([name, object]) => {
+    const item = represent(state, protocol, kind, object)
+    delete item['name'] // the key says it, and Traefik's rawdata has neither
+    delete item['provider']
+    return [name, item] as const
+  })
+  return Object.fromEntries(shown)
 }
 
 const zip = promisify(gzip)
@@ -161,10 +174,10 @@ function oneEntryPoint(state: AdminState, encoded: string): Reply {
   return found === undefined ? notFound('entry point', encoded) : jsonReply(found)
 }
 
-function list(state: AdminState, kind: Kind, query: URLSearchParams): Reply {
+function list(state: AdminState, protocol: Protocol, kind: Kind, query: URLSearchParams): Reply {
   const shown: Shown[] = []
-  for (const object of objectsOf(state, kind).values()) {
-    const item = represent(state, kind, object)
+  for (const object of objectsOf(state, protocol, kind).values()) {
+    const item = represent(state, protocol, kind, object)
     if (isWanted(kind, item, query)) shown.push(item)
   }
   return page(sortItems(kind, shown, query), query)
@@ -177,11 +190,11 @@ function page(items: readonly Shown[], query: URLSearchParams): Reply {
   return errorReply(400, `invalid request: ${asked.slice(0, 100)}`)
 }
 
-function one(state: AdminState, kind: Kind, encoded: string): Reply {
+function one(state: AdminState, protocol: Protocol, kind: Kind, encoded: string): Reply {
   const name = decoded(encoded)
-  const object = name === null ? undefined : objectsOf(state, kind).get(name)
+  const object = name === null ? undefined : objectsOf(state, protocol, kind).get(name)
   if (object === undefined) return notFound(kind.slice(0, -1), encoded)
-  return jsonReply(represent(state, kind, object))
+  return jsonReply(represent(state, protocol, kind, object))
 }
 
 function notFound(what: string, encoded: string): Reply {

@@ -7,18 +7,36 @@
 import type { ObjectStatus } from '../config/generation.ts'
 import type { AdminState } from './state.ts'
 
+export type Protocol = 'http' | 'tcp' | 'udp'
 export type Kind = 'routers' | 'services' | 'middlewares'
-export const kinds: readonly Kind[] = ['routers', 'services', 'middlewares']
+
+export const kindsOf: Readonly<Record<Protocol, readonly Kind[]>> = {
+  http: ['routers', 'services', 'middlewares'],
+  tcp: ['routers', 'services', 'middlewares'],
+  udp: ['routers', 'services'],
+}
+
+export const protocols = ['http', 'tcp', 'udp'] as const
 
 export type Shown = Record<string, unknown>
 
-export function objectsOf(state: AdminState, kind: Kind): ReadonlyMap<string, ObjectStatus> {
-  return state.runtime()[kind]
+export function objectsOf(
+  state: AdminState,
+  protocol: Protocol,
+  kind: Kind,
+): ReadonlyMap<string, ObjectStatus> {
+  const runtime = state.runtime()
+  return (protocol === 'http' ? runtime : runtime[protocol])[kind]
 }
 
-export function represent(state: AdminState, kind: Kind, object: ObjectStatus): Shown {
+export function represent(
+  state: AdminState,
+  protocol: Protocol,
+  kind: Kind,
+  object: ObjectStatus,
+): Shown {
   const shown: Shown = { ...definitionOf(object) }
-  if (kind === 'routers') addRouter(shown, object)
+  if (kind === 'routers') addRouter(shown, protocol, object)
   else if (kind === 'services') addService(shown, object, state)
   else addMiddleware(shown, object)
   shown['status'] = object.status
@@ -33,13 +51,15 @@ function definitionOf(object: ObjectStatus): Shown {
   return typeof definition === 'object' && definition !== null ? (definition as Shown) : {}
 }
 
-function addRouter(shown: Shown, object: ObjectStatus): void {
+function addRouter(shown: Shown, protocol: Protocol, object: ObjectStatus): void {
+  shown['using'] = object.using
+  if (protocol === 'udp') return // has no rule
   const rule = typeof shown['rule'] === 'string' ? shown['rule'] : ''
   if (typeof shown['priority'] !== 'number' || shown['priority'] === 0) {
-    shown['priority'] = rule.length
+    const isCatchAll = protocol === 'tcp' && /^HostSNI\([`"]\*[`"]\)$/i.test(rule.trim())
+    shown['priority'] = isCatchAll ? -1 : rule.length
   }
   shown['priorityStr'] = String(shown['priority'])
-  shown['using'] = object.using
 }
 
 function addService(shown: Shown, object: ObjectStatus, state: AdminState): void {
@@ -72,7 +92,8 @@ export function serversOf(service: Shown): string[] {
   const servers = (balancer as Shown)['servers']
   if (!Array.isArray(servers)) return []
   return servers.flatMap((server: unknown) => {
-    const url = (server as Shown | null)?.['url']
-    return typeof url === 'string' ? [url] : []
+    const { url, address } = (server as Shown | null) ?? {}
+    const place = url ?? address // of TCP and UDP
+    return typeof place === 'string' ? [place] : []
   })
 }

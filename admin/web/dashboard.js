@@ -101,6 +101,49 @@ async function show() {
     ['Name', 'Type', 'Used by', 'Status'],
     middlewares.map((m) => [m.name, m.type, (m.usedBy ?? []).join(', '), statusOf(m)]),
   )
+  await showStreams()
+  await showCertificates()
+}
+
+async function showStreams() {
+  const rows = []
+  for (const kind of [
+    'tcp/routers',
+    'tcp/services',
+    'tcp/middlewares',
+    'udp/routers',
+    'udp/services',
+  ]) {
+    for (const item of await readAll(kind)) {
+      const leads = item.service ?? Object.keys(item.serverStatus ?? {}).join(', ')
+      const where = (item.using ?? item.usedBy ?? []).join(', ')
+      rows.push([
+        kind.replace('/', ' ').slice(0, -1),
+        item.name,
+        where,
+        item.rule,
+        leads,
+        statusOf(item),
+      ])
+    }
+  }
+  fillTable('streams', ['Kind', 'Name', 'On or used by', 'Rule', 'Leads to', 'Status'], rows)
+}
+
+async function showCertificates() {
+  const certificates = await readAll('certificates')
+  fillTable(
+    'certificates',
+    ['Names', 'Issuer', 'Ends', 'Key', 'Default', 'Status'],
+    certificates.map((c) => [
+      c.sans.join(', ') || c.commonName,
+      c.issuerCommonName,
+      c.notAfter,
+      c.keyType,
+      c.isDefault ? 'yes' : '',
+      c.status,
+    ]),
+  )
 }
 
 show().catch((error) => {

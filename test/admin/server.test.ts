@@ -249,7 +249,7 @@ test('what is not there is 404 with a message, whatever the name holds', async (
   })
 })
 
-test('what is not built yet is an empty list, and PUT of a configuration 501', async () => {
+test('what nobody has configured is an empty list, and PUT of a configuration 501', async () => {
   await withServer(full, async (ask) => {
     for (const path of ['tcp/routers', 'tcp/middlewares', 'udp/services', 'certificates']) {
       expect((await ask(`/api/${path}`)).text, path).toBe('[]')
