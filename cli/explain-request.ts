@@ -66,6 +66,7 @@ function admit(exchange: Exchange, point: EntryPointPlan): number {
     encodeQuerySemicolons: point.encodeQuerySemicolons,
     allowEncoded: point.allowEncoded,
     underscoreHeaders: point.underscoreHeaders,
+    connectionHeaders: new Set(point.connectionHeaders),
   })
   if (fault !== 0) return fault
   if (exchange.methodId === METHOD_CONNECT) return CONNECT_REFUSED

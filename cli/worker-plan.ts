@@ -66,7 +66,7 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
     notAppendXForwardedFor:
       forwardedHeaders.notAppendXForwardedFor || config.global.notAppendXForwardedFor,
     addXForwardedScheme: forwardedHeaders.addXForwardedSchemeHeaders,
-    connectionHeaders: forwardedHeaders.connection,
+    connectionHeaders: forwardedHeaders.connection.map((name) => name.toLowerCase()),
     via: http.via,
     accessLogs: observability.accessLogs,
     metrics: observability.metrics,

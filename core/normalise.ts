@@ -17,10 +17,12 @@ import {
   FORM_ORIGIN,
   METHOD_OPTIONS,
   SAW_ALIAS,
+  SAW_NOMINATED,
   SAW_PATH_ODD,
   SAW_SEMICOLON,
   type Exchange,
 } from './exchange.ts'
+import { dropNominated } from './h1/hop-by-hop.ts'
 import { DROPPED, HOST } from './header-ids.ts'
 import { canonicalHost } from './normalise-host.ts'
 import {
@@ -51,6 +53,7 @@ export interface EntryPointPolicy {
   readonly encodeQuerySemicolons: boolean
   readonly allowEncoded: number // ALLOW_* bits of the escapes that may stand in a path
   readonly underscoreHeaders: 'keep' | 'delete' | 'reject'
+  readonly connectionHeaders: ReadonlySet<string> | null // what Connection names and rules still see; lower case
 }
 
 export const defaultPolicy: EntryPointPolicy = {
@@ -58,6 +61,7 @@ export const defaultPolicy: EntryPointPolicy = {
   encodeQuerySemicolons: false,
   allowEncoded: ALLOW_ALL,
   underscoreHeaders: 'keep',
+  connectionHeaders: null,
 }
 
 // Sets host, authority, path, routingPath, query, hasQuery and pathChanged. Returns NONE or an error code.
@@ -67,6 +71,8 @@ export function normalise(exchange: Exchange, policy: EntryPointPolicy): number 
   if ((facts & SAW_ALIAS) !== 0 && policy.underscoreHeaders !== 'keep') {
     if (meetsUnderscore(exchange, policy.underscoreHeaders)) return UNDERSCORE_HEADER
   }
+  // What a client means for this connection only is nothing that a rule or a middleware should go by.
+  if ((facts & SAW_NOMINATED) !== 0) dropNominated(exchange.request, policy.connectionHeaders)
   cutTarget(exchange)
   if ((facts & SAW_SEMICOLON) !== 0) rewriteSemicolons(exchange, policy)
   return (facts & SAW_PATH_ODD) === 0 ? NONE : normalisePath(exchange, policy)

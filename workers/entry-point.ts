@@ -42,6 +42,7 @@ export class EntryPoint {
       encodeQuerySemicolons: plan.encodeQuerySemicolons,
       allowEncoded: plan.allowEncoded,
       underscoreHeaders: plan.underscoreHeaders,
+      connectionHeaders: plan.connectionHeaders.length > 0 ? new Set(plan.connectionHeaders) : null,
     }
     this.trusted = plan.trustedIPs.length > 0 ? new AddressSet(plan.trustedIPs) : null
     this.forwarding = {

@@ -160,7 +160,7 @@ export class GenerationBuilder {
   private setService(plan: ServicePlan): void {
     const cell = this.cellOf(plan.name)
     const names = plan.kind === 'internal' ? [] : plan.middlewares
-    const own = names.map((name) => this.buildMiddleware(name, plan.name))
+    const own = this.buildMiddlewares(names, plan.name)
     const service = new LiveService(plan, this.context, this.transportOf, this.cellOf, own)
     this.next.changedCells.push({ cell, service })
   }
@@ -216,8 +216,19 @@ export class GenerationBuilder {
 
   private buildRouter(plan: RouterPlan): LiveRouter {
     const cell = plan.service === '' ? null : this.cellOf(plan.service)
-    const built = plan.middlewares.map((name) => this.buildMiddleware(name, plan.name))
+    const built = this.buildMiddlewares(plan.middlewares, plan.name)
     return new LiveRouter(plan, built, cell, this.context)
+  }
+
+  // One that is named twice, by the entry point and by the router for instance, runs twice. Each has counts of its
+  // own, or a limit of one request would refuse every request.
+  private buildMiddlewares(names: readonly string[], owner: string): Middleware[] {
+    const times = new Map<string, number>()
+    return names.map((name) => {
+      const before = times.get(name) ?? 0
+      times.set(name, before + 1)
+      return this.buildMiddleware(name, before === 0 ? owner : `${owner} (${before + 1})`)
+    })
   }
 
   private buildMiddleware(name: string, router: string): Middleware {

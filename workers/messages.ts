@@ -33,7 +33,7 @@ export interface EntryPointPlan {
   readonly trustedIPs: readonly string[]
   readonly notAppendXForwardedFor: boolean
   readonly addXForwardedScheme: boolean
-  readonly connectionHeaders: readonly string[] // hop-by-hop names that are let through
+  readonly connectionHeaders: readonly string[] // see core/normalise.ts
   readonly via: boolean
   readonly accessLogs: boolean
   readonly metrics: boolean

@@ -47,7 +47,7 @@ const headBytes = () =>
 const forwardedHeaders = block({
   insecure: flag(false),
   trustedIPs: networks(),
-  connection: notYet(list(), 'hop-by-hop headers are always removed'),
+  connection: noted(list(), 'let through to rules and middlewares; servers never get them'),
   notAppendXForwardedFor: flag(false),
   addXForwardedSchemeHeaders: flag(false),
 })

@@ -53,7 +53,7 @@ for (let id = MANAGED_FIRST; id <= MANAGED_LAST; id++) PROTECTED[id] = 1
 // Drops every hop-by-hop line and what Connection names; Upgrade stays when it was granted.
 export function dropHopByHop(head: Head, keepUpgrade: boolean): void {
   const { count, ids } = head
-  dropNominated(head)
+  dropNominated(head, null)
   for (let line = 0; line < count; line++) {
     const id = ids[line]!
     if (HOP[id] === 1 && !(keepUpgrade && id === UPGRADE)) ids[line] = DROPPED
@@ -62,13 +62,17 @@ export function dropHopByHop(head: Head, keepUpgrade: boolean): void {
 
 const cursor = new ListCursor()
 
-// Drops the lines that Connection names. At most NOMINATED_MAX names per Connection line got past the parser.
-export function dropNominated(head: Head): void {
+// Drops the lines that Connection names, but for those of `allowed`. At most NOMINATED_MAX names per Connection
+// line got past the parser.
+export function dropNominated(head: Head, allowed: ReadonlySet<string> | null): void {
   const { count, ids, offsets, text } = head
   for (let line = 0; line < count; line++) {
     if (ids[line] !== CONNECTION) continue
     cursor.begin(text, offsets[line * 4 + 2]!, offsets[line * 4 + 3]!)
-    while (cursor.next()) dropNamed(head, text.slice(cursor.start, cursor.end).toLowerCase())
+    while (cursor.next()) {
+      const name = text.slice(cursor.start, cursor.end).toLowerCase()
+      if (allowed === null || !allowed.has(name)) dropNamed(head, name)
+    }
   }
 }
 

@@ -60,7 +60,7 @@ export class ResponseFields {
     if (this.encodings > 0 && (this.length >= 0 || versionMinor === 0)) return UPSTREAM_MALFORMED
     // There is no 1xx in HTTP/1.0 (RFC 9110 section 15.2); some readers take it for the final response.
     if (status < 200 && (versionMinor === 0 || !this.isInformational())) return UPSTREAM_MALFORMED
-    if ((this.facts & SAW_NOMINATED) !== 0) dropNominated(head)
+    if ((this.facts & SAW_NOMINATED) !== 0) dropNominated(head, null)
     this.concludeUpgrade(head, status)
     dropConnectionLines(head)
     return NONE
