@@ -1,8 +1,10 @@
 // bench/http.ts: the few requests that the harness itself sends: is it up, what do its metrics say.
 
 import http from 'node:http'
+import https from 'node:https'
 import type { Child } from './children.ts'
 import { logTailOf } from './children.ts'
+import type { PeerOptions } from './peers/contract.ts'
 
 export interface Answer {
   readonly status: number
@@ -12,10 +14,16 @@ export interface Answer {
 const POLL_MS = 2
 
 // A connection of its own each time: a kept one would be counted as load.
-export function get(port: number, target: string, host = 'localhost'): Promise<Answer> {
+export function get(
+  port: number,
+  target: string,
+  host = 'localhost',
+  isSecure = false,
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = http.get(
-      { host: '127.0.0.1', port, path: target, agent: false, headers: { host }, timeout: 5000 },
+    const options = { host: '127.0.0.1', port, path: target, agent: false as const, timeout: 5000 }
+    const request = (isSecure ? https : http).get(
+      { ...options, headers: { host }, rejectUnauthorized: false },
       (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -40,13 +48,14 @@ export async function waitForStatus(
   status: number,
   timeoutMs = 15_000,
   host = 'localhost',
+  isSecure = false,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs
   let last = 'no answer'
   while (performance.now() < deadline) {
     if (child.hasEnded()) throw new Error(`ended before it answered: ${logTailOf(child)}`)
     try {
-      const answer = await get(port, target, host)
+      const answer = await get(port, target, host, isSecure)
       if (answer.status === status) return
       last = `status ${answer.status}`
     } catch (error) {
@@ -80,4 +89,10 @@ export function readSeries(
     count++
   }
   return { sum, max, count }
+}
+
+// A peer is up once an answer of the origin comes through it.
+export function waitForPeer(child: Child, options: PeerOptions, port: number): Promise<void> {
+  const target = options.hasMiddlewares ? '/api/' : '/'
+  return waitForStatus(child, port, target, 200, 15_000, 'bench.test', options.protocol === 'tls')
 }

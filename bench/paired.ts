@@ -22,8 +22,8 @@ export interface PairedScenario {
   readonly name: string
   readonly summary: string
   readonly subjects: readonly Subject[]
-  readonly plan: Omit<LoadPlan, 'generator' | 'port' | 'seconds'> &
-    Partial<Pick<LoadPlan, 'generator'>>
+  readonly plan: Omit<LoadPlan, 'generator' | 'port' | 'seconds' | 'isSecure' | 'streams'> &
+    Partial<Pick<LoadPlan, 'generator' | 'isSecure' | 'streams'>>
   readonly mustReadBodies?: boolean
 }
 
@@ -117,6 +117,8 @@ export function planOf(
 ): LoadPlan {
   return {
     generator: bench.generator,
+    isSecure: false,
+    streams: 1,
     port,
     seconds: bench.seconds,
     ...scenario.plan,

@@ -7,11 +7,13 @@ export interface RequestShape {
   readonly bodyBytes: number
 }
 
-export type Generator = 'wrk' | 'own' | 'autocannon'
+export type Generator = 'wrk' | 'own' | 'autocannon' | 'h2load'
 
 export interface LoadPlan {
   readonly generator: Generator
   readonly port: number
+  readonly isSecure: boolean // TLS; wrk and h2load only
+  readonly streams: number // at once on each connection; above 1 with h2load only
   readonly connections: number
   readonly seconds: number
   readonly requests: readonly RequestShape[] // taken in turn

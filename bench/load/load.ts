@@ -4,6 +4,7 @@ import path from 'node:path'
 import { logTailOf, outputOf, startChild } from '../children.ts'
 import { benchFolder } from '../folders.ts'
 import type { Generator, LoadPlan, LoadResult } from './contract.ts'
+import { runH2load } from './h2load.ts'
 import { isWrkInstalled, runWrk } from './wrk.ts'
 
 export function bestGenerator(): Generator {
@@ -11,6 +12,9 @@ export function bestGenerator(): Generator {
 }
 
 export function runLoad(plan: LoadPlan, cores: string | null): Promise<LoadResult> {
+  if (plan.generator === 'h2load') return runH2load(plan, cores)
+  if (plan.isSecure && plan.generator !== 'wrk')
+    throw new Error(`${plan.generator} speaks no TLS; install wrk`)
   if (plan.generator === 'wrk' && plan.ratePerSecond === 0) return runWrk(plan, cores)
   return runNodeLoad(plan, cores)
 }

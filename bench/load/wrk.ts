@@ -24,7 +24,7 @@ export async function runWrk(plan: LoadPlan, cores: string | null): Promise<Load
       '10s',
       '-s',
       script,
-      `http://127.0.0.1:${plan.port}/`,
+      `${plan.isSecure ? 'https' : 'http'}://127.0.0.1:${plan.port}/`,
     ]),
     { name: 'wrk', cores },
   )

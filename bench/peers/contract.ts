@@ -4,8 +4,12 @@
 import type { Child } from '../children.ts'
 
 // What a scenario asks of a peer. A peer that can't do it says so by throwing at start.
+// What the peer speaks with its clients. 'tls' means HTTP/1.1 and HTTP/2, by ALPN; 'tcp' passes bytes on unread.
+export type Protocol = 'http' | 'tls' | 'tcp'
+
 export interface PeerOptions {
   readonly originPort: number
+  readonly protocol: Protocol
   readonly cores: string | null
   readonly routes: number // 0: one route for everything
   readonly hasMiddlewares: boolean
@@ -35,6 +39,7 @@ export const OPEN_FILES_MAX = 20_000
 export function defaultOptions(originPort: number, cores: string | null): PeerOptions {
   return {
     originPort,
+    protocol: 'http',
     cores,
     routes: 0,
     hasMiddlewares: false,

@@ -2,10 +2,11 @@
 
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { benchCertificate } from '../certificate.ts'
 import { freePorts, startChild } from '../children.ts'
 import { findProgram } from '../cores.ts'
 import { makeWorkFolder } from '../folders.ts'
-import { waitForStatus } from '../http.ts'
+import { waitForPeer } from '../http.ts'
 import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
 import { OPEN_FILES_MAX } from './contract.ts'
 
@@ -24,25 +25,31 @@ async function start(options: PeerOptions): Promise<RunningPeer> {
     cores: options.cores,
     openFilesMax: OPEN_FILES_MAX,
   })
-  await waitForStatus(child, port, options.hasMiddlewares ? '/api/' : '/', 200)
+  await waitForPeer(child, options, port)
   return { child, port, adminPort: null, dynamicFile: null, stop: () => child.stop() }
 }
 
+function bindText(options: PeerOptions, port: number): string {
+  const bind = `bind 127.0.0.1:${port} backlog 4096`
+  if (options.protocol !== 'tls') return bind
+  return `${bind} ssl crt ${benchCertificate().bothFile} alpn h2,http/1.1`
+}
+
 function configText(options: PeerOptions, port: number): string {
+  const isHttp = options.protocol !== 'tcp'
   return `global
   nbthread ${options.workers}
   maxconn 10100
   no strict-limits
 defaults
-  mode http
+  mode ${isHttp ? 'http' : 'tcp'}
   timeout connect 5s
   timeout client 60s
   timeout server 60s
-  option http-keep-alive
-  http-reuse always
+${isHttp ? '  option http-keep-alive\n  http-reuse always' : ''}
 frontend web
-  bind 127.0.0.1:${port} backlog 4096
-  option forwardfor
+  ${bindText(options, port)}
+${isHttp ? '  option forwardfor' : ''}
 ${options.hasMiddlewares ? middlewareRules : ''}
   default_backend origin
 backend origin

@@ -5,10 +5,11 @@
 
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { benchCertificate } from '../certificate.ts'
 import { freePorts, startChild } from '../children.ts'
 import { findProgram } from '../cores.ts'
 import { makeWorkFolder } from '../folders.ts'
-import { waitForStatus } from '../http.ts'
+import { waitForPeer } from '../http.ts'
 import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
 import { IDLE_CONNECTIONS, OPEN_FILES_MAX } from './contract.ts'
 
@@ -28,11 +29,42 @@ async function start(options: PeerOptions): Promise<RunningPeer> {
     cores: options.cores,
     openFilesMax: OPEN_FILES_MAX,
   })
-  await waitForStatus(child, port, options.hasMiddlewares ? '/api/' : '/', 200)
+  await waitForPeer(child, options, port)
   return { child, port, adminPort: null, dynamicFile: null, stop: () => child.stop() }
 }
 
+// Debian has the stream module in a package of its own.
+const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so'
+
 function configText(options: PeerOptions, port: number, folder: string): string {
+  return options.protocol === 'tcp' ? streamText(options, port) : httpText(options, port, folder)
+}
+
+function streamText(options: PeerOptions, port: number): string {
+  return `load_module ${STREAM_MODULE};
+worker_processes ${options.workers}; daemon off; pid nginx.pid; error_log error.log crit;
+worker_rlimit_nofile ${OPEN_FILES_MAX};
+events { worker_connections 16384; }
+stream {
+  server {
+    listen 127.0.0.1:${port} reuseport backlog=4096;
+    proxy_pass 127.0.0.1:${options.originPort};
+  }
+}
+`
+}
+
+function listenText(options: PeerOptions, port: number): string {
+  const listen = `listen 127.0.0.1:${port} reuseport backlog=4096`
+  if (options.protocol !== 'tls') return `${listen};`
+  const { certFile, keyFile } = benchCertificate()
+  return `${listen} ssl http2;
+    http2_max_requests 100000000; http2_recv_timeout 3600s;
+    ssl_certificate ${certFile}; ssl_certificate_key ${keyFile};
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:bench:10m; ssl_session_tickets on;`
+}
+
+function httpText(options: PeerOptions, port: number, folder: string): string {
   return `worker_processes ${options.workers}; daemon off; pid nginx.pid; error_log error.log crit;
 worker_rlimit_nofile ${OPEN_FILES_MAX};
 ${process.getuid?.() === 0 ? 'user root;' : ''}
@@ -48,7 +80,7 @@ http {
     keepalive ${IDLE_CONNECTIONS}; keepalive_requests 100000000;
   }
   server {
-    listen 127.0.0.1:${port} reuseport backlog=4096;
+    ${listenText(options, port)}
     location / {
       proxy_http_version 1.1;
       proxy_set_header Connection "";

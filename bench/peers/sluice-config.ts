@@ -1,8 +1,9 @@
-// bench/peers/sluice-config.ts: the configuration that the bench gives to Sluice, as text. Pure.
+// bench/peers/sluice-config.ts: the configuration that the bench gives to Sluice, as text.
 //
 // Routes: of every ten, nine are Host + PathPrefix and one is Host + PathRegexp, each with a path of its own, so that
 // a matcher that looks at one rule after the other would show in every figure.
 
+import { type Certificate, benchCertificate } from '../certificate.ts'
 import type { RequestShape } from '../load/contract.ts'
 import type { PeerOptions } from './contract.ts'
 import { IDLE_CONNECTIONS } from './contract.ts'
@@ -18,7 +19,7 @@ entryPoints:
   web:
     address: "127.0.0.1:${ports.web}"
     engine: ${options.engine}
-  traefik:
+${options.protocol === 'tls' ? '    http: { tls: {} }\n' : ''}  traefik:
     address: "127.0.0.1:${ports.admin}"
 api:
   insecure: true
@@ -36,6 +37,8 @@ providers:
 }
 
 export function dynamicText(options: PeerOptions, edition = 0): string {
+  if (options.protocol === 'tcp') return tcpText(options)
+  const certificate = options.protocol === 'tls' ? benchCertificate() : null
   const routers =
     options.routes === 0 ? [router('all', 'PathPrefix(`/`)', options.hasMiddlewares)] : []
   for (let i = 0; i < options.routes; i++) routers.push(router(`route-${i}`, ruleOf(i), false))
@@ -53,7 +56,7 @@ ${routers.join('\n')}
   serversTransports:
     origin:
       maxIdleConnsPerHost: ${IDLE_CONNECTIONS}
-${options.isCoalescing ? '      coalesce: {}\n' : ''}${options.hasMiddlewares ? middlewareText : ''}`
+${options.isCoalescing ? '      coalesce: {}\n' : ''}${options.hasMiddlewares ? middlewareText : ''}${certificate === null ? '' : tlsText(certificate)}`
 }
 
 function router(name: string, rule: string, hasMiddlewares: boolean): string {
@@ -61,6 +64,31 @@ function router(name: string, rule: string, hasMiddlewares: boolean): string {
       rule: '${rule}'
       entryPoints: [web]
       service: origin${hasMiddlewares ? '\n      middlewares: [local, strip, mark, secure]' : ''}`
+}
+
+function tcpText(options: PeerOptions): string {
+  return `tcp:
+  routers:
+    all:
+      rule: 'HostSNI(\`*\`)'
+      entryPoints: [web]
+      service: origin
+  services:
+    origin:
+      loadBalancer:
+        servers:
+          - address: "127.0.0.1:${options.originPort}"
+`
+}
+
+function tlsText({ certFile, keyFile }: Certificate): string {
+  return `tls:
+  stores:
+    default:
+      defaultCertificate:
+        certFile: "${certFile}"
+        keyFile: "${keyFile}"
+`
 }
 
 const middlewareText = `  middlewares:

@@ -5,7 +5,7 @@ import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { freePorts, startChild } from '../children.ts'
 import { makeWorkFolder, repositoryFolder } from '../folders.ts'
-import { waitForStatus } from '../http.ts'
+import { waitForPeer, waitForStatus } from '../http.ts'
 import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
 import { OPEN_FILES_MAX } from './contract.ts'
 import { dynamicText, staticText } from './sluice-config.ts'
@@ -19,6 +19,7 @@ export const sluice: Peer = {
 async function start(options: PeerOptions): Promise<RunningPeer> {
   const peer = await launch(options)
   await waitForStatus(peer.child, peer.adminPort, '/ready', 200, 30_000)
+  if (options.protocol !== 'http') await waitForPeer(peer.child, options, peer.port)
   return peer
 }
 

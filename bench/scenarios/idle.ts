@@ -74,6 +74,8 @@ async function kibPerConnection(bench: Bench, peer: RunningPeer): Promise<number
     ...basePlan,
     generator: bench.generator,
     port: peer.port,
+    isSecure: false,
+    streams: 1,
     seconds: bench.warmSeconds,
   }
   await measure(peer, plan, bench.cores.load)

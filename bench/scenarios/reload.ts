@@ -116,6 +116,8 @@ function factsOf(before: LoadResult, loads: readonly LoadResult[], found: Reload
 function planFor(bench: Bench, port: number, seconds: number): LoadPlan {
   return {
     generator: 'own',
+    isSecure: false,
+    streams: 1,
     port,
     connections: 32,
     seconds: Math.max(seconds, bench.warmSeconds),

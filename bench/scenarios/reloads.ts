@@ -128,6 +128,8 @@ function factsOf(
 function planFor(port: number, seconds: number): LoadPlan {
   return {
     generator: 'own',
+    isSecure: false,
+    streams: 1,
     port,
     connections: 16,
     seconds,

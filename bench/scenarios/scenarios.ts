@@ -2,6 +2,7 @@
 
 import type { Scenario } from './contract.ts'
 import { idle } from './idle.ts'
+import * as protocols from './protocols.ts'
 import { reload } from './reload.ts'
 import { reloads } from './reloads.ts'
 import { start } from './start.ts'
@@ -18,6 +19,11 @@ export const scenarios: readonly Scenario[] = [
   steady.crowd,
   steady.middlewares,
   steady.autocannon,
+  protocols.tls,
+  protocols.tlsConnect,
+  protocols.h2,
+  protocols.tcp10m,
+  protocols.tcpConnect,
   idle,
   reload,
   reloads,

@@ -1,7 +1,6 @@
 // bench/scenarios/steady.ts: the scenarios that are one steady load on several subjects. Each line of the issue's
 // table that compares with a peer is one of them.
 
-import type { LoadPlan } from '../load/contract.ts'
 import { smallRequest } from '../load/contract.ts'
 import type { PairedScenario, Subject } from '../paired.ts'
 import { runPaired } from '../paired.ts'
@@ -11,7 +10,7 @@ import type { Bench, Scenario } from './contract.ts'
 export const sluiceNode: Subject = { name: 'sluice', peer: 'sluice', options: {} }
 export const sluiceUws: Subject = { name: 'sluice-uws', peer: 'sluice', options: { engine: 'uws' } }
 
-type PlanBase = Omit<LoadPlan, 'generator' | 'port' | 'seconds'>
+type PlanBase = PairedScenario['plan']
 
 export const basePlan: PlanBase = {
   connections: 64,
@@ -20,11 +19,11 @@ export const basePlan: PlanBase = {
   ratePerSecond: 0,
 }
 
-function rivalsOf(bench: Bench): Subject[] {
+export function rivalsOf(bench: Bench): Subject[] {
   return bench.rivals.map((name) => ({ name, peer: name, options: {} }))
 }
 
-function steady(
+export function steady(
   name: string,
   summary: string,
   build: (bench: Bench) => Pick<PairedScenario, 'subjects' | 'plan'> & Partial<PairedScenario>,

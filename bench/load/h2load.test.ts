@@ -1,0 +1,22 @@
+import { expect, test } from 'vitest'
+import { resultOf } from './h2load.ts'
+
+const SUMMARY = `finished in 2.01s, 4.00 req/s, 1.1KB/s
+requests: 6 total, 6 started, 5 done, 3 succeeded, 3 failed, 1 errored, 0 timeout
+status codes: 3 2xx, 0 3xx, 1 4xx, 1 5xx
+`
+
+test('the counts of h2load tell refused answers and broken connections apart', () => {
+  const result = resultOf(SUMMARY, '', 2)
+  expect(result).toMatchObject({ requests: 3, failedStatus: 2, failedConnections: 1, timeouts: 0 })
+})
+
+test('percentiles come from the log of single requests', () => {
+  const log = Array.from({ length: 100 }, (_, i) => `1700000000\t200\t${i + 1}`).join('\n') + '\n'
+  const result = resultOf(SUMMARY, log, 2)
+  expect([result.p50Us, result.p99Us, result.maxUs]).toEqual([50, 99, 100])
+})
+
+test('an output without counts is an error', () => {
+  expect(() => resultOf('nothing', '', 2)).toThrow('h2load gave no result')
+})
