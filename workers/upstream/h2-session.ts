@@ -50,7 +50,6 @@ export class H2Session implements Swept {
   state: typeof OPENING | typeof OPEN | typeof DRAINING | typeof CLOSED = OPENING
   sweepIndex = -1
   served = 0 // responses that ended well
-  isLost = false // the connection has died or was given up
   speaksWebSocket = false // RFC 8441: the server takes extended CONNECT
   readonly pool: H2Pool
   private readonly session: ClientHttp2Session
@@ -104,6 +103,11 @@ export class H2Session implements Swept {
 
   get hasRoom(): boolean {
     return this.state === OPEN && this.streams.length < this.limit
+  }
+
+  // The connection has died or was given up. Streams hear of it before the session does.
+  get isGone(): boolean {
+    return this.session.destroyed
   }
 
   get isOpen(): boolean {
@@ -226,7 +230,6 @@ export class H2Session implements Swept {
   // Streams under way are told by their own 'close'.
   private lose(): void {
     if (this.state === CLOSED) return
-    this.isLost = true
     this.end()
     this.session.destroy()
     if (!this.wasOpen) this.pool.failedToOpen(this)

@@ -128,8 +128,18 @@ export class H2Stream implements UpstreamConnection, StreamOwner {
     this.isGrpc = isGrpc(exchange)
     pipeline.upstreamHead(exchange)
     if (this.exchange !== exchange) return // it went elsewhere
+    if (exchange.responseKind === BODY_NONE) return this.endWithHead(exchange, ended)
     this.session.flushSoon(this)
     beginBody(this.stream) // only now, so that no body comes before its head
+  }
+
+  // A 204, a 304 or an answer to HEAD. What the server sends behind it is nobody's.
+  private endWithHead(exchange: LiveExchange, ended: boolean): void {
+    this.leave(exchange)
+    this.session.responded()
+    pipeline.upstreamEnd(exchange, null)
+    if (ended && this.requestDone) this.stream.resume()
+    else this.reset(NGHTTP2_CANCEL)
   }
 
   private onInformational(exchange: LiveExchange): void {
@@ -144,8 +154,6 @@ export class H2Stream implements UpstreamConnection, StreamOwner {
     if (this.left >= 0) {
       this.left -= bytes.length
       if (this.left < 0) return this.refuse(UPSTREAM_MALFORMED)
-    } else if (exchange.responseKind === BODY_NONE) {
-      return this.refuse(UPSTREAM_MALFORMED)
     }
     if (!pipeline.upstreamBody(exchange, bytes, 0, bytes.length, true)) {
       this.blocked = true
@@ -206,7 +214,7 @@ export class H2Stream implements UpstreamConnection, StreamOwner {
       return pipeline.RETRY_ANYWHERE
     }
     // The whole session died, as an idle connection may at any time; a reset of this stream is an answer.
-    if (this.session.isLost && this.session.served > 0) return pipeline.RETRY_IF_IDEMPOTENT
+    if (this.session.isGone && this.session.served > 0) return pipeline.RETRY_IF_IDEMPOTENT
     return pipeline.RETRY_NEVER
   }
 
