@@ -13,6 +13,16 @@ const secretKeys = new Set([
   'cookie',
   'x-api-key',
 ])
+// Maps of headers, whose names users choose. Traefik shows all their values.
+const headerMaps = new Set([
+  'customrequestheaders',
+  'customresponseheaders',
+  'sslproxyheaders',
+  'headers',
+])
+// 'X-Api-Key', 'apikey', 'x_auth_tokens', 'xGatewaySecret', but not 'X-Author' or 'X-Monkey'.
+const secretPart =
+  /^(?:api|auth|access|session)?(?:authorization|cookie|token|key|secret|password|passwd|auth|credential)s?$/
 const shown = 'xxxx'
 
 export function redacted(value: unknown): unknown {
@@ -21,9 +31,29 @@ export function redacted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   const result: Record<string, unknown> = {}
   for (const [key, child] of Object.entries(value)) {
-    result[key] = secretKeys.has(key.toLowerCase()) ? hidden(child) : redacted(child)
+    const name = key.toLowerCase()
+    if (secretKeys.has(name)) result[key] = hidden(child)
+    else result[key] = headerMaps.has(name) ? withoutSecretHeaders(child) : redacted(child)
   }
   return result
+}
+
+// '' is no secret: it removes the header.
+function withoutSecretHeaders(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return redacted(value)
+  const result = redacted(value) as Record<string, unknown>
+  for (const [name, text] of Object.entries(value)) {
+    if (typeof text !== 'string') continue
+    if (text === '') result[name] = ''
+    else if (hasSecretName(name)) result[name] = shown
+  }
+  return result
+}
+
+function hasSecretName(name: string): boolean {
+  if (name.length > 256) return true
+  const parts = name.replace(/([a-z])([A-Z])/g, '$1-$2').split(/[-_. ]/)
+  return [...parts, ...name.split(/[-_. ]/)].some((part) => secretPart.test(part.toLowerCase()))
 }
 
 function hidden(value: unknown): unknown {
