@@ -44,12 +44,14 @@ import * as pipeline from '../../../pipeline.ts'
 import { type Socket, type SocketOwner, tellDefect } from '../../../socket.ts'
 import type { Swept } from '../../../sweeper.ts'
 import { Out } from './out.ts'
-import { CLOSED, H2Reader, LEAVING, LINGER, OPEN } from './reader.ts'
+import { CLOSED, LEAVING, LINGER, OPEN } from './phase.ts'
+import { H2Reader } from './reader.ts'
 import { CONNECTION_WINDOW, settingsPayload } from './settings.ts'
 import type { H2Stream } from './stream.ts'
 import { connectionOverdue, streamOverdue } from './timeouts.ts'
 
 const LINGER_BYTES_MAX = 256 * 1024
+const UNREAD_MAX = 100 // control frames for a client that has more to read than it takes
 const LAST_CALL = Buffer.from('lastcall') // opaque data of the PING behind our first GOAWAY
 
 export class H2Connection extends H2Reader implements SocketOwner, Swept {
@@ -60,7 +62,9 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
   readonly out: Out
   readonly encoder: HpackEncoder
   private left = LINGER_BYTES_MAX
+  private waiting: H2Stream[] = [] // have more to send than the windows allow
   private stalled: H2Stream[] = [] // have more to send once the client has read
+  private unread = 0 // control frames since the client stopped to read
   private lastCallAt = 0 // when the first of two GOAWAYs was sent; 0 while none was
 
   constructor(socket: Socket, point: EntryPoint, tls: TlsFacts | null, now: number) {
@@ -131,7 +135,6 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
     if (this.streams.size > 0) return
     this.activeAt = this.point.context.sweeper.now
     if (this.phase === LEAVING && this.finalId !== WINDOW_MAX) this.linger()
-    else if (this.inputEnded) this.linger()
   }
 
   // An exchange that never was a request: it is not accounted for.
@@ -151,7 +154,8 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
     from: number,
     to: number,
   ): void {
-    if (!this.hasRoom()) return this.fail(H2_FRAMES, ENHANCE_YOUR_CALM)
+    if (this.hasRoom()) this.unread = 0
+    else if (++this.unread > UNREAD_MAX) return this.fail(H2_FRAMES, ENHANCE_YOUR_CALM)
     const at = this.out.begin(type, flags, 0, to - from)
     payload.copy(this.out.payload, at, from, to)
   }
@@ -184,16 +188,30 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
     if (this.streams.size === 0) this.linger()
   }
 
-  // The windows have opened: everybody who waits gets a turn, one piece each.
+  // The stream has bytes for which there is no window.
+  queue(stream: H2Stream): void {
+    if (stream.queued) return
+    stream.queued = true
+    this.waiting.push(stream)
+  }
+
+  // A window has opened, or the client has read: all who wait take turns, a frame each, until nobody gets on.
   protected sendPending(): void {
-    for (const stream of this.streams.values()) {
-      if (this.sendWindow <= 0) return
-      stream.sendPending()
+    let idle = 0
+    while (this.waiting.length > idle && this.sendWindow > 0 && this.hasRoom()) {
+      const stream = this.waiting.shift()!
+      stream.queued = false
+      if (!stream.isBlocked) continue
+      const moves = stream.sendWindow > 0
+      if (moves) stream.sendPiece()
+      if (stream.isBlocked) this.queue(stream)
+      idle = moves ? 0 : idle + 1
     }
   }
 
   onWritable(): void {
     if (this.phase >= LINGER) return
+    this.sendPending()
     const list = this.stalled
     this.stalled = []
     for (const stream of list) {
@@ -236,11 +254,13 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
     if (this.left < 0) this.close()
   }
 
+  // A client that will send no more can open no window and take nothing back: it is gone, as it is for others who
+  // speak HTTP/2. Waiting as HTTP/1 does would let a call without an end outlive the process that made it.
   onEnd(): void {
     this.inputEnded = true
     if (this.phase >= LINGER) return this.close()
-    if (this.streams.size === 0) return this.linger()
-    for (const stream of this.streams.values()) if (stream.remoteOpen) stream.gone(CLIENT_GONE)
+    this.dropStreams(CLIENT_GONE)
+    this.linger()
   }
 
   onGone(_reason: string): void {
@@ -267,6 +287,7 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
     this.phase = CLOSED
     this.out.drop()
     this.stalled = []
+    this.waiting = []
     this.socket.close()
     this.point.connectionClosed(this)
   }

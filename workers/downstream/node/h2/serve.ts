@@ -3,7 +3,7 @@
 // Not hot: once per connection.
 //
 //   takeOverAsHttp2   an HTTP/1 connection whose first bytes were the preface of HTTP/2 (prior knowledge)
-//   startHttp2        a socket that has said by ALPN that it will speak HTTP/2
+//   serveH2           a socket that has said by ALPN that it will speak HTTP/2
 
 import type { Buffer } from 'node:buffer'
 import type { TlsFacts } from '../../../../core/exchange.ts'
@@ -28,7 +28,7 @@ export function takeOverAsHttp2(from: Predecessor, bytes: Buffer, at: number, en
 }
 
 // The socket is connected and its handshake done. False: there is no room for one more, and it was closed.
-export function startHttp2(socket: Socket, point: EntryPoint, tls: TlsFacts | null): boolean {
+export function serveH2(socket: Socket, point: EntryPoint, tls: TlsFacts | null): boolean {
   const connection = new H2Connection(socket, point, tls, point.context.sweeper.now)
   if (!point.connectionOpened(connection)) {
     socket.close()

@@ -6,8 +6,8 @@
 //   OPEN --END_STREAM--> half closed (the client will send no more)  ----.
 //     '---our END_STREAM--> RST_STREAM(NO_ERROR): the rest of the request is not wanted --> gone
 //
-// What the client's window does not take waits in `pending`: one piece, whose receiver has paused. What the
-// server does not take waits in `inbox`, bounded by the window that the client was given.
+// What the client's window does not take waits in `pending`: one piece, whose sender has paused. The request is in
+// request-half.ts.
 
 import { Buffer } from 'node:buffer'
 import { BODY_TIMEOUT, CLIENT_GONE, NONE } from '../../../../core/errors.ts'
@@ -22,61 +22,39 @@ import {
 } from '../../../../core/h2/frames.ts'
 import { encodeResponse, encodeTrailers } from '../../../../core/h2/response-head.ts'
 import type { Head } from '../../../../core/headers.ts'
-import { type LiveExchange, hasRequestBody } from '../../../live-exchange.ts'
+import type { LiveExchange } from '../../../live-exchange.ts'
 import * as pipeline from '../../../pipeline.ts'
-import { tunnelDownstreamEnded, tunnelFromDownstream } from '../../../tunnel.ts'
 import { tellDefect } from '../../../socket.ts'
 import type { Downstream } from '../../contract.ts'
 import type { H2Connection } from './connection.ts'
+import { RequestHalf } from './request-half.ts'
 
 const NO_PLACE = -1
 const nothing = Buffer.alloc(0)
 
-export class H2Stream implements Downstream {
-  readonly id: number
-  readonly connection: H2Connection
-  exchange: LiveExchange | null
+export class H2Stream extends RequestHalf implements Downstream {
   sendWindow: number
-  receiveWindow: number
-  remoteOpen: boolean // the client may send more
-  begun = false // the pipeline knows of it
-  isConnect = false // an extended CONNECT: its 101 is a 200
-  startedAt: number
-  activeAt: number // last DATA of the client
   progressAt: number // last time that the client took something, or had nothing to take
-  bodyBytes = 0
-  paused = false // the server takes no more for now
   stalled = false // the connection was full: told when it is not
-  pending: Buffer = nothing
+  queued = false // waits for a window, in the connection's list
+  private pending: Buffer = nothing
   private pendingFrom = 0
   private pendingTo = 0
-  private declared = -1 // Content-Length
   private ending = false // the response is complete, but for what is pending
-  private tunnel = false
   private failed = false // ends by a reset, after the answer that says why
   private trailers: Buffer | null = null // encoded, for after what is pending
   private place = NO_PLACE // of our last frame, in the connection's buffer
   private placeSerial = 0
-  private inbox: Buffer[] | null = null
-  private inputTrailers: Head | null = null
-  private inputEnded = false // and told to the pipeline once the inbox is empty
-  private unacknowledged = 0 // bytes taken, for which the window was not opened again yet
 
   constructor(
     connection: H2Connection,
     id: number,
-    exchange: LiveExchange | null,
+    exchange: LiveExchange,
     ended: boolean,
     now: number,
   ) {
-    this.connection = connection
-    this.id = id
-    this.exchange = exchange
+    super(connection, id, exchange, ended, now)
     this.sendWindow = connection.peerWindow
-    this.receiveWindow = connection.streamWindow
-    this.remoteOpen = !ended
-    this.startedAt = now
-    this.activeAt = now
     this.progressAt = now
   }
 
@@ -86,119 +64,6 @@ export class H2Stream implements Downstream {
 
   get isBlocked(): boolean {
     return this.pendingTo > this.pendingFrom
-  }
-
-  // ---- the request
-
-  // The head is whole and understood; its body may have begun to arrive in the same read.
-  begin(): void {
-    const exchange = this.exchange!
-    this.begun = true
-    this.declared = exchange.bodyLength
-    if (!hasRequestBody(exchange)) exchange.requestComplete = true
-    pipeline.begin(exchange)
-    if (this.exchange !== exchange) return
-    if (exchange.requestHeld) this.paused = true
-    if (this.tunnel || exchange.requestComplete) return
-    if (this.paused) this.connection.touch(this)
-    else this.deliver()
-  }
-
-  // A piece of DATA. False: more than was announced.
-  takeData(bytes: Buffer, from: number, to: number): boolean {
-    const exchange = this.exchange
-    this.bodyBytes += to - from
-    this.activeAt = this.connection.point.context.sweeper.now
-    if (exchange === null) return true
-    if (!this.isConnect && !this.fits(exchange)) return false
-    if (!this.begun || this.paused || this.inbox !== null || (this.isConnect && !this.tunnel)) {
-      this.inbox ??= []
-      this.inbox.push(Buffer.from(bytes.subarray(from, to)))
-      this.connection.inboxBytes += to - from
-      return true
-    }
-    this.pass(exchange, bytes, from, to, false)
-    this.acknowledge(to - from)
-    return true
-  }
-
-  private fits(exchange: LiveExchange): boolean {
-    if (!this.begun) this.declared = exchange.bodyLength
-    const hasBody = this.begun ? !exchange.requestComplete : hasRequestBody(exchange)
-    return hasBody && (this.declared === 0 || this.bodyBytes <= this.declared)
-  }
-
-  private pass(
-    exchange: LiveExchange,
-    bytes: Buffer,
-    from: number,
-    to: number,
-    owned: boolean,
-  ): void {
-    const taken = this.tunnel
-      ? tunnelFromDownstream(exchange, bytes, from, to)
-      : pipeline.requestBody(exchange, bytes, from, to, owned)
-    if (!taken) this.paused = true
-    this.connection.touch(this)
-  }
-
-  // The client will send no more. False: less than was announced.
-  takeEnd(trailers: Head | null): boolean {
-    this.remoteOpen = false
-    const exchange = this.exchange
-    if (exchange === null) return true
-    if (!this.begun) this.declared = exchange.bodyLength
-    if (!this.isConnect && this.declared > 0 && this.bodyBytes < this.declared) return false
-    this.inputEnded = true
-    this.inputTrailers = trailers
-    if (this.begun && !this.paused && this.inbox === null) this.deliverEnd(exchange)
-    return true
-  }
-
-  private deliverEnd(exchange: LiveExchange): void {
-    this.inputEnded = false
-    if (this.tunnel) return tunnelDownstreamEnded(exchange)
-    if (exchange.requestComplete) return
-    pipeline.requestEnd(exchange, this.inputTrailers)
-    this.inputTrailers = null
-  }
-
-  // Hands on what has waited, until the server is full again.
-  deliver(): void {
-    const exchange = this.exchange
-    const inbox = this.inbox
-    if (exchange === null) return
-    if (inbox !== null) {
-      while (inbox.length > 0 && !this.paused && this.exchange === exchange) {
-        const piece = inbox.shift()!
-        this.connection.inboxBytes -= piece.length
-        this.pass(exchange, piece, 0, piece.length, true)
-        if (this.exchange === exchange) this.acknowledge(piece.length)
-      }
-      if (inbox.length > 0) return
-      this.inbox = null
-    }
-    if (this.inputEnded && !this.paused && this.exchange === exchange) this.deliverEnd(exchange)
-  }
-
-  // Opens the window again once half of it was used; a client that has ended has no use for it.
-  private acknowledge(bytes: number): void {
-    this.unacknowledged += bytes
-    if (!this.remoteOpen || this.unacknowledged < this.connection.streamWindow / 2) return
-    this.receiveWindow += this.unacknowledged
-    this.connection.windowUpdate(this.id, this.unacknowledged)
-    this.unacknowledged = 0
-  }
-
-  creditPadding(bytes: number): void {
-    this.acknowledge(bytes)
-  }
-
-  private dropInbox(): void {
-    const inbox = this.inbox
-    if (inbox === null) return
-    for (const piece of inbox) this.connection.inboxBytes -= piece.length
-    this.inbox = null
   }
 
   // ---- Downstream
@@ -241,7 +106,7 @@ export class H2Stream implements Downstream {
   private send(bytes: Buffer, from: number, to: number, owned: boolean): boolean {
     if (from === to) return true
     if (this.isBlocked) return this.keepMore(bytes, from, to)
-    const sent = this.sendFrames(bytes, from, to)
+    const sent = this.connection.hasRoom() ? this.sendFrames(bytes, from, to) : from
     if (sent === to) {
       if (this.connection.hasRoom()) return true
       this.connection.stall(this)
@@ -251,6 +116,7 @@ export class H2Stream implements Downstream {
     this.pendingFrom = owned ? sent : 0
     this.pendingTo = owned ? to : to - sent
     this.progressAt = this.connection.point.context.sweeper.now
+    this.connection.queue(this)
     return false
   }
 
@@ -276,18 +142,22 @@ export class H2Stream implements Downstream {
       bytes.copy(connection.out.payload, this.place, at, at + length)
       this.sendWindow -= length
       connection.sendWindow -= length
+      connection.calm.earnFrames() // for the window updates that it brings
       at += length
     }
     return at
   }
 
-  // A window was opened.
-  sendPending(): void {
-    if (!this.isBlocked) return
-    const sent = this.sendFrames(this.pending, this.pendingFrom, this.pendingTo)
+  // A window was opened, and it is this stream's turn: one frame.
+  sendPiece(): void {
+    const to = Math.min(this.pendingTo, this.pendingFrom + FRAME_BYTES_MAX)
+    const sent = this.sendFrames(this.pending, this.pendingFrom, to)
     if (sent > this.pendingFrom) this.progressAt = this.connection.point.context.sweeper.now
     this.pendingFrom = sent
-    if (this.isBlocked) return
+    if (!this.isBlocked) this.pendingSent()
+  }
+
+  private pendingSent(): void {
     this.pending = nothing
     if (this.ending && this.tunnel && this.exchange !== null) return this.endTunnelOutput()
     if (this.ending) return this.finish()
@@ -412,14 +282,15 @@ export class H2Stream implements Downstream {
     this.inputEnded = false
     this.dropInbox()
     if (exchange !== null && exchange.downstream !== null && !exchange.wroteHead && !this.tunnel) {
-      this.remoteOpen = false
-      this.failed = true
+      this.failed = resetCode !== NO_ERROR
+      if (this.failed) this.remoteOpen = false
       if (this.begun) pipeline.requestFailed(exchange, code)
       else {
         this.begun = true
         pipeline.beginRefused(exchange, code)
       }
-      connection.reset(this.id, resetCode)
+      if (this.failed) connection.reset(this.id, resetCode)
+      else if (this.exchange !== null) return // its answer waits for a window
       if (this.exchange === null) return
     } else connection.reset(this.id, resetCode)
     this.gone(code === NONE ? CLIENT_GONE : code)
@@ -433,7 +304,7 @@ export class H2Stream implements Downstream {
 
   // A deadline was missed.
   late(code: number): void {
-    if (code === BODY_TIMEOUT) this.fail(code, CANCEL)
+    if (code === BODY_TIMEOUT) this.fail(code, NO_ERROR)
     else this.giveUp(code, CANCEL)
   }
 

@@ -6,7 +6,7 @@
 import { BODY_TIMEOUT, HEADER_TIMEOUT, NONE, WRITE_TIMEOUT } from '../../../../core/errors.ts'
 import { hasRequestBody } from '../../../live-exchange.ts'
 import type { H2Connection } from './connection.ts'
-import { AT_PREFACE, CLOSED, LINGER, OPEN } from './reader.ts'
+import { AT_PREFACE, CLOSED, LINGER, OPEN } from './phase.ts'
 import type { H2Stream } from './stream.ts'
 
 const SETTLE_AFTER_MS = 5000
