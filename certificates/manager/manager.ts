@@ -81,8 +81,8 @@ export class CertificateManager {
     const { dnsChallenge, httpChallenge, tlsChallenge } = config
     if (dnsChallenge !== null) {
       const { dnsSolver } = await import('../challenges/dns-01.ts')
-      const { environment, log } = this.options
-      return dnsSolver(dnsChallenge, environment, log)
+      const { environment, log, transport = requestHttp } = this.options
+      return dnsSolver(dnsChallenge, environment, transport, (message) => log.warn(message))
     }
     if (httpChallenge !== null)
       return new HttpSolver(this.board, httpChallenge.entryPoint, httpChallenge.delay)
