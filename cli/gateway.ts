@@ -10,6 +10,7 @@ import { Configuration } from './configuration.ts'
 import { GatewayState } from './gateway-state.ts'
 import { Housekeeping } from './housekeeping.ts'
 import { PidFile } from './pid-file.ts'
+import { TlsSecrets } from './tls-secrets.ts'
 import { workerPlanOf } from './worker-plan.ts'
 import { AdminServer } from '../admin/server.ts'
 import type { Generation } from '../config/generation.ts'
@@ -34,6 +35,7 @@ export class Gateway {
   private readonly admin: AdminServer
   private readonly pidFile: PidFile | null
   private readonly housekeeping = new Housekeeping()
+  private readonly secrets = new TlsSecrets(() => this.tellSecrets())
   private served = false // some generation was published
   private lostInWorkers = 0 // access log lines
   private readonly directory: string // 0700: the admin socket is nobody else's
@@ -76,6 +78,7 @@ export class Gateway {
   async start(): Promise<void> {
     this.connect()
     this.prepareEngines()
+    await this.secrets.generate()
     this.supervisor.start()
     giveWay()
     await Promise.all([this.admin.listen(this.socketPath), this.configuration.start()])
@@ -86,6 +89,9 @@ export class Gateway {
     supervisor.on('listening', () => this.listening())
     supervisor.on('converged', () => this.housekeeping.reloaded())
     supervisor.on('started', (worker) => worker.post({ type: 'health', down: this.health.down }))
+    supervisor.on('started', (worker) =>
+      worker.post({ type: 'secrets', secrets: this.secrets.plan }),
+    )
     supervisor.on('failed', (message) => this.fail(message))
     supervisor.on('log', (lines, count, lost) => {
       this.accessLog?.write(lines, count)
@@ -130,6 +136,11 @@ export class Gateway {
       if (worker.isAlive) worker.post({ type: 'health', down })
   }
 
+  private tellSecrets(): void {
+    for (const worker of this.supervisor.handles)
+      if (worker.isAlive) worker.post({ type: 'secrets', secrets: this.secrets.plan })
+  }
+
   private listening(): void {
     const points = Object.entries(this.config.entryPoints).map(
       ([name, p]) => `${name} ${p.address}`,
@@ -146,6 +157,7 @@ export class Gateway {
 
   private terminate(): void {
     this.health.stop()
+    this.secrets.stop()
     this.configuration.close()
     this.supervisor.terminate()
   }

@@ -28,6 +28,7 @@ export class EntryPoint {
   connections = 0
   draining = false // accepts no more: connections end after their exchange
   private readonly trusted: AddressSet | null
+  private readonly proxies: AddressSet | null
   private readonly openBlock: number
 
   constructor(plan: EntryPointPlan, index: number, context: WorkerContext) {
@@ -45,6 +46,8 @@ export class EntryPoint {
       connectionHeaders: plan.connectionHeaders.length > 0 ? new Set(plan.connectionHeaders) : null,
     }
     this.trusted = plan.trustedIPs.length > 0 ? new AddressSet(plan.trustedIPs) : null
+    const proxies = plan.proxyProtocol?.trustedIPs ?? []
+    this.proxies = proxies.length > 0 ? new AddressSet(proxies) : null
     this.forwarding = {
       insecure: plan.trustAll,
       trusted: this.trusted,
@@ -69,6 +72,13 @@ export class EntryPoint {
     return this.plan.trustAll || (this.trusted !== null && this.trusted.contains(address))
   }
 
+  // Whether connections from there may begin with a PROXY header.
+  trustsProxy(address: string): boolean {
+    const { proxyProtocol } = this.plan
+    if (proxyProtocol === null) return false
+    return proxyProtocol.insecure || (this.proxies !== null && this.proxies.contains(address))
+  }
+
   // False: there is no room; the caller refuses the connection.
   connectionOpened(connection: Swept): boolean {
     if (this.connections >= this.bounds.connectionsMax) return false
@@ -81,6 +91,12 @@ export class EntryPoint {
     if (connection.sweepIndex < 0) return
     this.context.sweeper.remove(connection)
     this.connectionLeft()
+  }
+
+  // The same connection in another shape: the count stays.
+  connectionChanged(from: Swept, to: Swept): void {
+    this.context.sweeper.remove(from)
+    this.context.sweeper.add(to)
   }
 
   // The grace is over: closes what is open. Returns on how many connections something was under way.

@@ -22,6 +22,7 @@ import type { Stage } from './stages.ts'
 import type { Entrance } from './tls/build.ts'
 import type { LiveTls } from './tls/live-tls.ts'
 import { type LiveTcpTable, type TcpParts, noTcpParts } from './tcp/table.ts'
+import type { LiveUdpRouter, LiveUdpService } from './udp/service.ts'
 
 export class LiveRouter implements Route, Stage {
   // What every request reads comes first: it lies in one cache line.
@@ -91,6 +92,8 @@ export class LiveGeneration implements ProtocolPlans {
   secureMatchers: readonly Matcher<LiveRouter>[] = []
   tcp: readonly LiveTcpTable[] = [] // by index of entry point
   tcpParts: TcpParts = noTcpParts
+  udp: readonly (LiveUdpRouter | null)[] = [] // by index of UDP entry point
+  udpParts: ReadonlyMap<string, LiveUdpService> = new Map()
   tls: LiveTls | null = null // null in the empty generation only
   entrances: readonly (Entrance | null)[] = [] // by index of entry point
   // Applied by commit(): cells that get another service.
@@ -100,6 +103,11 @@ export class LiveGeneration implements ProtocolPlans {
     const matchers = exchange.tls === null ? this.matchers : this.secureMatchers
     const matcher = matchers[exchange.point!.index]
     return matcher === undefined ? null : matcher.match(exchange as Exchange)
+  }
+
+  // Only for exchanges on TLS: the client has shown less, or other things, than this host asks for (421).
+  isMisdirected(exchange: LiveExchange, router: LiveRouter | null): boolean {
+    return this.tls!.isMisdirected(exchange, router === null ? '' : router.plan.tlsOptions)
   }
 
   service(name: string): LiveService | null {

@@ -20,6 +20,7 @@ import {
   CONNECT_REFUSED,
   INTERNAL,
   MIDDLEWARE_FAILED,
+  MISDIRECTED,
   NO_ROUTER,
   NO_SERVER,
   REWRITE_INVALID,
@@ -93,7 +94,10 @@ export function begin(exchange: LiveExchange): void {
   if (exchange.methodId === METHOD_CONNECT) return refuse(exchange, CONNECT_REFUSED)
   const trusted = point.trusts(exchange.clientAddress)
   if ((exchange.facts & (SAW_MANAGED | SAW_ALIAS)) !== 0) stripManaged(exchange, trusted)
-  const router = context.generation.match(exchange)
+  const { generation } = context
+  const router = generation.match(exchange)
+  if (exchange.tls !== null && generation.isMisdirected(exchange, router))
+    return refuse(exchange, MISDIRECTED)
   if (router === null) return refuse(exchange, NO_ROUTER)
   exchange.router = router
   exchange.route = router

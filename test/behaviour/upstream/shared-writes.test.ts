@@ -74,7 +74,7 @@ test('the requests that one turn brings leave in one write for each shared conne
   const point = new EntryPoint(context.plan.entryPoints[0]!, 0, context)
   const answers: string[] = []
   const clients = Array.from({ length: CLIENTS }, () => {
-    const client = new Connection(clientHandle(answers), point, 0)
+    const client = new Connection(new Socket(clientHandle(answers), null), point, null, 0)
     point.connectionOpened(client)
     return client
   })

@@ -2,6 +2,8 @@
 //
 // Every worker listens on every entry point; the kernel spreads connections (SO_REUSEPORT). The handle's
 // own callback is taken over, so that no net.Socket is made per connection (see socket.ts for the figures).
+// Where all connections speak HTTP in clear text, as the generation says, they are HTTP connections at once; elsewhere
+// opening.ts looks at their first bytes.
 //
 // Out of file descriptors, libuv closes what it can't take instead of spinning, and goes on when there is
 // room again. It tells us only when it could not do even that; process_open_fds shows the rest.
@@ -10,8 +12,9 @@ import net from 'node:net'
 import { REQUESTS } from '../../../core/shared/series.ts'
 import { SHED_CONNECTIONS } from '../../../core/errors.ts'
 import type { EntryPoint } from '../../entry-point.ts'
-import type { Handle } from '../../socket.ts'
+import { type Handle, Socket } from '../../socket.ts'
 import { Connection } from './connection.ts'
+import { openConnection } from './opening.ts'
 
 const SHORT_QUEUE_MS = 30 // for connections that were waiting already
 const LAST_ACCEPT_MS = 70
@@ -57,9 +60,14 @@ export class Listener {
       this.point.context.series.add(this.faultBlock, REQUESTS, 1)
       return
     }
-    const connection = new Connection(handle, this.point, this.point.context.sweeper.now)
-    if (this.point.connectionOpened(connection)) return
-    this.point.context.countError(SHED_CONNECTIONS)
+    const { point } = this
+    const { context } = point
+    context.adoptIfNew()
+    const entrance = context.generation.entrances[point.index] ?? null
+    if (entrance !== null) return openConnection(new Socket(handle, null), point, entrance)
+    const connection = new Connection(new Socket(handle, null), point, null, context.sweeper.now)
+    if (point.connectionOpened(connection)) return
+    context.countError(SHED_CONNECTIONS)
     connection.socket.writeText(SHED_ANSWER)
     connection.socket.end()
     connection.socket.close()

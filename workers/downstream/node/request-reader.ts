@@ -15,6 +15,7 @@ import {
   METHOD_CONNECT,
   SAW_CLOSE,
   SAW_KEEP_ALIVE,
+  type TlsFacts,
 } from '../../../core/exchange.ts'
 import type { Head } from '../../../core/headers.ts'
 import { ForwardedCache } from '../../../core/forwarded.ts'
@@ -26,7 +27,7 @@ import { HeadBuffer } from '../../head-buffer.ts'
 import { type LiveExchange, hasRequestBody, leaseExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
 import { tunnelDownstreamEnded, tunnelFromDownstream } from '../../tunnel.ts'
-import { Socket, type Handle, type SocketOwner } from '../../socket.ts'
+import type { Socket, SocketOwner } from '../../socket.ts'
 import type { Swept } from '../../sweeper.ts'
 import type { Downstream } from '../contract.ts'
 import { takeOverAsHttp2 } from './h2/serve.ts'
@@ -48,6 +49,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
   readonly bornAt: number
   readonly socket: Socket
   readonly point: EntryPoint
+  readonly tls: TlsFacts | null
   readonly forwarded = new ForwardedCache()
   protected clientAddress = ''
   protected clientPort = 0
@@ -63,13 +65,16 @@ export abstract class RequestReader implements SocketOwner, Swept {
   protected inputEnded = false // the client has half-closed
   protected decoder: ChunkedDecoder | null = null
 
-  constructor(handle: Handle, point: EntryPoint, now: number) {
+  // The socket is this connection's from here on; `tls` is null for clear text.
+  constructor(socket: Socket, point: EntryPoint, tls: TlsFacts | null, now: number) {
     this.point = point
+    this.tls = tls
     this.bornAt = now
     this.activeAt = now
-    this.socket = new Socket(handle, this)
-    this.socket.noDelay()
-    this.socket.resume()
+    this.socket = socket
+    socket.owner = this
+    socket.noDelay()
+    socket.resume()
   }
 
   // ---- reading
@@ -132,7 +137,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
     end: number,
   ): number {
     if (this.requests === 0) {
-      if (code === HTTP2_PREFACE) return this.becomeHttp2(bytes, at, end)
+      if (code === HTTP2_PREFACE && this.tls === null) return this.becomeHttp2(bytes, at, end)
       if (code === REQUEST_LINE && namesNoHttp(bytes, at, end)) {
         this.point.context.countError(code)
         this.giveUp(code)
@@ -144,7 +149,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
     return this.phase === LINGER ? end : at
   }
 
-  // The first bytes are those of HTTP/2 (RFC 9113, section 3.3): its connection takes socket and bytes over.
+  // The first bytes are those of HTTP/2 (RFC 9113, section 3.3; with TLS only ALPN leads there): its connection takes socket and bytes over.
   private becomeHttp2(bytes: Buffer, at: number, end: number): number {
     const { partial } = this
     const exchange = this.exchange!
@@ -162,6 +167,8 @@ export abstract class RequestReader implements SocketOwner, Swept {
     const exchange = leaseExchange()
     exchange.downstream = this.asDownstream()
     exchange.point = this.point
+    exchange.tls = this.tls
+    exchange.secure = this.tls !== null
     this.exchange = exchange
     this.phase = HEAD
     this.startedAt = this.point.context.sweeper.now
