@@ -83,11 +83,13 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
 function udpEntryPointPlans(config: StaticConfig): UdpEntryPointPlan[] {
   return Object.entries(config.entryPoints)
     .filter(([, point]) => point.listen.protocol === 'udp')
-    .map(([name, { listen, udp, observability }]) => ({
+    .map(([name, { listen, udp, observability, transport }]) => ({
       name,
       host: listen.host,
       port: listen.port,
       timeoutMs: udp.timeout,
+      acceptGraceMs: transport.lifeCycle.requestAcceptGraceTimeout,
+      graceMs: transport.lifeCycle.graceTimeOut,
       metrics: observability.metrics,
     }))
 }

@@ -27,6 +27,7 @@ import {
 import { LiveService, ServiceCell } from './live-service.ts'
 import type { Slice } from './messages.ts'
 import { buildLiveTcp } from './tcp/table.ts'
+import { buildLiveUdp } from './udp/service.ts'
 import { buildLiveTls } from './tls/build.ts'
 
 const protocolFamilies = families.filter(
@@ -133,6 +134,7 @@ export class GenerationBuilder {
   // shares the rest; what throws here refuses the generation.
   private buildProtocols(next: LiveGeneration, before: LiveGeneration): void {
     buildLiveTcp(next, before, this.context)
+    buildLiveUdp(next, before, this.context)
     buildLiveTls(next, before, this.context) // after TCP: it asks which entry points have routers
   }
 

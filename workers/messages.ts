@@ -59,6 +59,8 @@ export interface UdpEntryPointPlan {
   readonly host: string // '' for all addresses
   readonly port: number
   readonly timeoutMs: number // a session ends after this time without a datagram
+  readonly acceptGraceMs: number // as of other entry points; together the time that sessions have to end
+  readonly graceMs: number
   readonly metrics: boolean
 }
 

@@ -291,7 +291,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     Atomics.store(this.control, DRAIN, DRAIN_LEAVING)
     this.options.log.info('shutting down')
     for (const handle of this.handles) handle.post({ type: 'drain' })
-    const graces = this.options.plan.entryPoints.map((p) => p.acceptGraceMs + p.graceMs)
+    const { entryPoints, udpEntryPoints } = this.options.plan
+    const graces = [...entryPoints, ...udpEntryPoints].map((p) => p.acceptGraceMs + p.graceMs)
     setTimeout(() => this.finish(false), Math.max(0, ...graces) + DRAIN_LATE_MS).unref()
     this.checkDrained()
   }

@@ -16,6 +16,7 @@ import { GenerationBuilder } from './generation-builder.ts'
 import type { FromWorker, Slice, ToWorker, WorkerPlan } from './messages.ts'
 import * as pipeline from './pipeline.ts'
 import { onDefect } from './socket.ts'
+import { UdpListener } from './udp/listener.ts'
 
 const OPERATIONS_PER_TURN = 60 // at the most 0.5 ms of building a route table
 const COPIES_PER_TURN = 2000 // entries of maps: some 0.2 ms
@@ -26,6 +27,7 @@ const plan = workerData as WorkerPlan
 const post = (message: FromWorker): void => port.postMessage(message)
 const context = new WorkerContext(plan, post)
 const open: OpenEntryPoint[] = []
+const udp: UdpListener[] = []
 const slices: Slice[] = []
 let builder: GenerationBuilder | null = null
 let refused = 0 // number of the last generation that could not be built
@@ -52,6 +54,11 @@ async function listen(): Promise<void> {
       const listener = await makeListener(point)
       await listener.listen()
       open.push({ point, listener })
+    }
+    for (const [index, entryPoint] of plan.udpEntryPoints.entries()) {
+      const listener = new UdpListener(entryPoint, index, context)
+      await listener.listen()
+      udp.push(listener)
     }
     post({ type: 'listening' })
   } catch (fault) {
@@ -134,7 +141,10 @@ function commit(): void {
 async function drain(): Promise<void> {
   leaving = true
   await listening // what is half open can't be closed
-  const cut = await new Drain(context, open).run()
+  const [cut] = await Promise.all([
+    new Drain(context, open).run(),
+    ...udp.map((listener) => listener.drain()),
+  ])
   // In a turn of its own: the last connection ends a moment before its exchange is accounted for.
   setImmediate(() => {
     context.log?.flush()

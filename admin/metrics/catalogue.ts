@@ -91,7 +91,6 @@ export const workerFacts: readonly MetricFact[] = [
     'Bytes that came from servers of a TCP service.',
     ...ofConnection,
   ),
-  fact('sluice_udp_sessions', 'gauge', 'Sessions of UDP clients that are open.', 'entrypoint'),
   fact(
     'sluice_udp_sessions_total',
     'counter',

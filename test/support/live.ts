@@ -12,7 +12,7 @@ import { SERIES_BYTES } from '../../core/shared/series.ts'
 import { WorkerContext } from '../../workers/context.ts'
 import { GenerationBuilder } from '../../workers/generation-builder.ts'
 import type { LiveGeneration } from '../../workers/live-generation.ts'
-import type { FromWorker } from '../../workers/messages.ts'
+import type { FromWorker, WorkerPlan } from '../../workers/messages.ts'
 import { slicesOf } from '../../workers/slices.ts'
 import type { Keys } from './gateway.ts'
 
@@ -24,12 +24,16 @@ const { config } = loadStatic({
   cores: 1,
 })
 
-export function newContext(post: (message: FromWorker) => void = () => {}): WorkerContext {
+export function newContext(
+  post: (message: FromWorker) => void = () => {},
+  over: Partial<WorkerPlan> = {},
+): WorkerContext {
   const plan = {
     ...workerPlanOf(config, '/nowhere.sock'),
     index: 0,
     control: new SharedArrayBuffer(controlBytes(1)),
     series: new SharedArrayBuffer(SERIES_BYTES),
+    ...over,
   }
   return new WorkerContext(plan, post)
 }

@@ -49,8 +49,9 @@ export class LiveTcpRouter {
       .map((m) => new AddressSet((m.options as { sourceRange: readonly string[] }).sourceRange))
     this.amounts = middlewares
       .filter((m) => m.kind === 'inFlightConn')
-      .map((m) => ({
-        key: `tcp ${plan.name} ${m.name} `,
+      // A middleware that is named twice has counts of its own each time, or an amount of 1 would refuse all.
+      .map((m, i) => ({
+        key: `tcp ${plan.name} ${m.name} ${i} `,
         amount: (m.options as { amount: number }).amount,
       }))
   }
