@@ -26,11 +26,18 @@ function isError(problem: Problem): boolean {
 
 function countsOf(loaded: LoadedWhole): Record<string, number> {
   const { compiled, install } = loaded
+  const generation = compiled?.generation
+  const others = {
+    'TCP routers': ownCount(generation?.tcpRouters),
+    'UDP routers': ownCount(generation?.udpRouters),
+    certificates: ownCount(generation?.tlsCertificates),
+  }
   return {
     entryPoints: Object.keys(install?.config.entryPoints ?? {}).length,
     routers: ownCount(compiled?.generation.routers),
     services: ownCount(compiled?.generation.services),
     middlewares: ownCount(compiled?.generation.middlewares),
+    ...Object.fromEntries(Object.entries(others).filter(([, count]) => count > 0)),
   }
 }
 

@@ -45,6 +45,7 @@ export function readRequest(asked: AskedRequest, point: EntryPointPlan): Read {
   exchange.reset()
   exchange.entryPoint = point.name
   exchange.clientAddress = asked.clientAddress
+  exchange.secure = asked.url.secure
   return { exchange, code: parse(exchange, asked, point) || admit(exchange, point) }
 }
 

@@ -4,7 +4,8 @@
 // what it has changed. Response phases only say what they would do: there is no server to answer.
 
 import type { Generation, MiddlewarePlan, RouterPlan, ServicePlan } from '../config/generation.ts'
-import { NO_ROUTER, NO_SERVER } from '../core/errors.ts'
+import type { TlsOptionsPlan } from '../config/protocol-plans.ts'
+import { MISDIRECTED, NO_ROUTER, NO_SERVER } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
 import { ANSWERED, WAIT } from '../core/middleware/contract.ts'
@@ -12,6 +13,7 @@ import { InFlightTable } from '../core/middleware/in-flight-table.ts'
 import { explainMatch, type Explanation } from '../core/route/explain.ts'
 import { MatcherBuilder } from '../core/route/matcher-builder.ts'
 import { parseRule } from '../core/route/parse.ts'
+import { optionsOf, type ShownTls } from './explain-connection.ts'
 import { childrenOf, rootsOf } from './routes.ts'
 
 export interface Step {
@@ -36,13 +38,18 @@ export interface Journey {
   answer: Answer | null // given by Sluice itself; null when a server is asked
 }
 
-export function travel(generation: Generation, exchange: Exchange): Journey {
+export function travel(generation: Generation, exchange: Exchange, tls: ShownTls | null): Journey {
   const journey: Journey = { levels: [], steps: [], routers: [], services: [], answer: null }
-  let candidates = rootsOf(generation, exchange.entryPoint).filter((plan) => !plan.tls)
+  const isTls = tls !== null
+  let candidates = rootsOf(generation, exchange.entryPoint).filter((plan) => plan.tls === isTls)
   for (;;) {
     const router = choose(journey, candidates, exchange)
     if (router === null) {
       journey.answer = { by: 'sluice', status: 404, code: NO_ROUTER, headers: [] }
+      return journey
+    }
+    if (tls !== null && isMisdirected(generation, exchange, tls, router)) {
+      journey.answer = { by: 'sluice', status: 421, code: MISDIRECTED, headers: [] }
       return journey
     }
     if (!pass(generation, journey, exchange, router.middlewares, router.name)) return journey
@@ -52,6 +59,25 @@ export function travel(generation: Generation, exchange: Exchange): Journey {
     }
     candidates = childrenOf(generation, router) // config bounds how deep routers nest
   }
+}
+
+// The Host header names a host, or the router has options, that the handshake was not made for.
+function isMisdirected(
+  generation: Generation,
+  { entryPoint, host }: Exchange,
+  tls: ShownTls,
+  router: RouterPlan,
+): boolean {
+  const { tlsOptions } = generation
+  const made = policyOf(tlsOptions.get(tls.options)!)
+  const wanted = router.tlsOptions === '' ? null : tlsOptions.get(router.tlsOptions)!
+  if (wanted !== null && policyOf(wanted) !== made) return true
+  return policyOf(optionsOf(generation, entryPoint, host).options) !== made
+}
+
+// Options of two names may ask for the same.
+function policyOf({ name: _name, ...asked }: TlsOptionsPlan): string {
+  return JSON.stringify(Object.entries(asked).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 function choose(

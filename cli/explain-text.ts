@@ -5,6 +5,7 @@ import { errorTable } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Explanation } from '../core/route/explain.ts'
 import type { EntryPointPlan } from '../workers/messages.ts'
+import type { ShownConnection, ShownTls } from './explain-connection.ts'
 import type { AskedRequest } from './explain-request.ts'
 import type { Answer, Journey, Step } from './explain-route.ts'
 import { tableText } from './table.ts'
@@ -12,6 +13,7 @@ import { tableText } from './table.ts'
 export interface Facts {
   readonly asked: AskedRequest
   readonly point: EntryPointPlan
+  readonly connection: ShownConnection
   readonly exchange: Exchange // at the end of its way
   readonly admitted: { readonly path: string; readonly host: string } // before any middleware
   readonly code: number // why it was refused before it was routed; 0 when it was not
@@ -36,6 +38,7 @@ export interface ShownExplanation {
     readonly clientAddress: string
     readonly entryPoint: string
   }
+  readonly connection: ShownConnection
   readonly notes: readonly string[]
   readonly answer: ShownAnswer | null // null when a service answers
   readonly routers: readonly string[] // that took it
@@ -48,7 +51,7 @@ export interface ShownExplanation {
 }
 
 export function explanationOf(facts: Facts): ShownExplanation {
-  const { asked, point, exchange, admitted, code, journey, disabled } = facts
+  const { asked, point, connection, exchange, admitted, code, journey, disabled } = facts
   const answer = code === 0 ? (journey?.answer ?? null) : refusal(code)
   const leads = answer === null && journey?.services.some((s) => s.kind === 'loadBalancer')
   return {
@@ -60,6 +63,7 @@ export function explanationOf(facts: Facts): ShownExplanation {
       clientAddress: asked.clientAddress,
       entryPoint: point.name,
     },
+    connection,
     notes: notesOf(asked, admitted.path),
     answer: answer === null ? null : shownAnswer(answer),
     routers: journey?.routers ?? [],
@@ -90,7 +94,6 @@ function shownAnswer(answer: Answer): ShownAnswer {
 
 function notesOf(asked: AskedRequest, path: string): string[] {
   const notes: string[] = []
-  if (asked.url.secure) notes.push('TLS is not built yet: this is explained as clear text')
   const given = asked.url.target.replace(/\?.*$/s, '')
   if (path !== '' && path !== given) notes.push(`the path is normalised to ${path}`)
   return notes
@@ -112,8 +115,10 @@ export function explanationText(shown: ShownExplanation): string {
   const parts = [
     `${request.method} ${request.target} of ${request.clientAddress} ` +
       `for ${request.host === '' ? '(no host)' : request.host} on entry point ${request.entryPoint}\n`,
+    ...connectionText(shown.connection),
     ...shown.notes.map((note) => `Note: ${note}.\n`),
   ]
+  if (shown.connection.tcpRouter !== null) return parts.map(printable).join('\n')
   shown.tried.forEach((level, at) => parts.push(levelText(level, shown.routers[at] ?? null)))
   if (shown.routers.length === 0) parts.push(...shown.disabled.map(disabledText))
   parts.push(...stepsText(shown.steps))
@@ -121,6 +126,36 @@ export function explanationText(shown: ShownExplanation): string {
   else parts.push(...shown.services.map(serviceText))
   if (shown.sends !== '') parts.push(`Sent: ${shown.sends}, Host: ${shown.sendsHost}\n`)
   return parts.map(printable).join('\n')
+}
+
+function connectionText({ tls, tcpRouter }: ShownConnection): string[] {
+  const parts: string[] = []
+  if (tcpRouter !== null) {
+    const how = tcpRouter.tls === 'none' ? 'in clear text' : `TLS: ${tcpRouter.tls}`
+    parts.push(
+      `TCP router: ${tcpRouter.name} (${how}): ${tcpRouter.rule} takes the connection for ` +
+        `${tcpRouter.service}; no request is read\n`,
+    )
+  }
+  return tls === null ? parts : [...parts, tlsText(tls)]
+}
+
+function tlsText(tls: ShownTls): string {
+  const { options, because, minVersion, maxVersion, clientAuth, alpn } = tls
+  const asks = clientAuth === 'NoClientCert' ? '' : `, ${clientAuth}`
+  const protocols = alpn.length === 0 ? 'no ALPN' : alpn.join(', ')
+  return (
+    `TLS: options ${options}, because of ${because}: ${minVersion} to ${maxVersion}, ` +
+    `${protocols}${asks}\n${certificateText(tls)}`
+  )
+}
+
+function certificateText({ certificate, serverName }: ShownTls): string {
+  const asked = serverName === '' ? 'no name' : serverName
+  if (certificate === null) return `  no certificate: the handshake for ${asked} is refused\n`
+  const { id, names, notAfter } = certificate
+  if (id === '') return `  certificate for ${asked}: a generated one, which nobody trusts\n`
+  return `  certificate for ${asked}: ${names.join(', ')}, until ${notAfter}, SHA-256 ${id}\n`
 }
 
 const LOSERS_MAX = 25

@@ -4,6 +4,7 @@ import { isIP } from 'node:net'
 import { formatProblem } from '../config/located.ts'
 import type { EntryPointPlan } from '../workers/messages.ts'
 import { isSet, lastOf, type CommandArguments } from './arguments.ts'
+import { connectionOf } from './explain-connection.ts'
 import { explanationOf, explanationText } from './explain-text.ts'
 import { readRequest, splitUrl, type AskedRequest } from './explain-request.ts'
 import { travel } from './explain-route.ts'
@@ -28,12 +29,39 @@ export async function runExplain(given: CommandArguments, io: CommandIo): Promis
   if (typeof point === 'string') return fail(io, 1, point)
   const { exchange, code } = readRequest(asked, point)
   const admitted = { path: exchange.path, host: exchange.host }
-  const journey = code === 0 ? travel(compiled.generation, exchange) : null
-  const disabled = [...compiled.status.routers.values()].filter((r) => r.status === 'disabled')
-  const explanation = explanationOf({ asked, point, exchange, admitted, code, journey, disabled })
+  const { generation } = compiled
+  const connection = connectionOf(generation, {
+    entryPoint: point.name,
+    secure: asked.url.secure,
+    serverName: serverNameOf(asked.url.authority),
+    clientAddress: asked.clientAddress,
+  })
+  const served = code === 0 && connection.tcpRouter === null
+  const journey = served ? travel(generation, exchange, connection.tls) : null
+  const { status } = compiled
+  const disabled = [...status.routers.values(), ...status.tcp.routers.values()].filter(
+    (router) => router.status === 'disabled',
+  )
+  const explanation = explanationOf({
+    asked,
+    point,
+    connection,
+    exchange,
+    admitted,
+    code,
+    journey,
+    disabled,
+  })
   if (isSet(given, '--json')) io.out(JSON.stringify(explanation, null, 2) + '\n')
   else io.out(explanationText(explanation))
   return 0
+}
+
+// A client names the host that it dials, unless that is an address.
+function serverNameOf(authority: string): string {
+  const host = authority.replace(/^[^@]*@/, '').replace(/:\d+$/, '')
+  const name = host.toLowerCase().replace(/\.$/, '')
+  return isIP(name) !== 0 || name.startsWith('[') ? '' : name
 }
 
 function fail(io: CommandIo, code: number, message: string): number {

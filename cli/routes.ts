@@ -2,7 +2,10 @@
 
 import type { Generation, RouterPlan } from '../config/generation.ts'
 import { formatProblem } from '../config/located.ts'
+import type { TcpRouterPlan, UdpRouterPlan } from '../config/protocol-plans.ts'
+import { parseRule } from '../core/route/parse.ts'
 import { compareCandidates } from '../core/route/trie.ts'
+import { compareRoutes } from '../core/tcp/matcher.ts'
 import { isSet, lastOf, type CommandArguments } from './arguments.ts'
 import type { CommandIo } from './io.ts'
 import { loadWhole } from './load.ts'
@@ -17,7 +20,16 @@ interface ShownRoute {
   readonly middlewares: readonly string[]
   readonly service: string // '' for a parent
   readonly tls: boolean
+  readonly tlsOptions: string // '' for any
   readonly children: readonly ShownRoute[]
+}
+
+interface Table {
+  readonly entryPoint: string
+  readonly address: string
+  readonly routes: readonly ShownRoute[]
+  readonly tcp: readonly TcpRouterPlan[]
+  readonly udp: readonly UdpRouterPlan[]
 }
 
 export async function runRoutes(given: CommandArguments, io: CommandIo): Promise<number> {
@@ -32,10 +44,12 @@ export async function runRoutes(given: CommandArguments, io: CommandIo): Promise
     io.err(`sluice routes: there is no entry point ${JSON.stringify(only)}\n`)
     return 1
   }
-  const tables = (only === null ? names : [only]).map((name) => ({
+  const tables = (only === null ? names : [only]).map((name): Table => ({
     entryPoint: name,
     address: install.config.entryPoints[name]!.address,
     routes: routesOf(compiled.generation, name),
+    tcp: tcpRoutesOf(compiled.generation, name),
+    udp: udpRoutesOf(compiled.generation, name),
   }))
   if (isSet(given, '--json')) io.out(JSON.stringify(tables, null, 2) + '\n')
   else for (const table of tables) io.out(entryPointText(table))
@@ -53,10 +67,25 @@ function routesOf(generation: Generation, entryPoint: string): ShownRoute[] {
   return rootsOf(generation, entryPoint).map((plan) => shownRoute(generation, plan))
 }
 
+// Those of TLS and those of clear text never meet, so each kind is in its own order.
+function tcpRoutesOf(generation: Generation, entryPoint: string): TcpRouterPlan[] {
+  return [...generation.tcpRouters.values()]
+    .filter((plan) => plan.entryPoints.includes(entryPoint))
+    .sort((one, other) => compareRoutes(asRoute(one), asRoute(other)))
+}
+
+function asRoute(plan: TcpRouterPlan): Parameters<typeof compareRoutes>[0] {
+  return { ...plan, rule: parseRule(plan.rule, 'tcp'), value: null }
+}
+
+function udpRoutesOf(generation: Generation, entryPoint: string): UdpRouterPlan[] {
+  return [...generation.udpRouters.values()].filter((plan) => plan.entryPoints.includes(entryPoint))
+}
+
 function shownRoute(generation: Generation, plan: RouterPlan): ShownRoute {
-  const { name, priority, rule, middlewares, service, tls } = plan
+  const { name, priority, rule, middlewares, service, tls, tlsOptions } = plan
   const children = childrenOf(generation, plan).map((child) => shownRoute(generation, child))
-  return { name, priority, rule, middlewares, service, tls, children }
+  return { name, priority, rule, middlewares, service, tls, tlsOptions, children }
 }
 
 export function childrenOf(generation: Generation, parent: RouterPlan): RouterPlan[] {
@@ -66,22 +95,35 @@ export function childrenOf(generation: Generation, parent: RouterPlan): RouterPl
     .sort(compareCandidates)
 }
 
-function entryPointText(table: {
-  readonly entryPoint: string
-  readonly address: string
-  readonly routes: readonly ShownRoute[]
-}): string {
-  const title = `${table.entryPoint} ${table.address}\n`
-  if (table.routes.length === 0) return `${title}  no routers\n\n`
+function entryPointText({ entryPoint, address, routes, tcp, udp }: Table): string {
+  const title = `${entryPoint} ${address}\n`
+  if (routes.length + tcp.length + udp.length === 0) return `${title}  no routers\n\n`
   const head = ['  PRIORITY', 'ROUTER', 'SERVICE', 'MIDDLEWARES', 'RULE']
-  const rows = table.routes.flatMap((route) => rowsOf(route, 0))
-  return `${title}${tableText([head, ...rows])}\n`
+  const http = routes.flatMap((route) => rowsOf(route, 0))
+  const parts = [
+    http.length > 0 ? tableText([head, ...http]) : '',
+    tcp.length > 0 ? `  TCP\n${tableText([head, ...tcp.map(tcpRow)])}` : '',
+    udp.length > 0
+      ? `  UDP\n${tableText(udp.map(({ name, service }) => ['  ' + name, service]))}`
+      : '',
+  ]
+  return `${title}${parts.join('')}\n`
+}
+
+function tcpRow({ priority, name, tls, service, middlewares, rule }: TcpRouterPlan): string[] {
+  const how = tls === 'none' ? '' : ` (TLS: ${tls})`
+  return ['  ' + String(priority), name + how, service, middlewares.join(', ') || '-', rule]
+}
+
+function tlsText({ tls, tlsOptions }: ShownRoute): string {
+  if (!tls) return ''
+  return tlsOptions === '' || tlsOptions === 'default' ? ' (TLS)' : ` (TLS: ${tlsOptions})`
 }
 
 function rowsOf(route: ShownRoute, depth: number): string[][] {
   const own = [
     '  ' + String(route.priority),
-    '  '.repeat(depth) + route.name + (route.tls ? ' (TLS)' : ''),
+    '  '.repeat(depth) + route.name + tlsText(route),
     route.service === '' ? '(its children)' : route.service,
     route.middlewares.join(', ') || '-',
     route.rule,

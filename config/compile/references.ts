@@ -8,7 +8,7 @@ import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { qualify, shortened, type Compilation } from './compilation.ts'
 
-const depthMax = 100
+const depthMax = 30 // less than what workers follow
 
 // Says what is wrong in `errors`; null when there is nothing to serve.
 export type Plan<Config, Planned> = (
