@@ -7,6 +7,7 @@ import { errorTable } from '../core/errors.ts'
 import { methodNames } from '../core/exchange.ts'
 import { InFlightTable } from '../core/middleware/in-flight-table.ts'
 import {
+  DESCRIPTORS_MAX,
   DRAIN,
   DRAIN_NONE,
   GENERATION,
@@ -17,6 +18,7 @@ import {
 } from '../core/shared/control.ts'
 import { REQUESTS, RequestSeries, SeriesTable } from '../core/shared/series.ts'
 import { AccessLog } from './access-log.ts'
+import { isReserved } from './descriptors.ts'
 import { HealthBoard } from './health/board.ts'
 import { emptyLiveGeneration, type LiveGeneration } from './live-generation.ts'
 import type { LiveExchange } from './live-exchange.ts'
@@ -87,6 +89,11 @@ export class WorkerContext {
 
   get ready(): boolean {
     return Atomics.load(this.control, READY) === 1 && !this.terminating
+  }
+
+  // The last descriptors of the process are not for clients.
+  hasRoomFor(descriptor: number): boolean {
+    return !isReserved(descriptor, Atomics.load(this.control, DESCRIPTORS_MAX))
   }
 
   // SIGTERM has come, though requests may still be accepted for a while.

@@ -13,6 +13,7 @@ import type { Delta, Generation } from '../config/generation.ts'
 import { emptyGeneration } from '../config/generation.ts'
 import { diffGenerations, isEmptyDelta } from '../config/diff.ts'
 import {
+  DESCRIPTORS_MAX,
   DRAIN,
   DRAIN_LEAVING,
   GENERATION,
@@ -21,6 +22,7 @@ import {
   rowOf,
 } from '../core/shared/control.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
+import { readDescriptorsMax } from './descriptors.ts'
 import type { FromWorker, WorkerPlan } from './messages.ts'
 import { slicesOf } from './slices.ts'
 import { WorkerHandle } from './worker-handle.ts'
@@ -85,6 +87,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   start(): void {
+    this.readLimits()
     for (let index = 0; index < this.options.workers; index++) this.startWorker(index)
     this.watch = setInterval(() => this.watchWorkers(), WATCH_INTERVAL_MS)
   }
@@ -104,8 +107,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return handle
   }
 
+  private readLimits(): void {
+    Atomics.store(this.control, DESCRIPTORS_MAX, readDescriptorsMax())
+  }
+
   // A worker that does not answer is ended, and then replaced like one that ended itself.
   private watchWorkers(): void {
+    this.readLimits()
     const now = performance.now()
     for (const handle of this.handles) {
       if (handle.isAlive && handle.silentMs(now, this.control) > SILENT_MAX_MS) {

@@ -69,7 +69,7 @@ export const workerFacts: readonly MetricFact[] = [
   fact(
     'sluice_accept_errors_total',
     'counter',
-    'Connections that could not be accepted, for want of file descriptors or memory.',
+    'Connections that were refused because the process is nearly out of file descriptors (engine node).',
     'entrypoint',
   ),
   fact('sluice_errors_total', 'counter', 'Refusals and failures by code; see errors.md.', 'code'),

@@ -3,7 +3,7 @@
 // One Int32Array over a SharedArrayBuffer. The supervisor writes the first row; each worker writes its own
 // row and nobody else's, so there are no locks: a store, a load, and at the most a notify.
 //
-//   row 0            GENERATION | DRAIN | LISTENING_STOPPED | READY ...
+//   row 0            GENERATION | DRAIN | READY | DESCRIPTORS_MAX ...
 //   row 1 + worker   ADOPTED | HEARTBEAT | CONNECTIONS | IN_FLIGHT | LOOP_DELAY_MAX_US ...
 
 const ROW = 16 // 64 bytes: one cache line a row, so that writers do not disturb each other
@@ -12,6 +12,7 @@ const ROW = 16 // 64 bytes: one cache line a row, so that writers do not disturb
 export const GENERATION = 0 // the generation that every request shall be served by
 export const DRAIN = 1 // one of DRAIN_*
 export const READY = 2 // 1 once the first complete generation was adopted everywhere
+export const DESCRIPTORS_MAX = 3 // file descriptors that the process may have; 0: unknown
 
 export const DRAIN_NONE = 0
 export const DRAIN_LEAVING = 1 // SIGTERM came; each entry point ends by its own times (workers/drain.ts)

@@ -104,10 +104,15 @@ test('out of file descriptors the gateway goes on, does not spin, and recovers',
   const open = metricSum(body, 'process_open_fds')
   limitDescriptors(gateway.child.pid!, open + 12)
   const clients: RawClient[] = []
+  const refused = (): RawClient[] => clients.filter((client) => client.received.includes('503'))
+  // The new limit is known within a quarter of a second.
+  await eventually('a connection to be refused', async () => {
+    clients.push(await connectRaw(gateway.port))
+    return refused().length > 0
+  })
   for (let i = 0; i < 40; i++) clients.push(await connectRaw(gateway.port))
-  await eventually('some connections to be dropped', () =>
-    clients.some((client) => client.closed || client.ended),
-  )
+  await eventually('all further ones to be refused', () => refused().length > 40)
+  expect(refused()[0]!.received).toMatch(/^HTTP\/1\.1 503 .*Connection: close/s)
   expect(await ask(kept)).toBe(200)
   const cpuBefore = cpuSeconds(gateway.child.pid!)
   const from = performance.now()
@@ -124,7 +129,8 @@ test('out of file descriptors the gateway goes on, does not spin, and recovers',
     client.destroy()
     return answer?.status === 200
   })
-  // What libuv closes unseen has no count of ours; what was served has.
   const after = (await gateway.admin('/metrics')).body
   expect(metricSum(after, 'process_max_fds')).toBe(open + 12)
+  const counted = metricSum(after, 'sluice_accept_errors_total', 'entrypoint="web"')
+  expect(counted).toBeGreaterThanOrEqual(refused().length)
 })

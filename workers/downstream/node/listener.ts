@@ -5,8 +5,8 @@
 // Where all connections speak HTTP in clear text, as the generation says, they are HTTP connections at once; elsewhere
 // opening.ts looks at their first bytes.
 //
-// Out of file descriptors, libuv closes what it can't take instead of spinning, and goes on when there is
-// room again. It tells us only when it could not do even that; process_open_fds shows the rest.
+// Out of file descriptors, libuv closes what it can't take instead of spinning, and tells nobody. So connections are
+// refused, and counted, before it comes to that (workers/descriptors.ts).
 
 import net from 'node:net'
 import { REQUESTS } from '../../../core/shared/series.ts'
@@ -56,21 +56,23 @@ export class Listener {
 
   private accept(fault: number, handle: Handle): void {
     this.lastAccepted?.()
-    if (fault !== 0 || handle === undefined) {
-      this.point.context.series.add(this.faultBlock, REQUESTS, 1)
-      return
-    }
     const { point } = this
     const { context } = point
+    if (fault !== 0 || handle === undefined) {
+      context.series.add(this.faultBlock, REQUESTS, 1)
+      return
+    }
     context.adoptIfNew()
     const entrance = context.generation.entrances[point.index] ?? null
+    if (!context.hasRoomFor((handle as Handle & { readonly fd: number }).fd)) {
+      context.series.add(this.faultBlock, REQUESTS, 1)
+      return refuse(new Socket(handle, null), entrance === null)
+    }
     if (entrance !== null) return openConnection(new Socket(handle, null), point, entrance)
     const connection = new Connection(new Socket(handle, null), point, null, context.sweeper.now)
     if (point.connectionOpened(connection)) return
     context.countError(SHED_CONNECTIONS)
-    connection.socket.writeText(SHED_ANSWER)
-    connection.socket.end()
-    connection.socket.close()
+    refuse(connection.socket, true)
   }
 
   // Stops to accept. What is open ends by itself (EntryPoint.connections, EntryPoint.draining).
@@ -93,4 +95,11 @@ export class Listener {
     setTimeout(end, SHORT_QUEUE_MS + LAST_ACCEPT_MS)
     return promise
   }
+}
+
+// An answer in clear text, where the client is sure to speak HTTP.
+function refuse(socket: Socket, inClear: boolean): void {
+  if (inClear) socket.writeText(SHED_ANSWER)
+  socket.end()
+  socket.close()
 }
