@@ -12,7 +12,7 @@
 //   :method GET  :scheme https  :authority a.test  :path /x   cookie: a=1  cookie: b=2   accept: *
 //   "GET /x HTTP/1.1" "host: a.test" "accept: *" "cookie: a=1; b=2"
 
-import { METHOD_CONNECT, METHOD_OTHER, SAW_ALIAS, methodNames } from '../exchange.ts'
+import { METHOD_OTHER, SAW_ALIAS, methodNames } from '../exchange.ts'
 import type { Exchange } from '../exchange.ts'
 import {
   CONNECT_REFUSED,
@@ -179,6 +179,7 @@ export class RequestHead implements FieldSink {
     const all = this.has(PSEUDO_SCHEME) && this.has(PSEUDO_PATH)
     if (tunnel ? this.has(PSEUDO_SCHEME) || this.has(PSEUDO_PATH) : !all) return H2_HEAD
     if (this.has(PSEUDO_PROTOCOL) && this.method !== 'CONNECT') return H2_HEAD
+    if (tunnel && !this.has(PSEUDO_AUTHORITY)) return H2_HEAD
     if (tunnel) return this.writeLine('CONNECT', this.authority)
     if (!isTarget(this.path)) return this.path.includes('#') ? REQUEST_FRAGMENT : REQUEST_TARGET
     // An absolute target is a form of HTTP/1: here scheme and authority have fields of their own.
@@ -267,7 +268,6 @@ export class RequestHead implements FieldSink {
     }
     head.linesEnd = this.text.length
     head.text = this.text + '\r\n'
-    if (exchange.methodId === METHOD_CONNECT && !this.has(PSEUDO_AUTHORITY)) return H2_HEAD
     return readRequestFields(exchange)
   }
 }
