@@ -133,8 +133,42 @@ test('a json line has every field that applies, with the values and units of Tra
   expect(new Date(String(line['StartLocal'])).getTime()).toBe(started)
   const known = [...accessLogFields.map((f) => f.name), 'level', 'msg', 'time']
   expect(Object.keys(line).filter((name) => !(known as string[]).includes(name))).toEqual([])
-  expect(known.filter((name) => !(name in line))).toEqual(['SluiceError'])
+  expect(known.filter((name) => !(name in line))).toEqual([
+    'TLSVersion',
+    'TLSCipher',
+    'TLSClientSubject',
+    'SluiceError',
+  ])
   expect(accessLogFieldsLater.filter((name) => name in line)).toEqual([])
+})
+
+test('a connection with TLS tells its version, its cipher and who the client said to be', () => {
+  const exchange = exchangeOf('GET / HTTP/1.1')
+  exchange.tls = {
+    version: 'TLSv1.3',
+    cipher: 'TLS_AES_128_GCM_SHA256',
+    sni: 'shop.test',
+    alpn: '',
+    options: 'default',
+    policy: '',
+    resumed: false,
+    client: {
+      verified: true,
+      subject: { O: ['Example'], OU: ['a', 'b'], CN: ['one, two'] },
+      issuer: {},
+      serialNumber: '1',
+      notBefore: 0,
+      notAfter: 0,
+      sans: [],
+      fingerprint: '',
+      chain: [],
+    },
+  }
+  expect(jsonFor(exchange)).toMatchObject({
+    TLSVersion: '1.3',
+    TLSCipher: 'TLS_AES_128_GCM_SHA256',
+    TLSClientSubject: 'CN=one\\, two,OU=b,OU=a,O=Example',
+  })
 })
 
 test('an exchange that failed names its error, and no server that never answered', () => {

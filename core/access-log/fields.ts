@@ -37,6 +37,9 @@ export const accessLogFields = [
   { name: 'Overhead', meaning: 'Duration less OriginDuration; nanoseconds.' },
   { name: 'RetryAttempts', meaning: 'How often the request was sent again.' },
   { name: 'entryPointName', meaning: 'The entry point.' },
+  { name: 'TLSVersion', meaning: 'With TLS: its version, as 1.3.' },
+  { name: 'TLSCipher', meaning: 'With TLS: the cipher suite, by its name in the standards.' },
+  { name: 'TLSClientSubject', meaning: 'With a client certificate: its subject.' },
   { name: 'SluiceError', meaning: 'The code of docs/errors.md when something went wrong.' },
 ] as const satisfies readonly Field[]
 
@@ -45,9 +48,6 @@ export type FieldName = (typeof accessLogFields)[number]['name']
 // Kept for their names, so that settings made for Traefik are read; written once the gateway knows them.
 export const accessLogFieldsLater = [
   'GzipRatio',
-  'TLSVersion',
-  'TLSCipher',
-  'TLSClientSubject',
   'TraceId',
   'SpanId',
   'KubernetesIngressNamespace',

@@ -4,7 +4,7 @@
 // Hot:    yes, when the access log is on.
 
 import { errorTable } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
+import type { DistinguishedName, Exchange, TlsFacts } from '../exchange.ts'
 import { hostOf, portOf, targetOf } from './address.ts'
 import { clfText, clfWord, jsonText } from './escape.ts'
 import type { FieldName } from './fields.ts'
@@ -169,8 +169,30 @@ function jsonRequest(name: FieldName, exchange: Exchange): string {
     case 'RequestScheme':
       return exchange.secure ? '"https"' : '"http"'
     default:
+      return exchange.tls === null ? '' : jsonTls(name, exchange.tls)
+  }
+}
+
+function jsonTls(name: FieldName, tls: TlsFacts): string {
+  switch (name) {
+    case 'TLSVersion':
+      return jsonText(tls.version.replace(/^TLSv/, ''))
+    case 'TLSCipher':
+      return jsonText(tls.cipher)
+    case 'TLSClientSubject':
+      return tls.client === null ? '' : jsonText(subjectOf(tls.client.subject))
+    default:
       return ''
   }
+}
+
+// 'CN=client,O=Example': the most specific part first, as Go and Traefik write it.
+function subjectOf(subject: DistinguishedName): string {
+  const parts: string[] = []
+  for (const [key, values] of Object.entries(subject)) {
+    for (const value of values) parts.push(`${key}=${value.replace(/[,+"\\<>;]/g, '\\$&')}`)
+  }
+  return parts.reverse().join(',')
 }
 
 function protocolOf(exchange: Exchange): string {
