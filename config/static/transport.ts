@@ -4,9 +4,13 @@
 
 import { z } from 'zod'
 import { signedDuration } from '../schema.ts'
-import { block, extension, flag, list, notYet, off, text, time, whole } from './blocks.ts'
+import { block, extension, flag, list, notYet, off, partly, text, time, whole } from './blocks.ts'
 
-const spiffe = () => notYet(off({ ids: list(), trustDomain: text() }), 'SPIFFE')
+export const spiffe = () =>
+  partly(
+    off({ ids: list(), trustDomain: text() }),
+    'certificates come from files, not by the workload API',
+  )
 
 // Sluice's own keys of a transport; the routing schema uses the same for http.serversTransports.
 export const transportExtensions = {
@@ -33,8 +37,8 @@ export const transportExtensions = {
 }
 
 export const serversTransport = block({
-  insecureSkipVerify: notYet(flag(false), 'TLS to servers'),
-  rootCAs: notYet(list(), 'TLS to servers'),
+  insecureSkipVerify: flag(false),
+  rootCAs: list(),
   maxIdleConnsPerHost: whole(200),
   forwardingTimeouts: block({
     dialTimeout: time(30_000),
@@ -45,12 +49,9 @@ export const serversTransport = block({
   ...transportExtensions,
 })
 
-export const tcpServersTransport = notYet(
-  block({
-    dialTimeout: time(30_000),
-    dialKeepAlive: signedDuration.default(15_000),
-    terminationDelay: signedDuration.default(100),
-    tls: off({ insecureSkipVerify: flag(false), rootCAs: list(), spiffe: spiffe() }),
-  }),
-  'TCP',
-)
+export const tcpServersTransport = block({
+  dialTimeout: time(30_000),
+  dialKeepAlive: signedDuration.default(15_000),
+  terminationDelay: signedDuration.default(100),
+  tls: off({ insecureSkipVerify: flag(false), rootCAs: list(), spiffe: spiffe() }),
+})
