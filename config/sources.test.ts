@@ -304,7 +304,6 @@ test('What has no effect yet is one warning over all sources', () => {
   ]
   const { notYet, problems } = load({ files, argv })
   expect(notYet).toEqual([
-    'entryPoints.dns.address (udp)',
     'entryPoints.web.http3',
     'providers.docker',
     'tracing',

@@ -170,7 +170,8 @@ test("A static file of Traefik's own starts, and its values arrive", () => {
   expect(config.providers.file?.directory).toBe('/etc/traefik/conf.d')
   expect(notYet).toEqual([
     'certificatesResolvers',
-    'entryPoints.websecure.http.tls',
+    'entryPoints.websecure.http.tls.certResolver',
+    'entryPoints.websecure.http.tls.domains',
     'providers.docker',
   ])
 })

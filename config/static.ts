@@ -45,7 +45,7 @@ const global = block({
 
 const core = block({
   defaultRuleSyntax: partly(z.enum(['v3', 'v2']).default('v3'), 'only v3'),
-  strictTLSOptions: notYet(flag(false), 'TLS'),
+  strictTLSOptions: noted(flag(false), 'accepted: conflicts of TLS options are always refused'),
 })
 
 const hostResolver = notYet(

@@ -2,13 +2,10 @@
 
 import { z } from 'zod'
 import { meta } from '../schema.ts'
-import { block, list, notYet, off, text, tlsDomains } from '../static/blocks.ts'
+import { block, list, noted, notYet, off, routerTlsKeys, text } from '../static/blocks.ts'
 
 export const routerTls = () =>
-  notYet(
-    off({ options: text(), certResolver: text(), domains: tlsDomains }),
-    'TLS: a router with tls answers no clear-text request',
-  )
+  noted(off(routerTlsKeys()), 'a router with tls answers no clear-text request')
 
 const ruleSyntax = meta(z.enum(['', 'v2', 'v3']).default(''), {
   status: 'partly',

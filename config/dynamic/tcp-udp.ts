@@ -2,7 +2,19 @@
 
 import { z } from 'zod'
 import { duration, meta, signedDuration } from '../schema.ts'
-import { block, flag, list, named, notYet, off, text, time, tlsDomains } from '../static/blocks.ts'
+import {
+  block,
+  domainsLater,
+  flag,
+  list,
+  named,
+  noted,
+  notYet,
+  off,
+  resolverLater,
+  text,
+  time,
+} from '../static/blocks.ts'
 import { weight } from './services.ts'
 import { certificatePairs, peerSans, spiffe } from './transports.ts'
 
@@ -18,9 +30,9 @@ export const tcpRouterSchema = z.object({
   priority: z.number().default(0),
   tls: off({
     passthrough: flag(false),
-    options: text(),
-    certResolver: text(),
-    domains: tlsDomains,
+    options: noted(text(), 'refused beside passthrough, which leaves the handshake to the server'),
+    certResolver: resolverLater(),
+    domains: domainsLater(),
   }),
 })
 
@@ -81,15 +93,18 @@ export const udpServiceSchema = z.object({
 })
 
 export const tcpSchema = block({
-  routers: notYet(named(tcpRouterSchema), 'TCP'),
-  services: notYet(named(tcpServiceSchema), 'TCP'),
-  middlewares: notYet(named(tcpMiddlewareSchema), 'TCP'),
-  serversTransports: notYet(named(tcpTransportSchema), 'TCP'),
+  routers: named(tcpRouterSchema),
+  services: named(tcpServiceSchema),
+  middlewares: named(tcpMiddlewareSchema),
+  serversTransports: named(tcpTransportSchema),
 })
 
 export const udpSchema = block({
-  routers: notYet(named(udpRouterSchema), 'UDP'),
-  services: notYet(named(udpServiceSchema), 'UDP'),
+  routers: noted(
+    named(udpRouterSchema),
+    'an entry point takes one router: of several none is served, while Traefik takes any',
+  ),
+  services: named(udpServiceSchema),
 })
 
 export type TcpRouterConfig = z.output<typeof tcpRouterSchema>

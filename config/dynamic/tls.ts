@@ -1,7 +1,7 @@
 // config/dynamic/tls.ts: the tls section: certificates, options and stores, with Traefik's keys. Hot: no.
 
 import { z } from 'zod'
-import { block, flag, list, named, notYet, off, text } from '../static/blocks.ts'
+import { block, flag, list, named, noted, notYet, off, text } from '../static/blocks.ts'
 
 const clientAuthTypes = [
   '',
@@ -23,15 +23,15 @@ export const tlsOptionsSchema = z.object({
   sniStrict: flag(false),
   alpnProtocols: list('h2', 'http/1.1', 'acme-tls/1'),
   disableSessionTickets: flag(false),
-  preferServerCipherSuites: flag(false),
+  preferServerCipherSuites: noted(flag(false), 'accepted: the order is always ours, as in Go'),
 })
 
 export const tlsStoreSchema = z.object({
   defaultCertificate: off({ certFile: text(), keyFile: text() }),
-  defaultGeneratedCert: off({
-    resolver: text(),
-    domain: tlsDomain.nullable().default(null),
-  }),
+  defaultGeneratedCert: notYet(
+    off({ resolver: text(), domain: tlsDomain.nullable().default(null) }),
+    'ACME and other resolvers',
+  ),
 })
 
 export const tlsCertificateSchema = z.object({
@@ -41,9 +41,12 @@ export const tlsCertificateSchema = z.object({
 })
 
 export const tlsSchema = block({
-  certificates: notYet(z.array(tlsCertificateSchema).default([]), 'TLS'),
-  options: notYet(named(tlsOptionsSchema), 'TLS'),
-  stores: notYet(named(tlsStoreSchema), 'TLS'),
+  certificates: noted(
+    z.array(tlsCertificateSchema).default([]),
+    'files or PEM text; files are watched, and a new pair is used within a second',
+  ),
+  options: named(tlsOptionsSchema),
+  stores: noted(named(tlsStoreSchema), 'only the one called default is used, as in Traefik'),
 })
 
 export type TlsCertificateConfig = z.output<typeof tlsCertificateSchema>

@@ -16,9 +16,9 @@ import {
   noted,
   notYet,
   off,
+  routerTlsKeys,
   text,
   time,
-  tlsDomains,
   whole,
 } from './blocks.ts'
 import { parseAddress } from './address.ts'
@@ -75,7 +75,10 @@ const encodedCharacters = block({
 const http = block({
   redirections: block({ entryPoint: redirection }),
   middlewares: list(),
-  tls: notYet(off({ options: text(), certResolver: text(), domains: tlsDomains }), 'TLS'),
+  tls: noted(
+    off(routerTlsKeys()),
+    'its options hold for every host on it that no router names, too',
+  ),
   encodedCharacters,
   encodeQuerySemicolons: flag(false),
   sanitizePath: flag(true),
@@ -91,14 +94,11 @@ const http = block({
   via: extension(flag(false), 'adds a Via header in both directions'),
 })
 
-const http2 = notYet(
-  block({
-    maxConcurrentStreams: whole(250),
-    maxDecoderHeaderTableSize: whole(4096),
-    maxEncoderHeaderTableSize: whole(4096),
-  }),
-  'HTTP/2',
-)
+const http2 = block({
+  maxConcurrentStreams: whole(250),
+  maxDecoderHeaderTableSize: whole(4096),
+  maxEncoderHeaderTableSize: whole(4096),
+})
 
 // '[host]:port', '[host]' or ':port': what can stand in an Alt-Svc header without quotes of its own.
 const alternative = /^(?:(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])?(?::\d{1,5})?)$/
@@ -175,13 +175,13 @@ const entryPointKeys = z.object({
     'engine uws takes requests with a Transfer-Encoding, which it reads laxly; without it they are answered 411',
   ),
   forwardedHeaders,
-  proxyProtocol: notYet(off({ insecure: flag(false), trustedIPs: networks() }), 'PROXY protocol'),
+  proxyProtocol: off({ insecure: flag(false), trustedIPs: networks() }),
   http,
   http2,
   http3: notYet(http3, 'HTTP/3 itself; frontedBy works'),
   observability,
   transport,
-  udp: notYet(block({ timeout: duration.default(3000) }), 'UDP'),
+  udp: block({ timeout: duration.default(3000) }),
 })
 
 // What the keys mean together, so that no consumer has to work it out again.

@@ -109,8 +109,5 @@ function checkClashes(keys: Keys, report: Report): void {
 
 // Values that Traefik takes and that aren't built yet belong in the warning, though their keys work.
 export function notYetValues(keys: Keys): string[] {
-  const udp = Object.entries(keys.entryPoints)
-    .filter(([, entryPoint]) => entryPoint.listen.protocol === 'udp')
-    .map(([name]) => `entryPoints.${name}.address (udp)`)
-  return keys.core.defaultRuleSyntax === 'v2' ? [...udp, 'core.defaultRuleSyntax (v2)'] : udp
+  return keys.core.defaultRuleSyntax === 'v2' ? ['core.defaultRuleSyntax (v2)'] : []
 }

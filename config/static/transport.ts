@@ -4,7 +4,7 @@
 
 import { z } from 'zod'
 import { signedDuration } from '../schema.ts'
-import { block, extension, flag, list, notYet, off, partly, text, time, whole } from './blocks.ts'
+import { block, extension, flag, list, off, partly, text, time, whole } from './blocks.ts'
 
 export const spiffe = () =>
   partly(
