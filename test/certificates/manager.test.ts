@@ -92,6 +92,33 @@ describe.skipIf(!hasPebble)(`The manager (skipped when ${withoutPebble})`, () =>
     ])
   })
 
+  test('dnsChallenge brings a wildcard with its bare name, through a program of the operator', async () => {
+    const program = join(folder, 'hook')
+    // $1: present or cleanup; $2: the name with a dot at the end; $3: the value
+    const lines = [
+      '#!/bin/sh',
+      'echo "$1" >> "$0.log"',
+      '[ "$1" = present ] && path=set-txt || path=clear-txt',
+      `exec curl -sf -d '{"host":"'"$2"'","value":"'"$3"'"}' "${pebble.dnsManagementUrl}/$path"`,
+    ]
+    writeFileSync(program, lines.join('\n'), { mode: 0o755 })
+    const dnsChallenge = {
+      provider: 'exec',
+      resolvers: [`127.0.0.1:${pebble.dnsPort}`],
+      propagation: { disableChecks: true },
+    }
+    const { manager, plans, log } = await manage(
+      { dnsChallenge },
+      { environment: { EXEC_PATH: program } },
+    )
+    manager.want([wish('*.wild.example.org', 'wild.example.org')], [])
+    await eventually(`a certificate\n${log.join('\n')}`, () => plans().length === 1)
+    expect([...plans()[0]!.names].sort()).toEqual(['*.wild.example.org', 'wild.example.org'])
+    await eventually('both to be taken away', () => {
+      return readFileSync(`${program}.log`, 'utf8') === 'present\npresent\ncleanup\ncleanup\n'
+    })
+  })
+
   test('The next life of the gateway has the certificate at once and orders nothing', async () => {
     const first = await manage({ httpChallenge: {} })
     first.manager.want([wish('twice.example.org')], [])

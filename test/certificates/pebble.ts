@@ -31,6 +31,7 @@ export interface PebbleOptions {
 export interface Pebble {
   readonly directoryUrl: string
   readonly managementUrl: string
+  readonly dnsManagementUrl: string
   readonly caPem: string // of its own endpoint
   readonly httpPort: number // where it looks for http-01
   readonly tlsPort: number // where it looks for tls-alpn-01
@@ -112,6 +113,7 @@ export async function startPebble(options: PebbleOptions = {}): Promise<Pebble> 
     throw new Error(`${String(fault)}\n${said.join('')}`)
   })
   return {
+    dnsManagementUrl: `http://127.0.0.1:${dnsManagement}`,
     managementUrl: `https://127.0.0.1:${management}`,
     directoryUrl,
     caPem,
