@@ -185,8 +185,8 @@ export class TcpRelay implements Swept, Relaying {
       this.client.count(first.length)
       server.writeBytes(first)
     }
-    if (this.state !== OPEN) return
-    if (server.heldBytes < this.heldBytesMax) client.resume()
+    if (this.client.hasEnded) server.end()
+    else if (server.heldBytes < this.heldBytesMax) client.resume()
     server.resume()
   }
 

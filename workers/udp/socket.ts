@@ -58,7 +58,7 @@ export class UdpSocket {
     this.owner = owner
     this.wide = wide
     this.handle.socket = this
-    this.handle.onmessage = onMessage
+    Object.assign(this.handle, { onmessage: onMessage }) // a property of the handle, not a DOM event
   }
 
   // '' or the name of what went wrong. Several sockets may have one address: the kernel spreads clients over them.

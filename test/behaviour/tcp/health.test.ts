@@ -104,7 +104,9 @@ test('a server that goes and comes back is told as down and as up, once each', a
   const watched = watch()
   watched.use([serviceOf([port], { healthCheck: check })])
   await watched.untilDown(1)
-  const server = net.createServer().listen(port, '127.0.0.1')
+  const server = net
+    .createServer((socket) => socket.on('error', () => {}))
+    .listen(port, '127.0.0.1')
   ends.push(() => server.close())
   await watched.untilDown(0)
   expect(watched.log).toEqual([

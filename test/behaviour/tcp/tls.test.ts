@@ -192,6 +192,7 @@ describe('a Postgres client', () => {
     const context = { cert: a.certPem, key: a.keyPem }
     const asked: string[] = []
     const server = net.createServer((socket) => {
+      socket.on('error', () => {})
       socket.once('data', (bytes) => {
         asked.push(bytes.toString('hex'))
         socket.write('S')
