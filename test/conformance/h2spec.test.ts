@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type HttpOrigin, startHttpOrigin } from '../support/origin.ts'
 import { type Gateway, freePorts, routesTo, startGateway } from '../support/gateway.ts'
 
-const RUNS = Number(process.env['SLUICE_H2SPEC_RUNS'] ?? 1)
+const RUNS = Number(process.env['H2SPEC_RUNS'] ?? 1)
 const CASES_MIN = 145
 
 const places = [
