@@ -18,9 +18,7 @@ export interface Issued {
 export interface Wanted {
   readonly names?: readonly string[] // 'a.example', 'IP:127.0.0.1', 'URI:spiffe://x/y'
   readonly key?: 'ec' | 'rsa'
-  readonly days?: number
-  readonly from?: string // YYYYMMDDHHMMSSZ; past dates need both
-  readonly to?: string
+  readonly days?: number // negative: expired
 }
 
 // One root and what it issues.
@@ -49,10 +47,7 @@ export class TestAuthority {
     ])
     const extFile = certFile + '.ext'
     writeFileSync(extFile, extensions(wanted.names ?? [subject]))
-    const dates =
-      wanted.to === undefined
-        ? `-days ${wanted.days ?? 30}`
-        : `-not_before ${wanted.from ?? '20200101000000Z'} -not_after ${wanted.to}`
+    const dates = `-days ${wanted.days ?? 30}`
     const { root } = this
     openssl(
       `x509 -req -in ${requestFile} -CA ${root.certFile} -CAkey ${root.keyFile} -CAcreateserial ${dates} -extfile ${extFile} -out ${certFile}`,

@@ -184,3 +184,38 @@ function sendAlone(socket: net.Socket, piece: Buffer): Promise<void> {
     else socket.write(piece, () => setImmediate(resolve))
   })
 }
+
+// Like a slicer, but cuts the first record of the client, its hello, into records of `size` bytes.
+export async function startReframer(
+  port: number,
+  size: number,
+): Promise<{ readonly port: number; stop(): void }> {
+  const server = net.createServer((client) => {
+    const upstream = net.connect(port, '127.0.0.1')
+    client.once('data', (bytes: Buffer) => {
+      const length = bytes.readUInt16BE(3)
+      upstream.write(Buffer.concat([...recordsOf(bytes, length, size), bytes.subarray(5 + length)]))
+      client.pipe(upstream)
+    })
+    upstream.pipe(client)
+    for (const socket of [client, upstream]) {
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        client.destroy()
+        upstream.destroy()
+      })
+    }
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return { port: (server.address() as AddressInfo).port, stop: () => void server.close() }
+}
+
+function recordsOf(bytes: Buffer, length: number, size: number): Buffer[] {
+  const records: Buffer[] = []
+  for (let at = 5; at < 5 + length; at += size) {
+    const piece = bytes.subarray(at, Math.min(at + size, 5 + length))
+    records.push(Buffer.concat([bytes.subarray(0, 3), Buffer.of(0, 0), piece]))
+    records.at(-1)!.writeUInt16BE(piece.length, 3)
+  }
+  return records
+}
