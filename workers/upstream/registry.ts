@@ -3,6 +3,7 @@
 // A server is its URL and all that its transport says: two services that name the same pair share its
 // connections, and a change of either makes another server, whose predecessor drains.
 
+import { createHash } from 'node:crypto'
 import type { TransportPlan } from '../../config/generation.ts'
 import type { WorkerContext } from '../context.ts'
 import { Server } from './server.ts'
@@ -10,6 +11,8 @@ import { Server } from './server.ts'
 export class ServerRegistry {
   private readonly servers = new Map<string, Server>()
   private readonly context: WorkerContext
+  // Of each plan, once: with certificates in it, a plan is long and secret, and thousands of servers name it.
+  private readonly digests = new WeakMap<TransportPlan, string>()
 
   constructor(context: WorkerContext) {
     this.context = context
@@ -21,13 +24,22 @@ export class ServerRegistry {
 
   // The caller adds itself to server.users, and takes itself away when it is retired.
   get(url: string, transport: TransportPlan): Server {
-    const key = url + ' ' + JSON.stringify(transport)
+    const key = url + ' ' + this.digestOf(transport)
     let server = this.servers.get(key)
     if (server === undefined) {
       server = new Server(key, url, transport, this.context)
       this.servers.set(key, server)
     }
     return server
+  }
+
+  private digestOf(transport: TransportPlan): string {
+    let digest = this.digests.get(transport)
+    if (digest === undefined) {
+      digest = createHash('sha256').update(JSON.stringify(transport)).digest('base64')
+      this.digests.set(transport, digest)
+    }
+    return digest
   }
 
   dropUnused(): void {

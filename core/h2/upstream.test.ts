@@ -1,0 +1,149 @@
+// core/h2/upstream.test.ts: heads of requests to HTTP/2 servers, and what their responses become.
+
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { NONE, errorTable } from '../errors.ts'
+import {
+  BODY_CHUNKED,
+  BODY_LENGTH,
+  BODY_NONE,
+  Exchange,
+  METHOD_GET,
+  METHOD_HEAD,
+} from '../exchange.ts'
+import { Head, linesOf } from '../headers.ts'
+import { ResponseParser } from '../h1/response.ts'
+import { responseHead } from '../h1/write.ts'
+import { fieldsOfHead } from './upstream-request.ts'
+import { readResponse, readTrailers } from './upstream-response.ts'
+
+function fields(...lines: string[]): string[] {
+  const head = ['POST /a?b HTTP/1.1', 'Host: a.test', ...lines, '', ''].join('\r\n')
+  return fieldsOfHead(head, 'https', 'own.test')
+}
+
+describe('fields of a request', () => {
+  test('pseudo fields come first, names are lower case, values are trimmed', () => {
+    expect(fields('X-Mixed: \t v w \t', 'Accept:*/*', 'X-Empty:')).toEqual([
+      ...[':method', 'POST', ':scheme', 'https', ':authority', 'a.test', ':path', '/a?b'],
+      ...['x-mixed', 'v w', 'accept', '*/*', 'x-empty', ''],
+    ])
+  })
+
+  test('framing and connection headers of HTTP/1 stay behind', () => {
+    const list = fields(
+      'Transfer-Encoding: chunked',
+      'Connection: Upgrade',
+      'Upgrade: x',
+      'TE: trailers',
+    )
+    expect(list.slice(8)).toEqual(['te', 'trailers'])
+  })
+
+  test('a request without Host gets the authority of the server', () => {
+    const list = fieldsOfHead('GET / HTTP/1.1\r\nHost: \r\n\r\n', 'http', 'own.test')
+    expect(list[5]).toBe('own.test')
+  })
+})
+
+function read(list: readonly string[], methodId = METHOD_GET, ended = false) {
+  const exchange = new Exchange()
+  exchange.reset()
+  exchange.methodId = methodId
+  const code = readResponse(exchange, list, ended)
+  return { exchange, name: errorTable[code]!.name, ok: code === NONE }
+}
+
+describe('a response', () => {
+  test('has the head that it would have had in HTTP/1.1', () => {
+    const { exchange } = read([':status', '200', 'content-type', 'text/plain', 'x-a', ''])
+    expect(responseHead(exchange, '', '')).toBe(
+      'HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nx-a: \r\nTransfer-Encoding: chunked\r\n\r\n',
+    )
+    expect(exchange.response.get('content-type')).toBe('text/plain')
+  })
+
+  test.each([
+    [['content-length', '5'], METHOD_GET, false, BODY_LENGTH, 5],
+    [[], METHOD_GET, false, BODY_CHUNKED, 0],
+    [[], METHOD_GET, true, BODY_LENGTH, 0],
+    [['content-length', '5'], METHOD_HEAD, true, BODY_NONE, 0],
+  ])('with %j has its end told as it should', (list, methodId, ended, kind, length) => {
+    const { exchange, ok } = read([':status', '200', ...list], methodId, ended)
+    expect([ok, exchange.responseKind, exchange.responseLength]).toEqual([true, kind, length])
+  })
+
+  test('keeps to itself what is meant for one connection', () => {
+    const { exchange } = read([':status', '407', 'proxy-authenticate', 'Basic', 'te', 'trailers'])
+    expect(linesOf(exchange.response, exchange.response.linesStart)).toBe('')
+  })
+
+  test.each([
+    [[]],
+    [['x-a', '1', ':status', '200']],
+    [[':status', '']],
+    [[':status', '099']],
+    [[':status', '20']],
+    [[':status', '101']],
+    [[':status', '200', ':status', '200']],
+    [[':status', '200', 'Upper', '1']],
+    [[':status', '200', '', '1']],
+    [[':status', '200', 'a b', '1']],
+    [[':status', '200', 'a:', '1']],
+    [[':status', '200', 'a', '1\r\nb: 2']],
+    [[':status', '200', 'a', '1\0']],
+    [[':status', '200', 'a', ' 1']],
+    [[':status', '200', 'a', '\u0100']],
+    [[':status', '200', 'connection', 'close']],
+    [[':status', '200', 'transfer-encoding', 'chunked']],
+    [[':status', '200', 'content-length', '1', 'content-length', '1']],
+    [[':status', '200', 'content-length', '01']],
+    [[':status', '200', 'content-length', '-1']],
+    [[':status', '103', 'content-length', '1']],
+  ])('of %j is refused', (list) => {
+    expect(read(list).name).toBe('UPSTREAM_MALFORMED')
+  })
+
+  test('that ends with its head may announce no body', () => {
+    expect(read([':status', '200', 'content-length', '1'], METHOD_GET, true).ok).toBe(false)
+  })
+
+  test('is bounded in fields and bytes', () => {
+    const many = Array.from({ length: 257 }, () => ['a', '1']).flat()
+    expect(read([':status', '200', ...many]).name).toBe('UPSTREAM_HEADERS_TOO_LARGE')
+    const huge = ['a', 'x'.repeat(128 * 1024)]
+    expect(read([':status', '200', ...huge]).name).toBe('UPSTREAM_HEADERS_TOO_LARGE')
+  })
+})
+
+test('trailers become lines; those that HTTP/1 refuses are refused', () => {
+  const head = new Head()
+  expect(readTrailers(head, ['grpc-status', '0', 'x-bin', 'AA=='])).toBe(NONE)
+  expect(linesOf(head, head.linesStart)).toBe('grpc-status: 0\r\nx-bin: AA==\r\n')
+  for (const name of ['content-length', 'host', ':status', 'set-cookie', 'x-forwarded-for', 'X']) {
+    expect(readTrailers(head, [name, '0'])).not.toBe(NONE)
+  }
+})
+
+const text = fc.string({
+  unit: fc.integer({ min: 0, max: 255 }).map((c) => String.fromCharCode(c)),
+  maxLength: 12,
+})
+
+test('whatever fields are taken, the HTTP/1 codec reads the head that is made of them in the same way', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(text, text), { maxLength: 6 }), (pairs) => {
+      const { exchange, ok } = read([':status', '200', ...pairs.flat()])
+      if (!ok) return
+      const bytes = Buffer.from(exchange.response.text, 'latin1')
+      const again = new Exchange()
+      again.reset()
+      again.methodId = METHOD_GET
+      const limits = { headBytesMax: 65_536, headerCountMax: 100 }
+      expect(new ResponseParser().parse(again, bytes, 0, bytes.length, limits)).toBe(bytes.length)
+      const names = (e: Exchange) =>
+        Array.from({ length: e.response.count }, (_, i) => e.response.valueAt(i))
+      expect(names(again)).toEqual(names(exchange))
+    }),
+  )
+})
