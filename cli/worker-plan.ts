@@ -150,6 +150,7 @@ function metricsPlan(config: StaticConfig): MetricsPlan | null {
     routers: prometheus.addRoutersLabels,
     services: prometheus.addServicesLabels,
     internals: config.metrics!.addInternals,
+    headerLabels: prometheus.headerLabels,
   }
 }
 

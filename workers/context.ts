@@ -16,6 +16,7 @@ import {
   UPSTREAM_CONNECTIONS,
   rowOf,
 } from '../core/shared/control.ts'
+import { HeaderLabels } from '../core/shared/header-labels.ts'
 import { REQUESTS, RequestSeries, SeriesTable } from '../core/shared/series.ts'
 import { AccessLog } from './access-log.ts'
 import { isReserved } from './descriptors.ts'
@@ -46,6 +47,7 @@ export class WorkerContext {
   private readonly control: Int32Array
   private readonly row: number
   private readonly post: (message: FromWorker) => void
+  private readonly headerLabels: HeaderLabels | null
   private readonly errorBlocks = new Int32Array(errorTable.length)
   private onEmpty: (() => void) | null = null
   private connections = 0
@@ -58,6 +60,8 @@ export class WorkerContext {
     this.series = new SeriesTable(plan.series, (block, labels) =>
       post({ type: 'series', block, labels }),
     )
+    const headerLabels = plan.metrics?.headerLabels ?? {}
+    this.headerLabels = Object.keys(headerLabels).length > 0 ? new HeaderLabels(headerLabels) : null
     this.servers = new ServerRegistry(this)
     this.log = plan.accessLog === null ? null : new AccessLog(plan.accessLog, this.sendLines, true)
   }
@@ -121,8 +125,17 @@ export class WorkerContext {
       }
       const service = exchange.countedBy
       if (service !== null) service.count(methodId, status, seconds, requestBytes, responseBytes)
+      if (this.headerLabels !== null) this.countLabelled(exchange, this.headerLabels)
     }
     if (point.logged && (router === null || router.logged)) this.log!.record(exchange, now)
+  }
+
+  private countLabelled(exchange: LiveExchange, headerLabels: HeaderLabels): void {
+    const { methodId, status, router } = exchange
+    const set = headerLabels.of(exchange.request)
+    exchange.point!.series?.countLabelled(methodId, status, set)
+    router?.series?.countLabelled(methodId, status, set)
+    exchange.countedBy?.countLabelled(methodId, status, set)
   }
 
   requestSeries(family: string, labels: Readonly<Record<string, string>>): RequestSeries {

@@ -70,6 +70,7 @@ export interface MetricsPlan {
   readonly routers: boolean
   readonly services: boolean
   readonly internals: boolean
+  readonly headerLabels: Readonly<Record<string, string>> // label -> name of a request header
 }
 
 export interface AccessLogPlan {

@@ -6,7 +6,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Registry } from 'prom-client'
 import { LOOP_DELAY_MAX_US, rowOf } from '../../core/shared/control.ts'
-import { DURATION_SUM, REQUESTS, REQUEST_BYTES, RESPONSE_BYTES } from '../../core/shared/series.ts'
+import {
+  DURATION_SUM,
+  LABELLED,
+  REQUESTS,
+  REQUEST_BYTES,
+  RESPONSE_BYTES,
+} from '../../core/shared/series.ts'
 import type { GenerationInfo, WorkerRow } from '../state.ts'
 import { gatewayFacts, workerFacts } from './catalogue.ts'
 import { processRegistry } from './process.ts'
@@ -57,8 +63,13 @@ export class MetricsPage {
   private async make(): Promise<string> {
     const all = this.index.all()
     let text = this.gateway()
-    for (const [family, members] of Map.groupBy(all, (series) => series.family)) {
-      for (const metric of metricsOf(family)) text += await this.family(metric, members)
+    const families = Map.groupBy(all, (series) => series.family)
+    for (const [family, members] of families) {
+      for (const metric of metricsOf(family)) {
+        // With headerLabels the same requests are counted by header as well, and shown once.
+        if (metric.cell === REQUESTS && families.has(family + LABELLED)) continue
+        text += await this.family(metric, members)
+      }
     }
     text += (await this.process.metrics()).replaceAll('\n\n', '\n')
     this.index.forget((series) => this.isGone(series))
@@ -148,6 +159,7 @@ const requestFamilies: ReadonlySet<string> = new Set(['entrypoint', 'router', 's
 
 // What is shown of a family that a worker has named.
 function metricsOf(family: string): ShownMetric[] {
+  if (family.endsWith(LABELLED)) return [shown(`traefik_${family}_total`, REQUESTS)]
   if (!requestFamilies.has(family)) {
     const name = family.startsWith('sluice_') ? family : `traefik_${family}`
     return [shown(name, REQUESTS)]

@@ -81,6 +81,18 @@ function isAscending(bounds: readonly number[]): boolean {
   return bounds.every((bound, at) => bound > (bounds[at - 1] ?? 0))
 }
 
+const ownLabels = new Set(['code', 'method', 'protocol', 'entrypoint', 'router', 'service'])
+
+// Of what Prometheus takes as a label, without those that it keeps for itself or that are there anyway.
+function areLabels(wanted: Readonly<Record<string, string>>): boolean {
+  return Object.entries(wanted).every(
+    ([label, header]) =>
+      /^(?!__)[A-Za-z_]\w{0,99}$/.test(label) &&
+      !ownLabels.has(label) &&
+      /^[\w!#$%&'*+.^`|~-]{1,100}$/.test(header),
+  )
+}
+
 export const metrics = off({
   addInternals: flag(false),
   prometheus: off({
@@ -88,7 +100,10 @@ export const metrics = off({
     buckets: numbers(0.1, 0.3, 1.2, 5).refine(isAscending, { error: 'must ascend, from above 0' }),
     entryPoint: text('traefik'),
     manualRouting: flag(false),
-    headerLabels: notYet(map(), 'labels taken from request headers'),
+    headerLabels: noted(
+      map().refine(areLabels, { error: 'maps names of labels to names of headers' }),
+      'at most 100 combinations of values per worker, then "other"',
+    ),
   }),
   datadog: notYet(off({ ...pushed('localhost:8125'), prefix: text('traefik') }), 'Datadog'),
   statsD: notYet(off({ ...pushed('localhost:8125'), prefix: text('traefik') }), 'StatsD'),

@@ -7,6 +7,8 @@
 // A series is a block of CELLS doubles. Which labels a block stands for is told to the supervisor once,
 // when the block is given out (onNew); so the table of labels never crosses threads again.
 
+import type { LabelSet } from './header-labels.ts'
+
 export const REQUESTS = 0
 export const DURATION_SUM = 1 // seconds
 export const REQUEST_BYTES = 2
@@ -57,8 +59,11 @@ export class SeriesTable {
 // Most requests have the method and status of the one before, so the last block is kept at hand; a table
 // of all pairs would cost 38 KB for each of 10,000 services.
 const STATUSES = 600 // 0..599; anything else is counted as 0
+const LABEL_SETS = 128 // more than SETS_MAX of header-labels.ts
+export const LABELLED = '_requests' // 'entrypoint_requests': see countLabelled
 export class RequestSeries {
   private readonly blocks = new Map<number, number>()
+  private labelled: Map<number, number> | null = null // one for each of 10,000 services would be a megabyte
   private lastPair = -1
   private lastBlock = 0
   private readonly table: SeriesTable
@@ -101,13 +106,30 @@ export class RequestSeries {
     cells[at + BUCKETS + bucket] = cells[at + BUCKETS + bucket]! + 1
   }
 
+  // With headerLabels the number of requests is counted once more, in a family of its own: only that has these labels.
+  countLabelled(methodId: number, status: number, set: LabelSet): void {
+    const code = status < STATUSES ? status : 0
+    const key = (methodId * STATUSES + code) * LABEL_SETS + set.id
+    this.labelled ??= new Map()
+    let block = this.labelled.get(key)
+    if (block === undefined) {
+      const labels = { ...this.labelsOf(methodId, status), ...set.labels }
+      block = this.table.give({ family: `${this.family}${LABELLED}`, labels })
+      this.labelled.set(key, block)
+    }
+    this.table.add(block, REQUESTS, 1)
+  }
+
+  private labelsOf(methodId: number, status: number): Record<string, string> {
+    const method = this.methods[methodId]!
+    return { ...this.labels, code: String(status), method, protocol: 'http' }
+  }
+
   private find(pair: number, methodId: number, status: number): number {
     let block = this.blocks.get(pair)
     if (block === undefined) {
-      const { labels, family } = this
-      const code = String(status)
-      const method = this.methods[methodId]!
-      block = this.table.give({ family, labels: { ...labels, code, method, protocol: 'http' } })
+      const { family } = this
+      block = this.table.give({ family, labels: this.labelsOf(methodId, status) })
       this.blocks.set(pair, block)
     }
     this.lastPair = pair
