@@ -7,7 +7,12 @@ import type { ChallengePlan } from '../../config/protocol-plans.ts'
 
 export type PublishChallenges = (plans: readonly ChallengePlan[]) => Promise<void>
 
-export class ChallengeBoard {
+export interface Board {
+  put(plans: readonly ChallengePlan[]): Promise<void>
+  take(plans: readonly ChallengePlan[]): Promise<void>
+}
+
+export class ChallengeBoard implements Board {
   private readonly up = new Map<string, ChallengePlan>()
   private readonly publish: PublishChallenges
   private last: Promise<void> = Promise.resolve()

@@ -3,17 +3,17 @@
 
 import type { HttpChallengePlan } from '../../config/protocol-plans.ts'
 import { pause } from '../pause.ts'
-import type { ChallengeBoard } from './board.ts'
+import type { Board } from './board.ts'
 import type { Challenge, Solver } from './contract.ts'
 
 export class HttpSolver implements Solver {
   readonly kind = 'http-01'
-  private readonly board: ChallengeBoard
+  private readonly board: Board
   private readonly entryPoint: string
   private readonly delayMs: number // for gateways that learn of tokens later than this one
   private readonly plans = new Map<Challenge, HttpChallengePlan>()
 
-  constructor(board: ChallengeBoard, entryPoint: string, delayMs: number) {
+  constructor(board: Board, entryPoint: string, delayMs: number) {
     this.board = board
     this.entryPoint = entryPoint
     this.delayMs = delayMs

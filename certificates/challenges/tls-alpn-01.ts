@@ -6,18 +6,18 @@ import type { TlsChallengePlan } from '../../config/protocol-plans.ts'
 import { generateKey, keyPem } from '../acme/keys.ts'
 import { pause } from '../pause.ts'
 import { addressBytes, selfSignedPem } from '../x509.ts'
-import type { ChallengeBoard } from './board.ts'
+import type { Board } from './board.ts'
 import { type Challenge, type Solver, keyAuthorizationDigest } from './contract.ts'
 
 const DAY_MS = 86_400_000
 
 export class TlsAlpnSolver implements Solver {
   readonly kind = 'tls-alpn-01'
-  private readonly board: ChallengeBoard
+  private readonly board: Board
   private readonly delayMs: number
   private readonly plans = new Map<Challenge, TlsChallengePlan>()
 
-  constructor(board: ChallengeBoard, delayMs: number) {
+  constructor(board: Board, delayMs: number) {
     this.board = board
     this.delayMs = delayMs
   }

@@ -9,11 +9,12 @@
 import type { CertificatePlan, ChallengePlan } from '../../config/protocol-plans.ts'
 import type { StaticConfig } from '../../config/static.ts'
 import { ChallengeBoard } from '../challenges/board.ts'
+import { SharedBoard } from '../challenges/shared-board.ts'
 import type { Solver } from '../challenges/contract.ts'
 import { HttpSolver } from '../challenges/http-01.ts'
 import { TlsAlpnSolver } from '../challenges/tls-alpn-01.ts'
 import { type Transport, requestHttp } from '../http.ts'
-import type { CertificateStore } from '../storage/contract.ts'
+import type { CertificateStore, SharedChallenges } from '../storage/contract.ts'
 import { openStore } from '../storage/open.ts'
 import type { AcmeConfig } from './account.ts'
 import type { CertificateStatus } from './job.ts'
@@ -38,6 +39,7 @@ export class CertificateManager {
   private readonly resolvers = new Map<string, Resolver>()
   private readonly stores = new Map<string, CertificateStore>()
   private readonly board: ChallengeBoard
+  private readonly shared: SharedBoard[] = []
   private told = ''
 
   constructor(options: ManagerOptions) {
@@ -62,32 +64,45 @@ export class CertificateManager {
 
   private async resolverOf(name: string, config: AcmeConfig): Promise<Resolver> {
     const { log, transport = requestHttp, now = Date.now, chance = Math.random } = this.options
-    const store = this.storeOf(config.storage)
-    const solver = await this.solverOf(config)
+    const store = await this.storeOf(config.storage)
+    const solver = await this.solverOf(name, config, store)
     const onChange = () => this.changed()
     return new Resolver({ name, config, store, solver, log, transport, now, chance, onChange })
   }
 
-  private storeOf(place: string): CertificateStore {
+  private async storeOf(place: string): Promise<CertificateStore> {
     const known = this.stores.get(place)
     if (known !== undefined) return known
-    const store = openStore(place, this.options.environment)
+    const store = await openStore(place, this.options.environment)
     this.stores.set(place, store)
     return store
   }
 
   // One kind per resolver; of several dnsChallenge counts first, as it can do most.
-  private async solverOf(config: AcmeConfig): Promise<Solver> {
+  private async solverOf(
+    name: string,
+    config: AcmeConfig,
+    store: CertificateStore,
+  ): Promise<Solver> {
     const { dnsChallenge, httpChallenge, tlsChallenge } = config
     if (dnsChallenge !== null) {
       const { dnsSolver } = await import('../challenges/dns-01.ts')
       const { environment, log, transport = requestHttp } = this.options
       return dnsSolver(dnsChallenge, environment, transport, (message) => log.warn(message))
     }
+    const board = store.challenges === null ? this.board : this.sharedBoard(name, store.challenges)
     if (httpChallenge !== null)
-      return new HttpSolver(this.board, httpChallenge.entryPoint, httpChallenge.delay)
-    if (tlsChallenge !== null) return new TlsAlpnSolver(this.board, tlsChallenge.delay)
+      return new HttpSolver(board, httpChallenge.entryPoint, httpChallenge.delay)
+    if (tlsChallenge !== null) return new TlsAlpnSolver(board, tlsChallenge.delay)
     throw new Error('it names none of httpChallenge, tlsChallenge and dnsChallenge')
+  }
+
+  private sharedBoard(name: string, shared: SharedChallenges): SharedBoard {
+    const board = new SharedBoard(name, this.board, shared, (message) =>
+      this.options.log.warn(message),
+    )
+    this.shared.push(board)
+    return board
   }
 
   // After each compilation. `configured` are the certificates that the operator gave.
@@ -129,6 +144,7 @@ export class CertificateManager {
   }
 
   async close(): Promise<void> {
+    for (const board of this.shared) board.close()
     await Promise.all([...this.resolvers.values()].map((resolver) => resolver.close()))
     await Promise.all([...this.stores.values()].map((store) => store.close()))
   }

@@ -19,6 +19,7 @@ const NO_LOCKS_HERE = new Set(['EACCES', 'EPERM', 'EROFS'])
 export class FileStore implements CertificateStore {
   readonly name: string
   readonly isShared = false
+  readonly challenges = null
   private readonly path: string
   private readonly lockPath: string
   private readonly token = randomUUID()

@@ -1,11 +1,14 @@
 // certificates/storage/open.ts: the store that a resolver's `storage` names: a path, or the URL of a shared one.
 // Hot: no.
 
+import type { Variables } from '../dns-providers/environment.ts'
 import type { CertificateStore } from './contract.ts'
 import { FileStore } from './file.ts'
 
-export type Environment = Readonly<Record<string, string | undefined>>
-
-export function openStore(place: string, _environment: Environment): CertificateStore {
+export async function openStore(place: string, variables: Variables): Promise<CertificateStore> {
+  if (/^rediss?:\/\//.test(place)) {
+    const { RedisStore } = await import('./redis.ts')
+    return new RedisStore(place, variables)
+  }
   return new FileStore(place)
 }
