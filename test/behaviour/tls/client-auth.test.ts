@@ -192,7 +192,7 @@ test('a router without Host is not reached by connections that its options did n
 
 async function sessionOf(host: string, options: tls.ConnectionOptions): Promise<Buffer> {
   const { socket } = await shake(scene.secure, { servername: host, ...options })
-  const sessions = [socket.getSession()!] // TLS 1.2 has it at once
+  const sessions: Buffer[] = [socket.getSession()!] // TLS 1.2 has it at once
   socket.on('session', (session: Buffer) => sessions.push(session))
   await ask(socket, host)
   return sessions.at(-1)!
