@@ -72,7 +72,9 @@ function sendHead(exchange: LiveExchange): void {
     if (replacement !== null && replace(exchange, replacement)) return
   }
   if (exchange.replaced) takeReplacementStatus(exchange)
-  if (exchange.point!.plan.via) exchange.response.add('Via', VIA)
+  const { via, altSvc } = exchange.point!.plan
+  if (via) exchange.response.add('Via', VIA)
+  if (altSvc !== '' && exchange.tls !== null) exchange.response.add('Alt-Svc', altSvc)
   exchange.wroteHead = true
   exchange.downstream!.sendHead(exchange)
 }

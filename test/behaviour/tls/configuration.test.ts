@@ -88,13 +88,17 @@ test('Routers of one host with different options are told of and not served', as
   put(first)
   const conflict = (origin: string) => {
     const all = routes()(origin)
-    const rivals = { b: ['Host(`a.example`) && Path(`/b`)', { options: 'strict' }] } as const
+    const rivals = {
+      b: ['Host(`a.example`) && Path(`/b`)', { options: 'strict' }],
+      other: ['Host(`b.example`)', {}],
+    } as const
     const strict = { options: { strict: { minVersion: 'VersionTLS13' } } }
     const own = { ...all.http, routers: { ...all.http.routers, ...routers(rivals) } }
     return { http: own, tls: { ...all.tls, ...strict } }
   }
   scene = await startTlsScene(conflict)
   expect((await get(scene.secure, 'a.example')).status).toBe(404)
+  expect((await get(scene.secure, 'b.example')).status).toBe(200)
   const told = scene.gateway.stderr()
   expect(told).toMatch(/a@file: the TLS options of a\.example on websecure are in conflict/)
   expect(told).toMatch(/b@file: the TLS options of a\.example .* also a@file \(default\)/)
