@@ -30,6 +30,10 @@ function load(argv: readonly string[]): LoadedStatic {
 async function startGateway(argv: readonly string[]): Promise<void> {
   const { config, problems } = load(argv)
   for (const problem of problems) console.error(formatProblem(problem))
+  if (config.fips) {
+    const { requireFips } = await import('./cli/fips.ts')
+    requireFips()
+  }
   const { Gateway } = await import('./cli/gateway.ts')
   await new Gateway(config, version).start()
 }

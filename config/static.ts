@@ -62,6 +62,10 @@ export const staticSchema = z.object({
     z.int().min(1).max(workersMax).nullable().default(null),
     'worker threads; the default is the number of cores',
   ),
+  fips: extension(
+    flag(false),
+    'starts with a FIPS provider of OpenSSL or not at all; TLS by engine node only',
+  ),
   upgrade: block({
     pidFile: extension(
       text(),

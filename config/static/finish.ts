@@ -89,6 +89,11 @@ function checkRedirection(keys: Keys, name: string, report: Report): void {
 }
 
 function checkEngine(keys: Keys, name: string, report: Report): void {
+  const { engine, http } = keys.entryPoints[name]!
+  if (keys.fips && engine === 'uws' && http.tls !== null) {
+    const message = 'with fips TLS needs engine node: uws computes with a BoringSSL of its own'
+    report(['entryPoints', name, 'engine'], message)
+  }
   for (const { path, message } of uwsRefusals(keys.entryPoints[name]!)) {
     report(['entryPoints', name, ...path], message)
   }
@@ -109,5 +114,8 @@ function checkClashes(keys: Keys, report: Report): void {
 
 // Values that Traefik takes and that aren't built yet belong in the warning, though their keys work.
 export function notYetValues(keys: Keys): string[] {
-  return keys.core.defaultRuleSyntax === 'v2' ? ['core.defaultRuleSyntax (v2)'] : []
+  const http3 = Object.entries(keys.entryPoints)
+    .filter(([, entryPoint]) => entryPoint.http3 !== null && entryPoint.http3.frontedBy === '')
+    .map(([name]) => `entryPoints.${name}.http3 (without frontedBy; see docs/http3.md)`)
+  return keys.core.defaultRuleSyntax === 'v2' ? [...http3, 'core.defaultRuleSyntax (v2)'] : http3
 }
