@@ -385,22 +385,3 @@ test.each([
 ])('%s and %s clash: %s', (one, other, wanted) => {
   expect(addressesClash(parseAddress(one)!, parseAddress(other)!)).toBe(wanted)
 })
-
-test.each([
-  ['tenant', 'X-Tenant', true],
-  ['_a1', 'x', true],
-  ['code', 'X-Code', false],
-  ['router', 'X-Router', false],
-  ['__reserved', 'X', false],
-  ['a-b', 'X', false],
-  ['1a', 'X', false],
-  ['tenant', 'X Tenant', false],
-  ['tenant', '', false],
-])('The header label %j of header %j can be used: %j', (label, header, usable) => {
-  const text = `metrics: {prometheus: {headerLabels: {${JSON.stringify(label)}: ${JSON.stringify(header)}}}}`
-  if (usable) {
-    expect(load(text).config.metrics!.prometheus!.headerLabels).toEqual({ [label]: header })
-  } else {
-    expect(refusals(text).join('\n')).toContain('maps names of labels to names of headers')
-  }
-})
