@@ -152,11 +152,12 @@ function defaultTransportOf(config: StaticConfig): TransportPlan {
 }
 
 function defaultTcpTransportOf(config: StaticConfig): TcpTransportPlan {
-  const { dialTimeout, dialKeepAlive, terminationDelay } = config.tcpServersTransport
+  const { dialTimeout, dialKeepAlive, idleTimeout, terminationDelay } = config.tcpServersTransport
   return {
     name: '',
     dialTimeoutMs: dialTimeout,
     dialKeepAliveMs: dialKeepAlive,
+    idleTimeoutMs: idleTimeout,
     proxyProtocol: 0,
     terminationDelayMs: terminationDelay,
     tls: plainServerTls,

@@ -147,6 +147,7 @@ export interface TcpTransportPlan {
   readonly name: string
   readonly dialTimeoutMs: number
   readonly dialKeepAliveMs: number // 0: the default of 15 s; negative: off
+  readonly idleTimeoutMs: number // nothing has passed in either direction; 0: none
   readonly proxyProtocol: 0 | 1 | 2
   readonly terminationDelayMs: number
   readonly tls: ServerTlsPlan

@@ -146,11 +146,11 @@ export class Socket {
 
   // Called when a connection has been quiet for a while: it gives its buffer back, and the kernel begins to
   // ask whether the peer is still there. Short connections never pay the four system calls of that.
-  settle(): void {
+  settle(keepAliveSeconds = KEEP_ALIVE_SECONDS): void {
     this.disown()
     if (this.settled || this.closed) return
     this.settled = true
-    this.handle.setKeepAlive?.(true, KEEP_ALIVE_SECONDS)
+    this.handle.setKeepAlive?.(true, keepAliveSeconds)
   }
 
   peer(out: { address?: string; port?: number }): void {

@@ -25,6 +25,7 @@ export function planTcpTransport(
     name: entry.qualified,
     dialTimeoutMs: config.dialTimeout,
     dialKeepAliveMs: config.dialKeepAlive,
+    idleTimeoutMs: config.idleTimeout,
     proxyProtocol: versionOf(config.proxyProtocol),
     terminationDelayMs: config.terminationDelay,
     tls: tls === null ? plainServerTls : planServerTls(shared, entry, ['tls'], tls, errors),

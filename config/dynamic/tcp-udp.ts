@@ -4,12 +4,12 @@ import { z } from 'zod'
 import { duration, meta, signedDuration } from '../schema.ts'
 import {
   block,
+  extension,
   domainsLater,
   flag,
   list,
   named,
   noted,
-  notYet,
   off,
   resolverLater,
   text,
@@ -38,7 +38,7 @@ export const tcpRouterSchema = z.object({
 
 const weighted = off({
   services: z.array(z.object({ name: z.string().min(1), weight: weight() })).default([]),
-  healthCheck: notYet(off({}), 'the state of services'),
+  healthCheck: noted(off({}), 'always on: a child without a server that is up gets nothing'),
 })
 
 export const tcpServiceSchema = z.object({
@@ -68,6 +68,10 @@ export const tcpMiddlewareSchema = z.object({
 export const tcpTransportSchema = z.object({
   dialKeepAlive: signedDuration.default(15_000),
   dialTimeout: time(30_000),
+  idleTimeout: extension(
+    time(0),
+    'a connection is closed on which nothing has passed for so long; 0 is never, as in Traefik',
+  ),
   proxyProtocol: off({ version: z.int().min(1).max(2).default(2) }),
   terminationDelay: signedDuration.default(100),
   tls: off({

@@ -52,6 +52,10 @@ export const serversTransport = block({
 export const tcpServersTransport = block({
   dialTimeout: time(30_000),
   dialKeepAlive: signedDuration.default(15_000),
+  idleTimeout: extension(
+    time(0),
+    'a connection is closed on which nothing has passed for so long; 0 is never, as in Traefik',
+  ),
   terminationDelay: signedDuration.default(100),
   tls: off({ insecureSkipVerify: flag(false), rootCAs: list(), spiffe: spiffe() }),
 })

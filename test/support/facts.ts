@@ -54,6 +54,7 @@ export function testFacts(): StaticFacts {
       name: '',
       dialTimeoutMs: 30_000,
       dialKeepAliveMs: 15_000,
+      idleTimeoutMs: 0,
       proxyProtocol: 0,
       terminationDelayMs: 100,
       tls: plainServerTls,

@@ -52,6 +52,7 @@ export function transportOf(over: Partial<TcpTransportPlan> = {}): TcpTransportP
     name: '',
     dialTimeoutMs: 2000,
     dialKeepAliveMs: 15_000,
+    idleTimeoutMs: 0,
     proxyProtocol: 0,
     terminationDelayMs: 100,
     tls: noTls,

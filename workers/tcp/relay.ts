@@ -223,6 +223,8 @@ export class TcpRelay implements Swept, Relaying {
     if (this.client.held || this.server.held) return
     const quiet = now - this.activeAt
     if (this.client.hasEnded !== this.server.hasEnded) return this.checkTermination(quiet)
+    const { idleTimeoutMs } = this.balancer!.transport
+    if (idleTimeoutMs > 0 && quiet > idleTimeoutMs) return this.close('idleTimeout', false)
     if (quiet > SETTLE_AFTER_MS) this.settle()
   }
 
@@ -243,7 +245,8 @@ export class TcpRelay implements Swept, Relaying {
     this.client.socket!.settle()
     const { dialKeepAliveMs } = this.balancer!.transport
     if (dialKeepAliveMs < 0) this.server.socket!.disown()
-    else this.server.socket!.settle()
+    else if (dialKeepAliveMs === 0) this.server.socket!.settle()
+    else this.server.socket!.settle(Math.ceil(dialKeepAliveMs / 1000))
   }
 
   private stalled(code: number): void {

@@ -278,10 +278,10 @@ export abstract class SecureStream extends Socket {
     this.parent.setNoDelay?.(true)
   }
 
-  override settle(): void {
+  override settle(keepAliveSeconds = KEEP_ALIVE_SECONDS): void {
     if (this.settled || this.closed) return
     this.settled = true
-    this.parent.setKeepAlive?.(true, KEEP_ALIVE_SECONDS)
+    this.parent.setKeepAlive?.(true, keepAliveSeconds)
   }
 
   protected override askPeer(out: { address?: string; port?: number }): void {

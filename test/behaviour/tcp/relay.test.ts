@@ -186,6 +186,25 @@ describe('an end', () => {
     await patient.untilText('still there')
   })
 
+  test('comes after idleTimeout to a connection on which nothing passes, and to no other', async () => {
+    const server = await serverOf(echo)
+    const worker = await workerOf({
+      routers: [routerOf(all)],
+      services: [serviceOf([server.port])],
+      transports: [transportOf({ idleTimeoutMs: 400 })],
+    })
+    const [idle, busy] = [await clientOf(worker), await clientOf(worker)]
+    const from = performance.now()
+    let answered = 0
+    while (!idle.ended && !idle.closed) {
+      busy.send('x')
+      await busy.until('an answer', () => busy.receivedBytes > answered)
+      answered = busy.receivedBytes
+    }
+    expect(performance.now() - from).toBeGreaterThan(300)
+    expect(busy.ended || busy.closed).toBe(false)
+  })
+
   test('of both at once leaves nothing behind', async () => {
     const server = await serverOf((socket) => socket.end())
     const worker = await relayTo(server)
