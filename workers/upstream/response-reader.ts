@@ -74,14 +74,21 @@ export abstract class ResponseReader implements SocketOwner, Swept {
 
   // ---- socket events
 
+  // A byte that nobody asked for, in IDLE or behind the last response. Had another request been here already, it would
+  // have been the beginning of its answer.
+  private closeUnasked(): void {
+    if (this.queue !== null) this.server.distrust()
+    this.close()
+  }
+
   onBytes(bytes: Buffer, length: number): void {
     this.activeAt = this.server.context.sweeper.now
     const first = this.exchange
-    if (this.state !== BUSY || first === null) return this.close() // a byte that nobody asked for
+    if (this.state !== BUSY || first === null) return this.closeUnasked()
     let at = 0
     while (at < length) {
       const exchange = this.exchange
-      if (exchange === null) return this.close() // bytes behind the last response
+      if (exchange === null) return this.closeUnasked()
       at =
         this.phase === IN_HEAD
           ? this.readHead(exchange, bytes, at, length)

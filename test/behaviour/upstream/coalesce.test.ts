@@ -165,6 +165,27 @@ test.each([
   },
 )
 
+test('a server that sends a byte on a shared connection that is idle is never trusted again', async () => {
+  let shared = 0
+  const running = await start(async (connection) => {
+    for (;;) {
+      const { head } = await connection.readRequest(60_000)
+      if (connection.received !== '') shared++
+      connection.send(responseText(targetOf(head)))
+    }
+  })
+  const clients = await Promise.all(Array.from({ length: 16 }, () => running.client()))
+  await prove(clients[0]!)
+  await askUntil(() => shared > 0, clients)
+  const open = running.origin.connections.filter((connection) => !connection.closed)
+  for (const connection of open) connection.send('H')
+  await Promise.all(open.map((connection) => connection.until('its end', () => connection.ended)))
+  await prove(clients[0]!)
+  shared = 0
+  for (let round = 0; round < 5; round++) await askAtOnce(clients, round)
+  expect(shared).toBe(0)
+})
+
 // The client's own answer, a 5xx of the gateway, or an end without a whole answer. Returns whether it was its own.
 async function expectOwnOrError(client: RawClient, target: string): Promise<boolean> {
   const answer = await client.readResponse().catch(() => null)
