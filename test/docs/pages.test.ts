@@ -3,10 +3,12 @@
 
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { compile } from '../../config/compile.ts'
 import { parseLocated } from '../../config/located.ts'
 import { loadStatic } from '../../config/sources.ts'
+import type { NamedFiles } from '../../config/named-files.ts'
+import { TestAuthority, certificatePlan } from '../support/certificates.ts'
 import { testFacts } from '../support/facts.ts'
 
 const folder = join(import.meta.dirname, '../../docs')
@@ -32,8 +34,17 @@ const examples = pages.flatMap(examplesOf)
 // A page about one block shows that block only; the entry points that it speaks of are understood.
 const understood = '\nentryPoints:\n  web:\n    address: ":8000"\n  admin:\n    address: ":8080"\n'
 
+// Files that a page names are there, and hold what they should.
+const authority = new TestAuthority()
+afterAll(() => authority.remove())
+const leaf = authority.issue('docs.example')
+const understoodFiles: NamedFiles = {
+  read: (path) => ({ text: path.endsWith('.crt') ? authority.root.certPem : '', fault: '' }),
+  pair: () => ({ plan: certificatePlan(leaf), fault: '' }),
+}
+
 function isRouting(text: string): boolean {
-  return /^http:/m.test(text)
+  return /^(?:http|tcp|udp|tls):/m.test(text)
 }
 
 const routing = examples.filter(({ text }) => isRouting(text))
@@ -57,11 +68,19 @@ describe.each(install)('$page:$line', ({ text }) => {
 describe.each(routing)('$page:$line', ({ page, text }) => {
   test('It compiles without a problem, every router of it', () => {
     const doc = parseLocated(text, page)
-    const { generation, problems } = compile(new Map([['file', [doc]]]), testFacts(), 1)
+    const supply = { files: understoodFiles, issued: [], challenges: [] }
+    const { generation, problems } = compile(new Map([['file', [doc]]]), testFacts(), 1, supply)
     expect(problems).toEqual([])
-    const { routers } = (doc.value as { http: { routers?: object } }).http
-    for (const name of Object.keys(routers ?? {})) {
-      expect(generation.routers.has(`${name}@file`), name).toBe(true)
+    const { http, tcp, udp } = doc.value as Record<string, { routers?: object } | undefined>
+    const { routers, tcpRouters, udpRouters } = generation
+    for (const [section, plans] of [
+      [http, routers],
+      [tcp, tcpRouters],
+      [udp, udpRouters],
+    ] as const) {
+      for (const name of Object.keys(section?.routers ?? {})) {
+        expect(plans.has(`${name}@file`), name).toBe(true)
+      }
     }
   })
 })
