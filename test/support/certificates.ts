@@ -81,11 +81,11 @@ function read(name: string, certFile: string, keyFile: string): Issued {
 
 export function certificatePlan(issued: Issued): CertificatePlan {
   const parsed = new X509Certificate(issued.certPem)
-  const sans = (parsed.subjectAltName ?? '').split(', ').filter((san) => san.startsWith('DNS:'))
+  const sans = (parsed.subjectAltName ?? '').split(', ')
   return {
     name: issued.name,
     id: parsed.fingerprint256.replaceAll(':', '').toLowerCase(),
-    names: sans.map((san) => san.slice(4).toLowerCase()),
+    names: sans.map((san) => san.replace(/^(DNS|IP Address):/, '').toLowerCase()),
     certPem: issued.certPem,
     keyPem: issued.keyPem,
     notAfter: Date.parse(parsed.validTo),
