@@ -10,6 +10,7 @@ import type { EntryPoint, StaticConfig } from './static.ts'
 export interface EntryPointFacts {
   readonly name: string
   readonly port: number
+  readonly engine: 'node' | 'uws'
   readonly takesDefault: boolean // routers that name no entry point listen here
   readonly middlewares: readonly string[] // qualified; before those of the router
   readonly tls: boolean // all its routers answer TLS
@@ -91,6 +92,7 @@ function entryPointFacts(config: StaticConfig): EntryPointFacts[] {
   return all.map(([name, at]) => ({
     name,
     port: at.listen.port,
+    engine: at.engine,
     takesDefault: flagged ? at.asDefault : name !== 'traefik' && name !== api,
     middlewares: at.http.middlewares,
     tls: at.http.tls !== null,

@@ -121,8 +121,7 @@ class RouterPlanner {
     const rule = this.rule(entry, config, errors)
     const fault = faultOfPriority(config.priority)
     if (fault !== '') shared.fail(entry, ['priority'], 'CONFIG_ROUTER', fault, errors)
-    const known = shared.entryPoints
-    const entryPoints = entryPointsOf(shared, entry, config, known, errors, warnings)
+    const entryPoints = this.entryPoints(entry, config, errors, warnings)
     const tls = this.tls(entry, config, errors)
     const middlewares = config.middlewares.map((name, at) =>
       this.middlewares.refer(name, entry, ['middlewares', at], errors),
@@ -143,6 +142,28 @@ class RouterPlanner {
       service,
       ...tls,
     }
+  }
+
+  // Engine uws speaks HTTP and nothing else: a router there would never be asked.
+  private entryPoints(
+    entry: Entry<TcpRouterConfig>,
+    config: TcpRouterConfig,
+    errors: string[],
+    warnings: string[],
+  ): readonly string[] {
+    const { shared } = this
+    const { names, defaults } = shared.entryPoints
+    const isAble = (name: string): boolean =>
+      shared.facts.entryPoints.some((at) => at.name === name && at.engine === 'node')
+    const known = { names, defaults: defaults.filter(isAble) }
+    const found = entryPointsOf(shared, entry, config, known, errors, warnings)
+    for (const name of found) {
+      if (isAble(name)) continue
+      const key = ['entryPoints', config.entryPoints.indexOf(name)]
+      const message = `the entry point ${name} has engine uws; TCP routers need engine node`
+      shared.fail(entry, key, 'CONFIG_ROUTER', message, errors)
+    }
+    return found
   }
 
   private service(

@@ -11,6 +11,7 @@ export function testEntryPoint(name: string, port: number): EntryPointFacts {
   return {
     name,
     port,
+    engine: 'node',
     takesDefault: true,
     middlewares: [],
     tls: false,
