@@ -199,13 +199,14 @@ test('a staple is shown to clients that ask for it', async () => {
   const answer = Buffer.from('300a0a0101', 'hex')
   const { port, stop } = await serve(new TlsState(), { ...certificatePlan(one), ocsp: answer })
   const staple = new Promise<Buffer>((resolve) => {
-    const socket = tls.connect({
+    const asking: tls.ConnectionOptions & tls.TLSSocketOptions = {
       port,
       host: '127.0.0.1',
       servername: 'one.example',
       rejectUnauthorized: false,
       requestOCSP: true,
-    })
+    }
+    const socket = tls.connect(asking)
     socket.on('error', () => undefined)
     socket.on('OCSPResponse', (given: Buffer) => {
       resolve(given)
