@@ -53,6 +53,7 @@ export class Resolver {
   private readonly jobs = new Map<string, Job>()
   private stored: readonly CertificatePlan[] = []
   private unsaved: StoredCertificate[] = [] // the store failed; tried again in the next run
+  private holdUntil = 0 // a run failed as a whole: the store is away, say
   private mustRegister = false // the authority does not know the account
   private timer: NodeJS.Timeout | null = null
   private running: Promise<void> | null = null
@@ -143,8 +144,10 @@ export class Resolver {
     const now = this.options.now()
     const jobs = [...this.jobs.values()]
     const times = jobs.map((job) => Math.min(job.dueAt, this.asks(job) ? job.askAt : Infinity))
+    if (this.unsaved.length > 0) times.push(now + LOOK_AGAIN_MS)
     if (this.options.store.isShared && jobs.length > 0) times.push(now + LOOK_AGAIN_MS)
-    return Math.max(0, Math.min(SLEEP_MAX_MS, ...times.map((at) => at - now)))
+    const at = Math.max(this.holdUntil, Math.min(...times)) // of nothing: Infinity
+    return Math.max(0, Math.min(SLEEP_MAX_MS, at - now))
   }
 
   private asks(job: Job): boolean {
@@ -153,7 +156,7 @@ export class Resolver {
 
   private begin(): void {
     this.running = this.run()
-      .catch((fault: unknown) => this.failAll(this.due(), fault))
+      .catch((fault: unknown) => this.runFailed(fault))
       .finally(() => {
         this.running = null
         this.wake()
@@ -297,8 +300,13 @@ export class Resolver {
 
   // ---- what goes wrong
 
-  private failAll(jobs: readonly Job[], fault: unknown): void {
-    for (const job of jobs) this.fail(job, fault)
+  private runFailed(fault: unknown): void {
+    const { now, log, name } = this.options
+    if (this.ending.signal.aborted) return
+    const due = this.due()
+    this.holdUntil = now() + LOOK_AGAIN_MS
+    for (const job of due) this.fail(job, fault)
+    if (due.length === 0) log.error(`resolver ${name}: ${textOf(fault)}`)
   }
 
   private fail(job: Job, fault: unknown): void {

@@ -219,6 +219,20 @@ describe.skipIf(!hasPebble)(`The manager (skipped when ${withoutPebble})`, () =>
     chmodSync(storage, 0o600)
   })
 
+  test('A store that fails is asked again after a while, not at once', async () => {
+    const first = await manage({ httpChallenge: {} })
+    first.manager.want([wish('away.example.org')], [])
+    await eventually('a certificate', () => first.plans().length === 1)
+    await first.manager.close()
+    const second = await manage({ httpChallenge: {} })
+    chmodSync(storage, 0o644)
+    second.manager.want([wish('away.example.org')], [])
+    await eventually('a line', () => second.log.length > 0)
+    for (let turn = 0; turn < 500; turn++) await new Promise((next) => setImmediate(next))
+    expect(second.log.filter((line) => line.includes('has mode 644'))).toHaveLength(1)
+    expect(second.plans()).toHaveLength(1)
+  })
+
   test('A wildcard without dnsChallenge is refused before anything is asked', async () => {
     const { manager } = await manage({ tlsChallenge: {} })
     manager.want([wish('*.example.org')], [])
