@@ -93,6 +93,12 @@ export class Configuration {
     if (this.started) this.build()
   }
 
+  // What the operator gave, as against what resolvers have got.
+  get configured(): readonly CertificatePlan[] {
+    const issued = new Set(this.issued.map((plan) => plan.id))
+    return [...this.generation.tlsCertificates.values()].filter((plan) => !issued.has(plan.id))
+  }
+
   // What resolvers are asked to answer from now on. Nothing else changes, so nothing is compiled.
   setChallenges(challenges: readonly ChallengePlan[]): void {
     this.challenges = challenges

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { Configuration } from './configuration.ts'
 import { GatewayState } from './gateway-state.ts'
 import { Housekeeping } from './housekeeping.ts'
+import { IssuedCertificates } from './issued-certificates.ts'
 import { PidFile } from './pid-file.ts'
 import { TlsSecrets } from './tls-secrets.ts'
 import { workerPlanOf } from './worker-plan.ts'
@@ -35,6 +36,7 @@ export class Gateway {
   private readonly admin: AdminServer
   private readonly pidFile: PidFile | null
   private readonly housekeeping = new Housekeeping()
+  private readonly issued: IssuedCertificates
   private readonly secrets = new TlsSecrets(() => this.tellSecrets())
   private served = false // some generation was published
   private lostInWorkers = 0 // access log lines
@@ -53,6 +55,7 @@ export class Gateway {
     this.configuration = new Configuration(config, this.log, (generation) =>
       this.publish(generation),
     )
+    this.issued = new IssuedCertificates(this.configuration, this.supervisor)
     this.health = new HealthChecks((down) => this.tellHealth(down), this.log)
     this.state = new GatewayState(
       config,
@@ -79,9 +82,16 @@ export class Gateway {
     this.connect()
     this.prepareEngines()
     await this.secrets.generate()
+    await this.startResolvers()
     this.supervisor.start()
     giveWay()
     await Promise.all([this.admin.listen(this.socketPath), this.configuration.start()])
+  }
+
+  private async startResolvers(): Promise<void> {
+    const { certificatesResolvers } = this.config
+    if (Object.keys(certificatesResolvers).length === 0) return
+    await this.issued.start(certificatesResolvers, this.log)
   }
 
   private connect(): void {
@@ -128,6 +138,7 @@ export class Gateway {
     this.served = true
     this.supervisor.publish(generation)
     this.health.use(tcpHealthTargets(generation))
+    this.issued.compiled()
     if (complete) this.supervisor.completeConfiguration()
   }
 
@@ -159,6 +170,7 @@ export class Gateway {
     this.health.stop()
     this.secrets.stop()
     this.configuration.close()
+    void this.issued.close()
     this.supervisor.terminate()
   }
 

@@ -114,6 +114,7 @@ function internalServicesOf(config: StaticConfig): string[] {
   const services = ['noop@internal', 'whoami@internal']
   if (config.api !== null) services.push('api@internal')
   if (config.api?.dashboard === true) services.push('dashboard@internal')
+  if (challengePoints(config).length > 0) services.push('acme-http@internal')
   if (config.ping !== null) services.push('ping@internal', 'ready@internal')
   if ((config.metrics?.prometheus ?? null) !== null) services.push('prometheus@internal')
   return services
@@ -138,7 +139,31 @@ function internalRoutersOf(config: StaticConfig): InternalRouter[] {
   if (prometheus !== null && !prometheus.manualRouting) {
     add('prometheus', prometheus.entryPoint, '/metrics')
   }
-  return routers
+  return [...routers, ...challengeRouters(config)]
+}
+
+// RFC 8555 8.3: authorities ask in clear text on port 80, whatever else is there.
+function challengeRouters(config: StaticConfig): InternalRouter[] {
+  const rule = 'PathPrefix(`/.well-known/acme-challenge/`)'
+  const service = 'acme-http@internal'
+  return challengePoints(config).map((entryPoint, at) => ({
+    name: at === 0 ? service : `acme-http-${entryPoint}@internal`,
+    entryPoint,
+    rule,
+    service,
+  }))
+}
+
+// Where http-01 is answered; a resolver that names no entry point means all of them.
+function challengePoints(config: StaticConfig): string[] {
+  const named = Object.values(config.certificatesResolvers).flatMap(({ acme }) =>
+    acme?.httpChallenge == null ? [] : [acme.httpChallenge.entryPoint],
+  )
+  const { entryPoints } = config
+  const all = Object.keys(entryPoints).filter(
+    (name) => entryPoints[name]!.listen.protocol === 'tcp',
+  )
+  return [...new Set(named.flatMap((name) => (name === '' ? all : [name])))]
 }
 
 function defaultTransportOf(config: StaticConfig): TransportPlan {

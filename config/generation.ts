@@ -83,6 +83,7 @@ export const internalServices = [
   'prometheus@internal',
   'rest@internal',
   'noop@internal',
+  'acme-http@internal',
 ] as const
 
 export interface MiddlewarePlan {

@@ -38,9 +38,22 @@ function noop(exchange: LiveExchange): void {
   exchange.answer(418, 0, exchange.methodId === METHOD_HEAD ? '' : 'no service\n', TEXT)
 }
 
+const CHALLENGE_PATH = '/.well-known/acme-challenge/'
+
+// RFC 8555 8.3: what proves to a certificate authority that this name leads here.
+function acmeHttp(exchange: LiveExchange, context: WorkerContext): void {
+  const token = exchange.path.slice(CHALLENGE_PATH.length)
+  const plan = context.generation.challenges.get(`http-01 ${token}`)
+  const isHere =
+    plan?.kind === 'http-01' && (plan.entryPoint === '' || plan.entryPoint === exchange.entryPoint)
+  if (isHere) exchange.answer(200, 0, plan.keyAuthorization, 'application/octet-stream')
+  else exchange.answer(404, 0, 'no such challenge\n', TEXT)
+}
+
 export const internalAnswers: ReadonlyMap<string, Answer> = new Map<string, Answer>([
   ['whoami@internal', whoami],
   ['ping@internal', ping],
   ['ready@internal', ready],
   ['noop@internal', noop],
+  ['acme-http@internal', acmeHttp],
 ])

@@ -1,0 +1,93 @@
+// cli/issued-certificates.ts: certificatesResolvers in a running gateway: wishes go to the manager, certificates come
+// back into the configuration, and answers to challenges into the workers.
+//
+// Owner:  the gateway, when the install configuration names a resolver. Not hot.
+
+import type { CertificateManager } from '../certificates/manager/manager.ts'
+import type { Generation } from '../config/generation.ts'
+import type { ChallengePlan } from '../config/protocol-plans.ts'
+import type { StaticConfig } from '../config/static.ts'
+import type { OperationsLog, Supervisor } from '../workers/supervisor.ts'
+import type { Configuration } from './configuration.ts'
+
+const CONVERGE_WITHIN_MS = 30_000
+
+interface Waiting {
+  readonly wanted: string
+  readonly done: () => void
+}
+
+export class IssuedCertificates {
+  private readonly configuration: Configuration
+  private readonly supervisor: Supervisor
+  private manager: CertificateManager | null = null
+  private served = '' // names of the challenges that every worker answers
+  private readonly waiting = new Set<Waiting>()
+
+  constructor(configuration: Configuration, supervisor: Supervisor) {
+    this.configuration = configuration
+    this.supervisor = supervisor
+    supervisor.on('converged', () => this.converged(supervisor.generation))
+  }
+
+  // Before the first compilation, which then has what is stored. The manager is loaded only here: few need it.
+  async start(resolvers: StaticConfig['certificatesResolvers'], log: OperationsLog): Promise<void> {
+    const { CertificateManager } = await import('../certificates/manager/manager.ts')
+    this.manager = new CertificateManager({
+      resolvers,
+      environment: process.env,
+      log,
+      onCertificates: (plans) => this.configuration.setIssued(plans),
+      publishChallenges: (plans) => this.publishChallenges(plans),
+    })
+    await this.manager.start()
+  }
+
+  // After each compilation.
+  compiled(): void {
+    const { wishes, configured } = this.configuration
+    this.manager?.want(wishes, configured)
+  }
+
+  async close(): Promise<void> {
+    await this.manager?.close()
+  }
+
+  // Done when every worker answers with exactly these; the authority may ask any of them.
+  private publishChallenges(plans: readonly ChallengePlan[]): Promise<void> {
+    const wanted = namesOf(plans)
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.waiting.delete(entry)
+        reject(new Error('workers did not take up the answers to challenges in time'))
+      }, CONVERGE_WITHIN_MS)
+      const entry: Waiting = {
+        wanted,
+        done: () => {
+          clearTimeout(timer)
+          this.waiting.delete(entry)
+          resolve()
+        },
+      }
+      this.waiting.add(entry)
+      this.configuration.setChallenges(plans)
+      this.look()
+    })
+  }
+
+  private converged(generation: Generation): void {
+    this.served = namesOf([...generation.challenges.values()])
+    this.look()
+  }
+
+  private look(): void {
+    for (const entry of this.waiting) if (entry.wanted === this.served) entry.done()
+  }
+}
+
+function namesOf(plans: readonly ChallengePlan[]): string {
+  return plans
+    .map(({ name }) => name)
+    .sort()
+    .join('\n')
+}
