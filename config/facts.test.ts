@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { AddPrefixOptions } from '../core/middleware/http/add-prefix.ts'
 import type { EncodedCharactersOptions } from '../core/middleware/http/encoded-characters.ts'
 import type { ErrorsOptions } from '../core/middleware/http/errors.ts'
+import type { GrpcWebOptions } from '../core/middleware/http/grpc-web.ts'
 import type { HeadersOptions } from '../core/middleware/http/headers.ts'
 import type { InFlightReqOptions } from '../core/middleware/http/in-flight-req.ts'
 import type { IpAllowListOptions } from '../core/middleware/http/ip-allow-list.ts'
@@ -28,6 +29,7 @@ interface Taken {
   addPrefix: AddPrefixOptions
   encodedCharacters: EncodedCharactersOptions
   errors: ErrorsOptions
+  grpcWeb: GrpcWebOptions
   headers: HeadersOptions
   inFlightReq: InFlightReqOptions
   ipAllowList: IpAllowListOptions

@@ -147,7 +147,7 @@ export const UPGRADE_ENGINE = define(
   'UPGRADE_ENGINE',
   501,
   'client',
-  'The request asks for an upgrade and the engine of the entry point (uws) relays none.',
+  'The request asks for an upgrade that the engine of the entry point (uws) can not relay: it is no WebSocket of version 13.',
 )
 export const CHUNKED_ENGINE = define(
   'CHUNKED_ENGINE',
@@ -389,6 +389,12 @@ export const REWRITE_INVALID = define(
   'client',
   'A rewrite made a path that may not be sent.',
 )
+export const GRPC_WEB_BODY = define(
+  'GRPC_WEB_BODY',
+  400,
+  'client',
+  'The body of a gRPC-Web call is announced as base64 and is none.',
+)
 export const MIDDLEWARE_FAILED = define(
   'MIDDLEWARE_FAILED',
   500,
@@ -450,6 +456,12 @@ export const UPSTREAM_UPGRADE = define(
   502,
   'upstream',
   'The server switched protocols without being asked to.',
+)
+export const UPSTREAM_WEBSOCKET = define(
+  'UPSTREAM_WEBSOCKET',
+  502,
+  'upstream',
+  'The server answered a WebSocket handshake with 101, but not as RFC 6455 demands.',
 )
 export const UPSTREAM_PROTOCOL = define(
   'UPSTREAM_PROTOCOL',

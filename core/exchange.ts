@@ -14,6 +14,7 @@
 // wearing the same object. `serial` tells a late caller that it has.
 
 import { Head } from './headers.ts'
+import type { BodyRewriter } from './middleware/body.ts'
 import type { Middleware } from './middleware/contract.ts'
 
 export const DOWNSTREAM_DONE = 1 // the client has its last byte, or has gone away
@@ -152,6 +153,8 @@ export class Exchange {
   step = 0 // index of the next middleware; those before it have run
   forwardHost = '' // when set, sent in place of authority
   pathChanged = false // the request line must be rebuilt
+  requestRewriter: BodyRewriter | null = null // of a middleware that changes the body as it passes
+  responseRewriter: BodyRewriter | null = null
 
   // Accounting; times are milliseconds of the worker's monotonic clock.
   startedAt = 0
@@ -211,6 +214,8 @@ export class Exchange {
     this.step = 0
     this.forwardHost = ''
     this.pathChanged = false
+    this.requestRewriter = null
+    this.responseRewriter = null
     this.startedAt = 0
     this.upstreamStartedAt = 0
     this.upstreamHeadAt = 0

@@ -21,6 +21,7 @@ import {
   INTERNAL,
   MIDDLEWARE_FAILED,
   MISDIRECTED,
+  NONE,
   NO_ROUTER,
   NO_SERVER,
   REWRITE_INVALID,
@@ -52,6 +53,7 @@ import type { WorkerContext } from './context.ts'
 import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
 import { VIA, installResponses, refuse, sendAnswer } from './responses.ts'
 import { enterStage, hasPassed } from './stages.ts'
+import { endRewrittenRequest, rewriteRequest } from './rewriting.ts'
 import { tellDefect } from './socket.ts'
 import type { Server } from './upstream/server.ts'
 import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
@@ -235,12 +237,25 @@ export function requestBody(
   if (exchange.requestHeld) requestFailed(exchange, INTERNAL) // an engine that does not wait: a defect
   if (upstream === null || exchange.bodyKind === BODY_NONE) return true // answered already: thrown away
   exchange.requestStarted = true
+  if (exchange.requestRewriter !== null) return passRewritten(exchange, bytes, from, to)
   return upstream.sendBody(exchange, bytes, from, to, owned)
 }
 
 export function requestEnd(exchange: LiveExchange, trailers: Head | null): void {
   exchange.requestComplete = true
+  if (exchange.requestRewriter !== null) return endRewritten(exchange, trailers)
   if (exchange.bodyKind !== BODY_NONE) exchange.upstream?.sendEnd(exchange, trailers)
+}
+
+function passRewritten(exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean {
+  const { taken, fault } = rewriteRequest(exchange, bytes, from, to)
+  if (fault !== NONE) requestFailed(exchange, fault)
+  return taken
+}
+
+function endRewritten(exchange: LiveExchange, trailers: Head | null): void {
+  const fault = endRewrittenRequest(exchange, trailers)
+  if (fault !== NONE) requestFailed(exchange, fault)
 }
 
 export function requestFlush(exchange: LiveExchange): void {

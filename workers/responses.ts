@@ -16,6 +16,7 @@ import type { WorkerContext } from './context.ts'
 import { finish, leaveServer } from './endings.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
+import { endRewrittenResponse, rewriteResponse } from './rewriting.ts'
 import { tellDefect } from './socket.ts'
 import { responsePhases } from './stages.ts'
 
@@ -50,6 +51,7 @@ export function upstreamBody(
 ): boolean {
   const downstream = exchange.downstream
   if (downstream === null) return true
+  if (exchange.responseRewriter !== null) return rewriteResponse(exchange, bytes, from, to)
   exchange.responseBytes += to - from
   return downstream.sendBody(exchange, bytes, from, to, owned)
 }
@@ -57,7 +59,9 @@ export function upstreamBody(
 export function upstreamEnd(exchange: LiveExchange, trailers: Head | null): void {
   leaveServer(exchange)
   const downstream = exchange.downstream
-  if (downstream !== null) downstream.sendEnd(exchange, trailers)
+  if (downstream === null) return finish(exchange, UPSTREAM_DONE)
+  if (exchange.responseRewriter === null) downstream.sendEnd(exchange, trailers)
+  else endRewrittenResponse(exchange, trailers)
   finish(exchange, UPSTREAM_DONE)
 }
 

@@ -163,7 +163,6 @@ export const laterMiddlewares = {
     retryNonIdempotentMethod: flag(false),
   }),
   contentType: later({ autoDetect: z.boolean().nullable().default(null) }),
-  grpcWeb: later({ allowOrigins: list() }),
   plugin: notYet(
     named(meta(z.unknown(), { secret: true }))
       .nullable()

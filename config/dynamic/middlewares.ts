@@ -95,6 +95,7 @@ const builtMiddlewares = {
     permanent: flag(false),
   }),
   redirectScheme: off({ scheme: z.string().min(1), port: text(), permanent: flag(false) }),
+  grpcWeb: off({ allowOrigins: list() }),
   inFlightReq: off({ amount: z.int().min(0), sourceCriterion: sourceCriterion() }),
 }
 

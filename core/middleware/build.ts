@@ -11,6 +11,8 @@ import { EncodedCharacters } from './http/encoded-characters.ts'
 import type { EncodedCharactersOptions } from './http/encoded-characters.ts'
 import { Errors } from './http/errors.ts'
 import type { ErrorsOptions } from './http/errors.ts'
+import { GrpcWeb } from './http/grpc-web.ts'
+import type { GrpcWebOptions } from './http/grpc-web.ts'
 import { Headers } from './http/headers.ts'
 import type { HeadersOptions } from './http/headers.ts'
 import { InFlightReq } from './http/in-flight-req.ts'
@@ -56,6 +58,7 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
     'inFlightReq',
     (name, options, context) => new InFlightReq(name, options as InFlightReqOptions, context),
   ],
+  ['grpcWeb', (name, options) => new GrpcWeb(name, options as GrpcWebOptions)],
   ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],
   [
     'encodedCharacters',

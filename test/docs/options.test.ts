@@ -7,6 +7,7 @@ import { middlewareKinds } from '../../core/middleware/build.ts'
 import type { AddPrefixOptions } from '../../core/middleware/http/add-prefix.ts'
 import type { EncodedCharactersOptions } from '../../core/middleware/http/encoded-characters.ts'
 import type { ErrorsOptions } from '../../core/middleware/http/errors.ts'
+import type { GrpcWebOptions } from '../../core/middleware/http/grpc-web.ts'
 import type { HeadersOptions } from '../../core/middleware/http/headers.ts'
 import type { InFlightReqOptions } from '../../core/middleware/http/in-flight-req.ts'
 import type { IpAllowListOptions } from '../../core/middleware/http/ip-allow-list.ts'
@@ -33,6 +34,7 @@ interface CoreOptions {
   headers: HeadersOptions
   encodedCharacters: EncodedCharactersOptions
   errors: ErrorsOptions
+  grpcWeb: GrpcWebOptions
   redirectRegex: RedirectRegexOptions
   redirectScheme: RedirectSchemeOptions
   inFlightReq: InFlightReqOptions
@@ -53,6 +55,7 @@ const fits: {
   headers: true,
   encodedCharacters: true,
   errors: true,
+  grpcWeb: true,
   redirectRegex: true,
   redirectScheme: true,
   inFlightReq: true,

@@ -11,7 +11,6 @@ import { Buffer } from 'node:buffer'
 import { CLIENT_GONE, HTTP2_PREFACE, REQUEST_CUT, REQUEST_LINE } from '../../../core/errors.ts'
 import {
   BODY_CHUNKED,
-  BODY_NONE,
   METHOD_CONNECT,
   SAW_CLOSE,
   SAW_KEEP_ALIVE,
@@ -56,6 +55,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
   protected closing = false // the connection ends with the current response
   protected processing = false // inside process(): endings are picked up by its loop
   protected chunkedOut = false
+  private chunkedIn = false // the body of the current request, whatever became of exchange.bodyKind meanwhile
   protected left = 0 // of a request body with a length, or of LINGER
   protected inHand = 0 // bytes behind the head in the same read
   protected out = ''
@@ -209,7 +209,8 @@ export abstract class RequestReader implements SocketOwner, Swept {
   protected beginBody(exchange: LiveExchange): void {
     this.phase = BODY
     this.startedAt = this.point.context.sweeper.now
-    if (exchange.bodyKind === BODY_CHUNKED) {
+    this.chunkedIn = exchange.bodyKind === BODY_CHUNKED
+    if (this.chunkedIn) {
       this.decoder ??= new ChunkedDecoder()
       this.decoder.reset()
     } else if (this.left > READ_BUFFER_BYTES / 2) {
@@ -241,18 +242,12 @@ export abstract class RequestReader implements SocketOwner, Swept {
 
   protected readBody(bytes: Buffer, at: number, end: number): number {
     const exchange = this.exchange!
-    if (exchange.bodyKind === BODY_CHUNKED || this.decoderRuns(exchange))
-      return this.readChunks(exchange, bytes, at, end)
+    if (this.chunkedIn) return this.readChunks(exchange, bytes, at, end)
     const to = end - at > this.left ? at + this.left : end
     this.left -= to - at
     this.passBody(exchange, bytes, at, to)
     if (this.left === 0 && this.phase === BODY) this.endRequest(exchange, null)
     return to
-  }
-
-  // An answered exchange may have had its bodyKind cleared; the wire is still chunked.
-  protected decoderRuns(exchange: LiveExchange): boolean {
-    return exchange.bodyKind === BODY_NONE && this.left === 0 && this.decoder !== null
   }
 
   protected readChunks(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
