@@ -4,6 +4,8 @@
 // It is loaded when the first entry point asks for it, because its binary costs memory and refuses Node
 // versions that the rest of Sluice runs on. Hot: no.
 
+import type { UwsDownstream } from './downstream.ts'
+
 export interface HttpRequest {
   getCaseSensitiveMethod(): string
   getUrl(): string // raw, without the query
@@ -27,12 +29,49 @@ export interface HttpResponse {
   close(): unknown
   pause(): unknown
   resume(): unknown
+  upgrade(
+    userData: { downstream: UwsDownstream },
+    key: string,
+    protocol: string,
+    extensions: string,
+    context: SocketContext,
+  ): unknown
 }
 
 export type ListenSocket = object
+export type SocketContext = object // of a request that may be upgraded
+
+// After its close handler was called every call throws; end() and close() call it before they return.
+export interface WebSocket {
+  readonly downstream: UwsDownstream // given to upgrade()
+  send(message: Uint8Array, isBinary: boolean, compress: boolean): number
+  sendFirstFragment(piece: Uint8Array, isBinary: boolean, compress: boolean): number
+  sendFragment(piece: Uint8Array, compress: boolean): number
+  sendLastFragment(piece: Uint8Array, compress: boolean): number
+  ping(payload: Uint8Array): number
+  end(code?: number, reason?: Uint8Array): void
+  close(): void
+  getBufferedAmount(): number
+}
+
+export interface WebSocketBehavior {
+  readonly compression: number
+  readonly maxPayloadLength: number
+  readonly maxBackpressure: number // 0: nothing is dropped
+  readonly idleTimeout: number // seconds
+  readonly sendPingsAutomatically: boolean
+  upgrade(response: HttpResponse, request: HttpRequest, context: SocketContext): void
+  open(ws: WebSocket): void
+  message(ws: WebSocket, message: ArrayBuffer, isBinary: boolean): void
+  ping(ws: WebSocket, payload: ArrayBuffer): void
+  pong(ws: WebSocket, payload: ArrayBuffer): void
+  drain(ws: WebSocket): void
+  close(ws: WebSocket, code: number, reason: ArrayBuffer): void
+}
 
 export interface App {
   any(pattern: string, handler: (response: HttpResponse, request: HttpRequest) => void): unknown
+  ws(pattern: string, behavior: WebSocketBehavior): unknown
   filter(handler: (response: HttpResponse, change: number) => void): unknown
   listen(host: string, port: number, done: (socket: ListenSocket | false) => void): unknown
   listen(port: number, done: (socket: ListenSocket | false) => void): unknown
@@ -41,6 +80,8 @@ export interface App {
 
 export interface Uws {
   App(): App
+  readonly SHARED_COMPRESSOR: number
+  readonly SHARED_DECOMPRESSOR: number
   us_listen_socket_close(socket: ListenSocket): void
   _cfg(setting: string): void
 }

@@ -22,17 +22,28 @@ import {
   DRAINING,
   NONE,
   UPGRADE_ENGINE,
+  errorTable,
 } from '../../../core/errors.ts'
 import { BODY_CHUNKED, BODY_NONE, SAW_CLOSE, SAW_UPGRADE } from '../../../core/exchange.ts'
+import { statusPhrase } from '../../../core/h1/status.ts'
 import { ForwardedCache } from '../../../core/forwarded.ts'
 import type { Head } from '../../../core/headers.ts'
 import { type LiveExchange, hasRequestBody, leaseExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
+import { tunnelUpstreamEnded } from '../../tunnel.ts'
 import type { Downstream } from '../contract.ts'
-import type { HttpRequest, HttpResponse } from './binding.ts'
+import type { HttpRequest, HttpResponse, SocketContext, WebSocket } from './binding.ts'
 import type { UwsListener } from './listener.ts'
 import { METHOD_FAULT, isMethodServed, readHead } from './request.ts'
+import { headBlock } from './response-head.ts'
 import { ResponseWriter } from './response-writer.ts'
+import {
+  type Handshake,
+  faultOfAnswer,
+  readHandshake,
+  takeProtocol,
+} from './websocket-handshake.ts'
+import { WebSocketRelay } from './websocket-relay.ts'
 
 const nothing = Buffer.alloc(0)
 // uWebSockets.js reads into a buffer of 512 KiB; what it has read when it is paused still comes.
@@ -48,6 +59,8 @@ export class UwsDownstream implements Downstream {
   private keptBytes = 0
   private keptLast = false
   private ending = false // sendEnd was called
+  relay: WebSocketRelay | null = null // after 101
+  private handshake: Handshake | null = null // of a request that asks for a WebSocket
   private readonly listener: UwsListener
   private readonly writer: ResponseWriter
   private readonly onAborted: () => void
@@ -75,17 +88,18 @@ export class UwsDownstream implements Downstream {
 
   // ---- the request
 
-  take(res: HttpResponse, req: HttpRequest): void {
+  // `context`: null when uWebSockets.js has seen no handshake of a WebSocket.
+  take(res: HttpResponse, req: HttpRequest, context: SocketContext | null): void {
     this.writer.res = res
     res.onAborted(this.onAborted) // first: without it a throw would end the process
     try {
-      this.readRequest(res, req)
+      this.readRequest(res, req, context)
     } catch (defect) {
       this.fail(defect)
     }
   }
 
-  private readRequest(res: HttpResponse, req: HttpRequest): void {
+  private readRequest(res: HttpResponse, req: HttpRequest, context: SocketContext | null): void {
     const { point } = this.listener
     const exchange = leaseExchange()
     const peer = this.listener.peers.peerOf(res.getRemoteAddress())
@@ -100,7 +114,10 @@ export class UwsDownstream implements Downstream {
     if (!isMethodServed(method)) return this.closeOn(res, exchange)
     this.refusal = readHead(exchange, method, req, this.listener.bounds)
     if (exchange.bodyKind === BODY_CHUNKED && !point.plan.trustChunked) this.refuseChunked(res)
-    if (this.refusal === NONE && (exchange.facts & SAW_UPGRADE) !== 0) this.refusal = UPGRADE_ENGINE
+    if (this.refusal === NONE && (exchange.facts & SAW_UPGRADE) !== 0) {
+      this.handshake = readHandshake(exchange, context)
+      if (this.handshake === null) this.refusal = UPGRADE_ENGINE
+    }
     if (this.refusal !== NONE) return this.defer()
     this.writer.closing = (exchange.facts & SAW_CLOSE) !== 0
     if (!hasRequestBody(exchange)) {
@@ -199,6 +216,7 @@ export class UwsDownstream implements Downstream {
 
   resumeBody(): void {
     const exchange = this.exchange
+    if (this.relay !== null) return this.relay.serverWritable()
     if (exchange === null || this.deferred) return
     this.paused = false
     while (this.kept !== null && !this.paused && this.exchange === exchange) {
@@ -222,6 +240,7 @@ export class UwsDownstream implements Downstream {
   sendInformational(): void {} // it has no way to send 103; a 100 of the server comes second
 
   sendHead(exchange: LiveExchange): void {
+    if (exchange.tunnel) return // see beginTunnel
     const { context, draining } = this.listener.point
     if (draining) this.writer.closing = true
     this.writer.takeHead(exchange, context.date)
@@ -269,17 +288,57 @@ export class UwsDownstream implements Downstream {
     res?.close()
   }
 
+  // ---- tunnel
+
   beginTunnel(exchange: LiveExchange): void {
-    this.abort(exchange) // never: requests for an upgrade are refused
+    const handshake = this.handshake!
+    const fault = faultOfAnswer(exchange, handshake)
+    if (fault !== NONE) return this.refuseSwitch(exchange, fault)
+    const protocol = takeProtocol(exchange)
+    this.writer.upgrade(this, headBlock(exchange), protocol, handshake)
   }
 
-  tunnelSend(): boolean {
-    return true
+  // The client must not believe that it speaks with a WebSocket server.
+  private refuseSwitch(exchange: LiveExchange, code: number): void {
+    const { status, name } = errorTable[code]!
+    const { res } = this.writer
+    exchange.tunnel = false
+    exchange.status = status
+    this.writer.res = null
+    res?.cork(() => {
+      res.writeStatus(status + ' ' + statusPhrase(status))
+      res.end(name + '\n', true)
+    })
+    this.leave()
+    pipeline.downstreamGone(exchange, code)
   }
 
-  tunnelEnd(): void {}
+  opened(ws: WebSocket): void {
+    this.relay = new WebSocketRelay(ws, this.exchange!, this.listener.bounds.bufferedBytesMax)
+    this.listener.relayOpened(this)
+  }
 
-  tunnelClosed(): void {}
+  onWebSocketClose(code: number, reason: ArrayBuffer): void {
+    this.relay?.onClose(code, reason, this.listener.point.context.sweeper.now)
+  }
+
+  tunnelSend(_exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean {
+    return this.relay === null || this.relay.fromServer(bytes, from, to)
+  }
+
+  tunnelEnd(_exchange: LiveExchange): void {
+    this.relay?.serverEnd()
+  }
+
+  tunnelClosed(_exchange: LiveExchange): void {
+    this.leave()
+  }
+
+  // A client that has gone is not waited for by a server that says nothing.
+  onTick(now: number): void {
+    const { exchange, relay } = this
+    if (exchange !== null && relay !== null && relay.isOverdue(now)) tunnelUpstreamEnded(exchange)
+  }
 
   // ---- endings
 
@@ -291,12 +350,20 @@ export class UwsDownstream implements Downstream {
 
   private leave(): void {
     if (this.exchange !== null) this.listener.exchangeEnded()
+    if (this.relay !== null) this.endRelay(this.relay)
     this.exchange = null
     this.writer.res = null
     if (!this.deferred) this.recycle()
   }
 
+  private endRelay(relay: WebSocketRelay): void {
+    this.relay = null
+    this.listener.relayClosed(this)
+    relay.abandon()
+  }
+
   private recycle(): void {
+    this.handshake = null
     this.forwarded = noForwarded
     this.refusal = NONE
     this.paused = false

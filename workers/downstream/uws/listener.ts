@@ -14,6 +14,7 @@ import { type App, type HttpResponse, type ListenSocket, type Uws, loadUws } fro
 import { UwsDownstream } from './downstream.ts'
 import { listeningDescriptors, setOnSockets } from './descriptor.ts'
 import { Peers } from './peers.ts'
+import { webSockets } from './websocket-behavior.ts'
 
 const DRAIN_QUIET_MS = 1000
 // For connections that were waiting already, and for the children of other workers to end: see descriptor.ts.
@@ -37,6 +38,7 @@ export class UwsListener {
   private app: App | null = null
   private socket: ListenSocket | null = null
   private readonly spare: UwsDownstream[] = []
+  private readonly relays = new Set<UwsDownstream>() // WebSockets
   private quietSince = 0
   private closesAtAccept = false
   private descriptors: number[] = [] // of the listening socket; none where they can't be found
@@ -52,10 +54,8 @@ export class UwsListener {
     const app = this.uws.App()
     this.app = app
     app.filter((response, change) => this.onConnection(response, change))
-    app.any('/*', (response, request) => {
-      const downstream = this.spare.pop() ?? new UwsDownstream(this)
-      downstream.take(response, request)
-    })
+    app.any('/*', (response, request) => this.lease().take(response, request, null))
+    app.ws('/*', webSockets(this, this.uws))
     const before = listeningDescriptors(this.point.plan.port)
     const bound = this.bind(app) // at once: what it made can be told by what is new
     const after = listeningDescriptors(this.point.plan.port)
@@ -63,6 +63,10 @@ export class UwsListener {
     this.descriptors = after.filter((descriptor) => !before.includes(descriptor))
     await setOnSockets(this.descriptors, 'receive-buffer', RECEIVE_BUFFER_BYTES)
     this.point.context.sweeper.add(this)
+  }
+
+  lease(): UwsDownstream {
+    return this.spare.pop() ?? new UwsDownstream(this)
   }
 
   private bind(app: App): Promise<ListenSocket> {
@@ -100,7 +104,16 @@ export class UwsListener {
 
   abandon(): void {} // its tick only counts; there is nothing to end
 
+  relayOpened(downstream: UwsDownstream): void {
+    this.relays.add(downstream)
+  }
+
+  relayClosed(downstream: UwsDownstream): void {
+    this.relays.delete(downstream)
+  }
+
   onTick(now: number): void {
+    for (const downstream of this.relays) downstream.onTick(now)
     if (!this.point.draining || this.app === null) return
     if (this.inFlight > 0 || this.quietSince === 0) this.quietSince = now
     else if (now - this.quietSince > DRAIN_QUIET_MS) this.closeAll()
@@ -109,6 +122,7 @@ export class UwsListener {
   cut(): number {
     const busy = this.inFlight
     this.cutting = true
+    for (const downstream of this.relays) downstream.relay?.goAway()
     this.closeAll()
     return busy
   }

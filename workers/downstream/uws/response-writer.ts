@@ -17,7 +17,9 @@ import { BODY_LENGTH, SAW_CLOSE } from '../../../core/exchange.ts'
 import type { Exchange } from '../../../core/exchange.ts'
 import { hasNoBody } from '../../../core/h1/response-fields.ts'
 import type { HttpResponse } from './binding.ts'
+import type { UwsDownstream } from './downstream.ts'
 import { asWireBytes, headBlock } from './response-head.ts'
+import type { Handshake } from './websocket-handshake.ts'
 
 const CLOSE_LINE = '\r\nConnection: close'
 const GATHER_BYTES_MAX = 64 * 1024 // a body that ends its connection is sent in one piece up to this
@@ -149,6 +151,17 @@ export class ResponseWriter {
     if (this.gathered !== null) this.run(END, Buffer.concat(this.gathered))
     else if (this.head === '') this.run(LAST_CHUNK, nothing)
     else this.run(this.isEmpty ? END_WITHOUT_BODY : END, nothing)
+  }
+
+  // The response is a 101: from here on the connection is a WebSocket, which `owner` is told of at once.
+  upgrade(owner: UwsDownstream, head: string, protocol: string, handshake: Handshake): void {
+    const res = this.res!
+    this.res = null
+    res.cork(() => {
+      res.writeStatus(asWireBytes(head))
+      const { key, extensions, context } = handshake
+      res.upgrade({ downstream: owner }, key, protocol, extensions, context)
+    })
   }
 
   private run(act: Act, bytes: Uint8Array): void {
