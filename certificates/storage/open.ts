@@ -2,6 +2,7 @@
 // Hot: no.
 
 import type { Variables } from '../dns-providers/environment.ts'
+import { requestHttp } from '../http.ts'
 import type { CertificateStore } from './contract.ts'
 import { FileStore } from './file.ts'
 
@@ -9,6 +10,10 @@ export async function openStore(place: string, variables: Variables): Promise<Ce
   if (/^rediss?:\/\//.test(place)) {
     const { RedisStore } = await import('./redis.ts')
     return new RedisStore(place, variables)
+  }
+  if (place.startsWith('kubernetes://')) {
+    const { KubernetesStore, inCluster } = await import('./kubernetes.ts')
+    return new KubernetesStore(place, inCluster(variables), requestHttp)
   }
   return new FileStore(place)
 }
