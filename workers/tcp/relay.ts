@@ -44,6 +44,7 @@ const CLOSED = 3
 const DNS_REFRESH_MS = 30_000
 const SETTLE_AFTER_MS = 5000
 const QUIET_MS = 1000
+const HELD_BYTES_MAX = 256 * 1024 // of copies, each way: more makes no transfer faster
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
 const SSL_YES = 0x53 // 'S'
 
@@ -93,7 +94,7 @@ export class TcpRelay implements Swept, Relaying {
   }
 
   get heldBytesMax(): number {
-    return this.point.bounds.bufferedBytesMax
+    return Math.min(HELD_BYTES_MAX, this.point.bounds.bufferedBytesMax)
   }
 
   now(): number {

@@ -3,7 +3,7 @@
 // Owner:  its relay. Bytes pass as they come and are never looked at.
 // Memory: short pieces are copied as text. A socket that brings much gets a buffer of its own (socket.ts), whose
 //         slices are written without a copy; it is not read on before they are written. At the most
-//         bufferedBytesMax of copies wait for a slow reader, and then its peer is paused.
+//         heldBytesMax of copies wait for a slow reader, and then its peer is paused.
 // Hot:    yes. One read and one write per piece.
 
 import { Buffer } from 'node:buffer'

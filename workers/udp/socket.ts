@@ -65,6 +65,7 @@ export class UdpSocket {
   bind(address: string, port: number): string {
     const { handle } = this
     const flags = constants.UV_UDP_REUSEPORT
+    // tidy: the handle's own bind, which takes an address
     const fault = this.wide ? handle.bind6(address, port, flags) : handle.bind(address, port, flags)
     return this.started(fault)
   }

@@ -85,7 +85,7 @@ function openssl(port: number, name: string, wanted: string): Promise<string> {
   })
 }
 
-test('one port: HTTP, TLS passed through by name, TLS terminated, and plain TCP where nothing else fits', async () => {
+test('one port: HTTP, TLS passed through by name, and TLS terminated', async () => {
   const origin = await startHttpOrigin((_request, response) => response.end('http'))
   ends.push(() => origin.stop())
   const passed = await tlsServerOf('passed', b)
@@ -132,6 +132,33 @@ test('one port: HTTP, TLS passed through by name, TLS terminated, and plain TCP 
     /sluice_tcp_connections_total\{entrypoint="web",router="inside@file",service="inside@file"\} 1\n/,
   )
   expect(metrics).toContain('router="passed@file"')
+})
+
+test('plain TCP beside TLS: what a client says before it half-closes reaches its server, and the answer the client', async () => {
+  const server = await serverOf(echo)
+  const passed = await tlsServerOf('passed', b)
+  const gateway = await gatewayOf({
+    routes: {
+      tcp: {
+        routers: {
+          passed: {
+            rule: 'HostSNI(`b.example`)',
+            entryPoints: ['web'],
+            service: 'passed',
+            tls: { passthrough: true },
+          },
+          plain: { rule: 'HostSNI(`*`)', entryPoints: ['web'], service: 'plain' },
+        },
+        services: { passed: to([passed]), plain: to([server.port]) },
+      },
+    },
+  })
+  for (const text of ['x', 'EHLO a\r\n', 'P', '\x16', 'a longer text '.repeat(1000)]) {
+    const client = await clientOf(gateway)
+    client.send(text).end()
+    await client.untilEnded()
+    expect([text, client.received]).toEqual([text, text])
+  }
 })
 
 test('a Postgres client starts TLS with its request, whether it is terminated or passed through', async () => {
