@@ -31,11 +31,12 @@ export async function startSupervisor(
   workers: number,
   routes: Keys,
   first: 'complete' | 'incomplete' = 'complete',
+  entryPoints: Keys = {}, // beside "web"
 ): Promise<TestSupervisor> {
   const [port = 0] = await freePorts(1)
   const keys = JSON.stringify({
     workers,
-    entryPoints: { web: { address: `127.0.0.1:${port}` } },
+    entryPoints: { web: { address: `127.0.0.1:${port}` }, ...entryPoints },
     metrics: { prometheus: { entryPoint: 'web' } },
   })
   const { config } = loadStatic({

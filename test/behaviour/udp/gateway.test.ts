@@ -4,6 +4,7 @@ import dgram from 'node:dgram'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { type Gateway, freePorts, startGateway } from '../../support/gateway.ts'
+import { startSupervisor } from '../../support/supervisor.ts'
 import { eventually } from '../../support/wait.ts'
 
 const ends: (() => unknown)[] = []
@@ -87,6 +88,27 @@ test('clients of two workers are answered, counted, and led to another server by
     const client = await socketOf()
     return (await ask(client, port, 'b')) === 'two b'
   })
+})
+
+test('every client goes on being answered when a worker dies and when another takes its place', async () => {
+  const [port = 0] = await freePorts(1)
+  const dns = { address: `127.0.0.1:${port}/udp`, udp: { timeout: '30s' } }
+  const server = await serverOf('one')
+  const running = await startSupervisor(2, routesTo('first', server), 'complete', { dns })
+  ends.push(() => running.stop())
+  const clients = await Promise.all(Array.from({ length: 30 }, () => socketOf()))
+  const askAll = (round: string): Promise<string[]> =>
+    Promise.all(clients.map((client, i) => ask(client, port, `${round}${i}`)))
+  await askAll('before')
+  const before = running.worker(0)
+  before.end('ended by a test')
+  await running.until('the worker to be gone', () => !before.isAlive)
+  const meanwhile = await askAll('meanwhile')
+  expect(meanwhile).toEqual(clients.map((_, i) => `one meanwhile${i}`))
+  await running.until('another one in its place', () => running.worker(0) !== before)
+  await running.until('it to listen', () => running.worker(0).listening)
+  const after = await askAll('after')
+  expect(after).toEqual(clients.map((_, i) => `one after${i}`))
 })
 
 test('every client goes on being answered while one process takes over from another', async () => {
