@@ -303,7 +303,11 @@ test('What has no effect yet is one warning over all sources', () => {
     '--entrypoints.web.address=:1',
   ]
   const { notYet, problems } = load({ files, argv })
-  expect(notYet).toEqual(['entryPoints.web.http3', 'providers.docker', 'tracing'])
+  expect(notYet).toEqual([
+    'entryPoints.web.http3 (without frontedBy; see docs/http3.md)',
+    'providers.docker',
+    'tracing',
+  ])
   expect(problems.map(formatProblem)).toEqual([
     `${file}: accepted, but without effect in this version: ${notYet.join(', ')}`,
   ])

@@ -5,15 +5,14 @@ import { duration, meta, signedDuration } from '../schema.ts'
 import {
   block,
   extension,
-  domainsLater,
   flag,
   list,
   named,
   noted,
   off,
-  resolverLater,
   text,
   time,
+  tlsDomains,
 } from '../static/blocks.ts'
 import { weight } from './services.ts'
 import { certificatePairs, peerSans, spiffe } from './transports.ts'
@@ -31,8 +30,8 @@ export const tcpRouterSchema = z.object({
   tls: off({
     passthrough: flag(false),
     options: noted(text(), 'refused beside passthrough, which leaves the handshake to the server'),
-    certResolver: resolverLater(),
-    domains: domainsLater(),
+    certResolver: text(),
+    domains: tlsDomains,
   }),
 })
 

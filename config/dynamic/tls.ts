@@ -1,7 +1,7 @@
 // config/dynamic/tls.ts: the tls section: certificates, options and stores, with Traefik's keys. Hot: no.
 
 import { z } from 'zod'
-import { block, flag, list, named, noted, notYet, off, text } from '../static/blocks.ts'
+import { block, flag, list, named, noted, off, text } from '../static/blocks.ts'
 
 const clientAuthTypes = [
   '',
@@ -28,10 +28,10 @@ export const tlsOptionsSchema = z.object({
 
 export const tlsStoreSchema = z.object({
   defaultCertificate: off({ certFile: text(), keyFile: text() }),
-  defaultGeneratedCert: notYet(
-    off({ resolver: text(), domain: tlsDomain.nullable().default(null) }),
-    'ACME and other resolvers',
-  ),
+  defaultGeneratedCert: off({
+    resolver: text(),
+    domain: tlsDomain.nullable().default(null),
+  }),
 })
 
 export const tlsCertificateSchema = z.object({

@@ -80,16 +80,12 @@ export const otlpTargets = {
 
 export const tlsDomains = z.array(z.object({ main: text(), sans: list() })).default([])
 
-// What names a resolver of certificates; without one neither has a meaning.
-export const resolverLater = () => notYet(text(), 'ACME and other resolvers')
-export const domainsLater = () => notYet(tlsDomains, 'ACME and other resolvers')
-
 // What routers and entry points may say of TLS.
 export const routerTlsKeys = () => ({
   options: noted(
     text(),
     'routers of one host with different options are all disabled; Traefik takes the default options',
   ),
-  certResolver: resolverLater(),
-  domains: domainsLater(),
+  certResolver: text(),
+  domains: tlsDomains,
 })

@@ -1,11 +1,27 @@
-// certificatesResolvers, ocsp, spiffe: accepted, not built yet. Hot: no.
+// certificatesResolvers: where certificates come from by themselves; ocsp, spiffe. Hot: no.
 
 import { z } from 'zod'
 import { meta } from '../schema.ts'
-import { block, flag, list, map, named, notYet, off, secret, text, time, whole } from './blocks.ts'
+import {
+  block,
+  flag,
+  list,
+  map,
+  named,
+  notYet,
+  off,
+  partly,
+  secret,
+  text,
+  time,
+  whole,
+} from './blocks.ts'
 
 const dnsChallenge = off({
-  provider: text(),
+  provider: partly(
+    text(),
+    'exec, httpreq, rfc2136, cloudflare, route53, gcloud, azuredns and digitalocean',
+  ),
   resolvers: list(),
   delayBeforeCheck: time(0),
   disablePropagationCheck: flag(false),
@@ -42,9 +58,10 @@ const acme = z
   .nullable()
   .default(null)
 
-export const certificatesResolvers = notYet(
-  named(meta(z.object({ acme, tailscale: off({}) }), { allowEmpty: true })),
-  'ACME and other resolvers',
+const tailscale = notYet(off({}), 'Tailscale')
+
+export const certificatesResolvers = named(
+  meta(z.object({ acme, tailscale }), { allowEmpty: true }),
 )
 
 export const ocsp = notYet(off({ responderOverrides: map() }), 'OCSP stapling')
