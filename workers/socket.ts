@@ -1,5 +1,5 @@
-// workers/socket.ts: one TCP or unix socket, as thin as Node lets it be. Only this file and secure-socket.ts,
-// which makes an encrypted one of it, know handles.
+// workers/socket.ts: one TCP or unix socket, as thin as Node lets it be. Only this file and secure-socket.ts, which makes
+// an encrypted one of it, work with handles (handles.ts).
 //
 // Owner:  a downstream or upstream connection, which implements SocketOwner.
 // Memory: bytes are read into one buffer per worker; what a callback gets is valid until it returns. A
@@ -9,74 +9,26 @@
 //
 // Why not net.Socket: measured with the same sketch on both, one pinned core, 64 connections: 10.8 against
 // 12.1 microseconds of CPU per request, and 1.7 against 3.5 KiB per idle connection. The streams that cost
-// that buy us nothing: we never buffer in them. The handles are those net.Socket itself uses in the Node
-// version that package.json pins; test/behaviour/slow/slow-readers.test.ts and test/engine fail when a Node update changes them.
+// that buy us nothing: we never buffer in them. test/behaviour/slow/slow-readers.test.ts and
+// test/engine fail when an update of Node changes the handles.
 
 import { Buffer } from 'node:buffer'
 import { getSystemErrorName } from 'node:util'
 import { OWNED_BUFFERS_MAX, OWNED_BUFFER_BYTES, READ_BUFFER_BYTES } from '../core/limits.ts'
+import {
+  END_OF_FILE,
+  type Handle,
+  READ,
+  ShutdownWrap,
+  WAS_ASYNC,
+  WriteWrap,
+  type WriteRequest,
+  pipe,
+  state,
+  tcp,
+} from './handles.ts'
 
-// The parts of Node's stream handles that are used here.
-export interface Handle {
-  socket: Socket | null
-  onread: () => void
-  readStart(): number
-  readStop(): number
-  useUserBuffer(buffer: Uint8Array): void
-  writeLatin1String(request: object, text: string): number
-  writeBuffer(request: object, bytes: Uint8Array): number
-  writev(request: object, chunks: unknown[], allBuffers: boolean): number
-  shutdown(request: object): number
-  close(done?: () => void): void
-  reset?(done?: () => void): number
-  setNoDelay?(on: boolean): number
-  setKeepAlive?(on: boolean, seconds: number): number
-  getpeername?(out: { address?: string; port?: number }): number
-  getsockname?(out: { address?: string; port?: number }): number
-  connect(request: object, address: string, port?: number): number
-  connect6?(request: object, address: string, port: number): number
-  readonly writeQueueSize: number
-}
-
-export interface WriteRequest {
-  socket: Socket | null
-  bytes: Uint8Array | null // libuv holds a bare pointer: the memory lives as long as its write
-  oncomplete: (status: number) => void
-}
-
-interface ConnectRequest {
-  socket: Socket | null
-  address: string
-  port: number
-  oncomplete: (status: number) => void
-}
-
-interface StreamBinding {
-  WriteWrap: new () => WriteRequest
-  ShutdownWrap: new () => WriteRequest
-  streamBaseState: Int32Array
-  kReadBytesOrError: number
-  kLastWriteWasAsync: number
-}
-
-interface HandleBinding {
-  TCP: new (type: number) => Handle
-  TCPConnectWrap: new () => ConnectRequest
-  Pipe: new (type: number) => Handle
-  PipeConnectWrap: new () => ConnectRequest
-  constants: { SOCKET: number }
-}
-
-export const systemBinding = (process as unknown as { binding(name: string): unknown }).binding
-const stream = systemBinding('stream_wrap') as StreamBinding
-const tcp = systemBinding('tcp_wrap') as HandleBinding
-const pipe = systemBinding('pipe_wrap') as HandleBinding
-export const { WriteWrap } = stream
-const { ShutdownWrap, streamBaseState: state } = stream
-const READ = stream.kReadBytesOrError
-const WAS_ASYNC = stream.kLastWriteWasAsync
-
-export const END_OF_FILE = -4095 // libuv's UV_EOF
+export type { Handle } from './handles.ts'
 
 export interface SocketOwner {
   // bytes[0..length) is valid only during the call, unless the socket has a buffer of its own.

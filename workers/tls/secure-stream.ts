@@ -13,15 +13,11 @@ import { Buffer } from 'node:buffer'
 import {
   END_OF_FILE,
   type Handle,
-  KEEP_ALIVE_SECONDS,
-  Socket,
   type WriteRequest,
   WriteWrap,
-  failFor,
-  newShutdown,
   systemBinding,
-  tellDefect,
-} from '../socket.ts'
+} from '../handles.ts'
+import { KEEP_ALIVE_SECONDS, Socket, failFor, newShutdown, tellDefect } from '../socket.ts'
 import type { PeerCertificate } from './server-identity.ts'
 
 export interface TlsHandle extends Handle {

@@ -9,7 +9,8 @@
 import type { Buffer } from 'node:buffer'
 import { isIPv6 } from 'node:net'
 import { getSystemErrorName } from 'node:util'
-import { systemBinding, tellDefect } from '../socket.ts'
+import { systemBinding } from '../handles.ts'
+import { tellDefect } from '../socket.ts'
 
 interface RemoteInfo {
   readonly address: string
@@ -32,7 +33,7 @@ interface UdpHandle {
 }
 
 interface SendRequest {
-  list: Buffer[] // libuv holds bare pointers
+  list: Buffer[] // libuv holds bare pointers: the memory lives as long as its send
 }
 
 const { UDP, SendWrap, constants } = systemBinding('udp_wrap') as {
@@ -42,6 +43,9 @@ const { UDP, SendWrap, constants } = systemBinding('udp_wrap') as {
 }
 
 const SEND_QUEUE_BYTES_MAX = 1024 * 1024 // of one socket; then datagrams are dropped, as a network does
+
+let spareRequest = new SendWrap()
+let spareList: Buffer[] = []
 
 export interface UdpOwner {
   onDatagram(bytes: Buffer, address: string, port: number): void
@@ -53,6 +57,7 @@ export class UdpSocket {
   private readonly handle = new UDP()
   private readonly wide: boolean // IPv6, mapped IPv4 too
   private closed = false
+  private hasQueued = false // datagrams may wait for the kernel
 
   constructor(owner: UdpOwner, wide: boolean) {
     this.owner = owner
@@ -89,24 +94,41 @@ export class UdpSocket {
 
   // False: it was dropped. The bytes must not change afterwards.
   send(bytes: Buffer, address: string, port: number): boolean {
-    if (this.closed || this.handle.getSendQueueSize() > SEND_QUEUE_BYTES_MAX) return false
-    const request = new SendWrap()
-    const list = [bytes]
-    request.list = list
+    if (this.closed || this.isFull()) return false
     const { handle } = this
-    const fault = this.wide
-      ? handle.send6(request, list, 1, port, address, false)
-      : handle.send(request, list, 1, port, address, false)
-    return fault >= 0
+    spareList[0] = bytes
+    return this.sent(
+      this.wide
+        ? handle.send6(spareRequest, spareList, 1, port, address, false)
+        : handle.send(spareRequest, spareList, 1, port, address, false),
+    )
   }
 
   // The same on a connected socket.
   sendOn(bytes: Buffer): boolean {
-    if (this.closed || this.handle.getSendQueueSize() > SEND_QUEUE_BYTES_MAX) return false
-    const request = new SendWrap()
-    const list = [bytes]
-    request.list = list
-    return this.handle.send(request, list, 1, false) >= 0
+    if (this.closed || this.isFull()) return false
+    spareList[0] = bytes
+    return this.sent(this.handle.send(spareRequest, spareList, 1, false))
+  }
+
+  private isFull(): boolean {
+    if (!this.hasQueued) return false
+    const size = this.handle.getSendQueueSize()
+    this.hasQueued = size > 0
+    return size > SEND_QUEUE_BYTES_MAX
+  }
+
+  // Nearly every datagram is sent at once, and then libuv has not kept the request: the next one wears it again.
+  private sent(fault: number): boolean {
+    if (fault === 0) {
+      this.hasQueued = true
+      spareRequest.list = spareList
+      spareRequest = new SendWrap()
+      spareList = []
+    } else {
+      spareList.length = 0
+    }
+    return fault >= 0
   }
 
   close(): void {

@@ -12,8 +12,9 @@ import {
   secureClient,
   secureServer,
 } from '../../../workers/secure-socket.ts'
-import { type Handle, Socket, type SocketOwner, dialTcp } from '../../../workers/socket.ts'
+import { type Handle, Socket, dialTcp } from '../../../workers/socket.ts'
 import { type Issued, TestAuthority } from '../../support/certificates.ts'
+import { Recorder } from '../../support/recorder.ts'
 
 let authority: TestAuthority
 let leaf: Issued
@@ -31,51 +32,6 @@ afterAll(() => authority.remove())
 afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
-
-class Recorder implements SocketOwner {
-  received = ''
-  ended = false
-  gone = ''
-  writable = 0
-  onWrite: (() => void) | null = null
-  readonly socket: Socket
-  private wake: (() => void) | null = null
-
-  constructor(socket: Socket) {
-    this.socket = socket
-    socket.owner = this
-    socket.resume()
-  }
-
-  onBytes(bytes: Buffer, length: number): void {
-    this.received += bytes.latin1Slice(0, length)
-    this.wake?.()
-  }
-
-  onEnd(): void {
-    this.ended = true
-    this.wake?.()
-  }
-
-  onGone(reason: string): void {
-    this.gone = reason
-    this.wake?.()
-  }
-
-  onWritable(): void {
-    this.writable++
-    this.onWrite?.()
-    this.wake?.()
-  }
-
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      await new Promise<void>((resolve) => {
-        this.wake = resolve
-      })
-    }
-  }
-}
 
 interface Accepted {
   readonly socket: SecureSocket
