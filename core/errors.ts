@@ -155,12 +155,6 @@ export const CHUNKED_ENGINE = define(
   'client',
   'The request has a Transfer-Encoding, which the engine of the entry point (uws) takes from trusted clients only.',
 )
-export const HEADER_REPEATED = define(
-  'HEADER_REPEATED',
-  400,
-  'client',
-  'A header that may stand once only is repeated, which HTTP/2 to the server cannot carry.',
-)
 export const EXPECTATION = define(
   'EXPECTATION',
   417,

@@ -29,4 +29,5 @@ export const PIPELINED_BYTES_MAX = 64 * 1024 // bytes of later requests kept whi
 // HTTP/2 to servers. A paused stream holds one window at the most; the connection's own window is never shut by it.
 export const HTTP2_STREAMS_MAX = 250 // on one session, even if the server takes more
 export const HTTP2_WINDOW_BYTES = 256 * 1024 // of one stream
+export const HTTP2_CONNECTION_BYTES = 2 * 1024 * 1024 // of all together; given back as bytes come
 export const HTTP2_WAITING_MAX = 1024 // exchanges per server that wait for a stream: 503 UPSTREAM_FULL

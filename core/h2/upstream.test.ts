@@ -14,36 +14,72 @@ import {
 import { Head, linesOf } from '../headers.ts'
 import { ResponseParser } from '../h1/response.ts'
 import { responseHead } from '../h1/write.ts'
-import { fieldsOfHead } from './upstream-request.ts'
+import { HpackDecoder } from './hpack-decoder.ts'
+import type { Field } from './hpack-table.ts'
+import { RequestBlock } from './upstream-request.ts'
 import { readResponse, readTrailers } from './upstream-response.ts'
 
-function fields(...lines: string[]): string[] {
-  const head = ['POST /a?b HTTP/1.1', 'Host: a.test', ...lines, '', ''].join('\r\n')
-  return fieldsOfHead(head, 'https', 'own.test')
+const block = new RequestBlock()
+
+function decoded(): string[] {
+  const list: string[] = []
+  const sink = { field: ({ name, value }: Field) => list.push(name.text, value) }
+  expect(new HpackDecoder(0).decode(block.bytes, 0, block.length, sink)).toBe(true)
+  return list
 }
+
+function fields(line: string, ...lines: string[]): string[] {
+  block.write([line, 'Host: a.test', ...lines, '', ''].join('\r\n'), 'https', 'own.test')
+  return decoded()
+}
+
+const POST = 'POST /a?b HTTP/1.1'
 
 describe('fields of a request', () => {
   test('pseudo fields come first, names are lower case, values are trimmed', () => {
-    expect(fields('X-Mixed: \t v w \t', 'Accept:*/*', 'X-Empty:')).toEqual([
-      ...[':method', 'POST', ':scheme', 'https', ':authority', 'a.test', ':path', '/a?b'],
+    expect(fields(POST, 'X-Mixed: \t v w \t', 'Accept:*/*', 'X-Empty:')).toEqual([
+      ...[':method', 'POST', ':scheme', 'https', ':path', '/a?b', ':authority', 'a.test'],
       ...['x-mixed', 'v w', 'accept', '*/*', 'x-empty', ''],
+    ])
+    expect(fields('PATCH / HTTP/1.1').slice(0, 6)).toEqual([
+      ':method',
+      'PATCH',
+      ':scheme',
+      'https',
+      ':path',
+      '/',
     ])
   })
 
   test('framing and connection headers of HTTP/1 stay behind', () => {
-    const list = fields(
-      'Transfer-Encoding: chunked',
-      'Connection: Upgrade',
-      'Upgrade: x',
-      'TE: trailers',
-    )
-    expect(list.slice(8)).toEqual(['te', 'trailers'])
+    const gone = ['Transfer-Encoding: chunked', 'Connection: Upgrade', 'Upgrade: x']
+    expect(fields(POST, ...gone, 'TE: trailers').slice(8)).toEqual(['te', 'trailers'])
   })
 
   test('a request without Host gets the authority of the server', () => {
-    const list = fieldsOfHead('GET / HTTP/1.1\r\nHost: \r\n\r\n', 'http', 'own.test')
-    expect(list[5]).toBe('own.test')
+    block.write('GET / HTTP/1.1\r\nHost: \r\n\r\n', 'http', 'own.test')
+    expect(decoded().slice(6)).toEqual([':authority', 'own.test'])
   })
+
+  test('credentials are never to be kept in a table', () => {
+    fields(POST, 'Authorization: Bearer x')
+    const name = block.bytes.subarray(0, block.length).indexOf(Buffer.of(0x1f, 23 - 15))
+    expect(name).toBeGreaterThan(0)
+  })
+
+  test('a head of 64 KiB is written whole', () => {
+    const lines = Array.from({ length: 64 }, (_, i) => `X-${i}: ${'v'.repeat(1000)}`)
+    expect(fields(POST, ...lines).slice(-2)).toEqual(['x-63', 'v'.repeat(1000)])
+  })
+})
+
+test('trailers of a request lose what was dropped, and keep what was added', () => {
+  const head = new Head()
+  readTrailers(head, ['x-a', '1', 'x-b', '2'])
+  head.drop(0)
+  head.add('X-C', '3')
+  block.writeTrailers(head)
+  expect(decoded()).toEqual(['x-b', '2', 'x-c', '3'])
 })
 
 function read(list: readonly string[], methodId = METHOD_GET, ended = false) {

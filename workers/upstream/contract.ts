@@ -7,7 +7,6 @@
 // Hot: yes. Where servers speak HTTP/1.1 alone, every call site sees one class and stays as fast as before.
 
 import type { Buffer } from 'node:buffer'
-import type { Duplex } from 'node:stream'
 import type { Head } from '../../core/headers.ts'
 import type { LiveExchange } from '../live-exchange.ts'
 
@@ -28,6 +27,3 @@ export interface UpstreamConnection {
   tunnelSend(bytes: Buffer, from: number, to: number): boolean
   tunnelEnd(): void // the client will send no more
 }
-
-// What node:http2 is laid upon: a socket that counts what it has read.
-export type ByteStream = Duplex & { readonly bytesRead: number }

@@ -11,8 +11,8 @@ import { UPSTREAM_FULL, UPSTREAM_PROTOCOL } from '../../core/errors.ts'
 import { HTTP2_WAITING_MAX } from '../../core/limits.ts'
 import type { LiveExchange } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
+import type { Socket } from '../socket.ts'
 import type { Swept } from '../sweeper.ts'
-import type { ByteStream } from './contract.ts'
 import type { H1Connection } from './h1.ts'
 import { H2Session } from './h2-session.ts'
 import type { Server } from './server.ts'
@@ -64,8 +64,8 @@ export class H2Pool implements Swept {
   }
 
   // The connection that was asked for; HTTP/2 is to be spoken on it.
-  adopt(stream: ByteStream, secure: boolean): void {
-    const session = new H2Session(this, stream, secure)
+  adopt(socket: Socket, secure: boolean): void {
+    const session = new H2Session(this, socket, secure)
     this.sessions.push(session)
     this.server.context.sweeper.add(session)
     this.server.connectionOpened()
@@ -101,6 +101,10 @@ export class H2Pool implements Swept {
       if (exchange.serial === serial && exchange.upstream !== null) pipeline.upstreamReady(exchange)
     }
     if (free) this.server.giveBack(connection)
+  }
+
+  get isWaitedFor(): boolean {
+    return this.waiting.length > 0
   }
 
   // A stream has ended, or a session has come.

@@ -1,273 +1,302 @@
 // workers/upstream/h2-stream.ts: one exchange on a stream of an HTTP/2 session to a server.
 //
-// Owner:  its H2Session, from request() until the stream of node:http2 has closed. The exchange may leave earlier
+// Owner:  its H2Session, until both sides have ended or one has reset it. The exchange may leave earlier
 //         (exchange = null): the rest of the stream is nobody's then.
-// Hot:    yes, as hot as node:http2 allows. Listeners are shared functions: h2-listeners.ts.
+// Memory: at the most one window of the response while its client is slow (inbox), and what one call of sendBody
+//         brought while the server gives no window (pending).
+// Hot:    yes.
 //
-//            response        data, trailers       END_STREAM
-//   ASKED ------------> IN_BODY ------------------------------> exchange leaves, stream closes by itself
-//     '--------------------'------- reset, fault, timeout ----> exchange fails, stream is reset
+//            head            body, trailers       END_STREAM
+//   ASKED ----------> IN_BODY ------------------------------> exchange leaves; gone when the request has ended too
+//     '-----------------'------- reset, fault, timeout -----> exchange fails, stream is reset
 
 import { Buffer } from 'node:buffer'
-import { type ClientHttp2Stream, constants } from 'node:http2'
 import {
-  INTERNAL,
   NONE,
   UPSTREAM_HEADER_TIMEOUT,
-  UPSTREAM_HEADERS_TOO_LARGE,
   UPSTREAM_MALFORMED,
   UPSTREAM_RESET,
   UPSTREAM_STALL,
 } from '../../core/errors.ts'
 import { BODY_LENGTH, BODY_NONE } from '../../core/exchange.ts'
+import {
+  CANCEL,
+  END_STREAM,
+  PROTOCOL_ERROR,
+  REFUSED_STREAM,
+  WINDOW_MAX,
+} from '../../core/h2/frames.ts'
+import { RequestBlock } from '../../core/h2/upstream-request.ts'
 import { readResponse, readTrailers } from '../../core/h2/upstream-response.ts'
-import { CONTENT_TYPE } from '../../core/header-ids.ts'
+import { CONTENT_TYPE, DROPPED } from '../../core/header-ids.ts'
 import { Head } from '../../core/headers.ts'
-import { INFORMATIONAL_MAX } from '../../core/limits.ts'
-import { type LiveExchange, hasRequestBody } from '../live-exchange.ts'
+import { HTTP2_WINDOW_BYTES, INFORMATIONAL_MAX } from '../../core/limits.ts'
+import type { LiveExchange } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
-import { tellDefect } from '../socket.ts'
 import type { UpstreamConnection } from './contract.ts'
-import { type StreamOwner, beginBody, listen } from './h2-listeners.ts'
 import type { H2Session } from './h2-session.ts'
 
-const { NGHTTP2_CANCEL, NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_PROTOCOL_ERROR } = constants
-const { NGHTTP2_FLAG_END_STREAM, NGHTTP2_INTERNAL_ERROR, NGHTTP2_REFUSED_STREAM } = constants
+const trailerBlock = new RequestBlock()
+const noPieces: Buffer[] = []
 
-const scratch = new Head() // trailers, for the time of one call
-
-type Fields = Record<string, string | string[]>
-
-export class H2Stream implements UpstreamConnection, StreamOwner {
+export class H2Stream implements UpstreamConnection {
+  readonly id: number
   exchange: LiveExchange | null
-  index = -1 // place in the session's list; -1 once the stream has closed
-  sawEnd = false // END_STREAM has come
-  flushPlanned = false
+  touched = false // its client's connection holds bytes of the current read back
+  sendWindow: number
   private readonly session: H2Session
-  private readonly stream: ClientHttp2Stream
+  private receiveWindow = HTTP2_WINDOW_BYTES
+  private credit = 0 // bytes that the client has taken and the server was not given back
   private gotHead = false
   private isGrpc = false // its streams may be silent for as long as they like: deadlines are the client's
-  private blocked = false // the client is slow: reading is paused
-  private corked = false
-  private requestDone: boolean
+  private blocked = false // the client is slow: what comes waits in the inbox
+  private inbox: Buffer[] = noPieces
+  private remoteEnded = false // END_STREAM has come
+  private trailers: Head | null = null // those that wait behind the inbox
   private informational = 0
   private left = -1 // announced bytes that are still to come; -1: unknown
-  private fault = NONE // what the response did wrong; told when the stream has closed
-  private trailers: readonly string[] | null = null
-  private ownTrailers: Fields | null = null
+  private requestDone: boolean // the request is whole, though some of it may be pending
+  private localEnded: boolean // END_STREAM is out
+  private pending: Buffer | null = null // a piece of the request that waits for the server's window
+  private pendingAt = 0
+  private waits = false // sendBody said: no more
+  private ownTrailers: Head | null = null
   private activeAt: number
   private askedAt: number
-  private heldBefore = 0
 
-  constructor(session: H2Session, exchange: LiveExchange, stream: ClientHttp2Stream) {
+  constructor(
+    session: H2Session,
+    id: number,
+    exchange: LiveExchange,
+    ended: boolean,
+    sendWindow: number,
+  ) {
     this.session = session
+    this.id = id
     this.exchange = exchange
-    this.stream = stream
-    this.requestDone = !hasRequestBody(exchange)
+    this.requestDone = ended
+    this.localEnded = ended
+    this.sendWindow = sendWindow
     this.activeAt = session.now
     this.askedAt = session.now
-    listen(stream, this)
-  }
-
-  get id(): number {
-    return this.stream.id ?? 0
   }
 
   // ---- the request
 
   sendBody(_: LiveExchange, bytes: Buffer, from: number, to: number, _owned: boolean): boolean {
-    const { stream } = this
-    if (stream.destroyed || stream.writableEnded || to === from) return true
-    this.activeAt = this.session.now
-    if (!this.corked) {
-      this.corked = true // pieces of one event leave together
-      stream.cork()
-    }
-    // Copied: nghttp2 reads it when the window allows, long after the call.
-    return stream.write(Buffer.from(bytes.subarray(from, to)))
+    if (to === from) return true
+    const { session } = this
+    this.activeAt = session.now
+    const at = this.pending === null ? session.sendData(this, bytes, from, to) : from
+    if (at < to) this.keepPending(Buffer.from(bytes.subarray(at, to)))
+    if (this.pending === null && session.takesMore) return true
+    this.waits = true
+    return false
+  }
+
+  // A second piece comes only when the pipeline had it in hand already.
+  private keepPending(rest: Buffer): void {
+    const { pending } = this
+    if (pending === null) this.pending = rest
+    else this.pending = Buffer.concat([pending.subarray(this.pendingAt), rest])
+    this.pendingAt = 0
   }
 
   sendEnd(_: LiveExchange, trailers: Head | null): void {
     this.requestDone = true
     this.askedAt = this.session.now
-    if (trailers !== null) this.ownTrailers = fieldsOf(trailers)
-    this.stream.end()
-    this.flush()
+    if (trailers !== null && trailers.count + trailers.extraCount > 0) this.ownTrailers = trailers
+    if (this.pending === null) this.endRequest()
+    else if (this.ownTrailers !== null) this.ownTrailers = copyOf(this.ownTrailers)
   }
 
-  flush(): void {
-    if (!this.corked) return
-    this.corked = false
-    this.stream.uncork()
+  private endRequest(): void {
+    const { session, ownTrailers } = this
+    this.localEnded = true
+    if (ownTrailers === null) session.sendEnd(this.id)
+    else {
+      trailerBlock.writeTrailers(ownTrailers)
+      session.sendBlock(this.id, trailerBlock.bytes, trailerBlock.length, END_STREAM)
+      this.ownTrailers = null
+    }
+    if (this.remoteEnded && this.exchange === null) session.remove(this)
   }
 
-  onDrain(): void {
-    this.activeAt = this.session.now
+  flush(): void {} // the session's bytes of one turn leave together
+
+  get hasPending(): boolean {
+    return this.pending !== null || this.waits
+  }
+
+  // A window has opened, or the kernel has taken what it got.
+  sendPending(): void {
+    const { session, pending } = this
+    if (pending !== null) {
+      const at = session.sendData(this, pending, this.pendingAt, pending.length)
+      if (at > this.pendingAt) this.activeAt = session.now
+      this.pendingAt = at
+      if (at < pending.length) return
+      this.pending = null
+      if (this.requestDone && !this.localEnded) this.endRequest()
+    }
+    if (!this.waits || !session.takesMore) return
+    this.waits = false
     if (this.exchange !== null) pipeline.upstreamWritable(this.exchange)
   }
 
-  // HEADERS with END_STREAM follow when there are trailers, an empty DATA frame otherwise.
-  onWantTrailers(): void {
-    const { stream } = this
-    if (!stream.destroyed && !stream.closed) stream.sendTrailers(this.ownTrailers ?? {})
+  addSendWindow(bytes: number): boolean {
+    this.sendWindow += bytes
+    return this.sendWindow <= WINDOW_MAX
   }
 
   // ---- the response
 
-  onHead(fields: readonly string[], flags: number): void {
-    const { exchange } = this
-    if (exchange === null) return
-    if (this.gotHead) return this.refuse(UPSTREAM_MALFORMED)
+  // A header block: an informational response, the response, or its trailers.
+  takeFields(fields: readonly string[], ended: boolean): void {
     this.activeAt = this.session.now
-    const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0
+    if (this.gotHead) return this.takeTrailers(fields, ended)
+    const exchange = this.exchange!
     const fault = readResponse(exchange, fields, ended)
     if (fault !== NONE) return this.refuse(fault)
-    if (exchange.status < 200) return this.onInformational(exchange)
+    if (exchange.status < 200) return this.takeInformational(exchange)
     this.gotHead = true
     this.left = exchange.responseKind === BODY_LENGTH ? exchange.responseLength : -1
     this.isGrpc = isGrpc(exchange)
     pipeline.upstreamHead(exchange)
     if (this.exchange !== exchange) return // it went elsewhere
     if (exchange.responseKind === BODY_NONE) return this.endWithHead(exchange, ended)
-    this.session.flushSoon(this)
-    beginBody(this.stream) // only now, so that no body comes before its head
+    this.session.touch(this)
+    if (ended) this.takeEnd(null)
   }
 
-  // A 204, a 304 or an answer to HEAD. What the server sends behind it is nobody's.
-  private endWithHead(exchange: LiveExchange, ended: boolean): void {
-    this.leave(exchange)
-    this.session.responded()
-    pipeline.upstreamEnd(exchange, null)
-    if (ended && this.requestDone) this.stream.resume()
-    else this.reset(NGHTTP2_CANCEL)
-  }
-
-  private onInformational(exchange: LiveExchange): void {
+  private takeInformational(exchange: LiveExchange): void {
     if (++this.informational > INFORMATIONAL_MAX) return this.refuse(UPSTREAM_MALFORMED)
     pipeline.upstreamInformational(exchange)
   }
 
-  onBytes(bytes: Buffer): void {
-    const { exchange } = this
-    if (exchange === null) return
+  // A 204, a 304 or an answer to HEAD. What the server sends behind it is nobody's.
+  private endWithHead(exchange: LiveExchange, ended: boolean): void {
+    this.remoteEnded = ended
+    this.finish(exchange, null)
+  }
+
+  private takeTrailers(fields: readonly string[], ended: boolean): void {
+    const head = new Head()
+    const fault = ended ? readTrailers(head, fields) : UPSTREAM_MALFORMED
+    if (fault !== NONE) return this.refuse(fault)
+    this.takeEnd(head.count > 0 ? head : null)
+  }
+
+  // False: the server has sent more than the window.
+  countReceived(bytes: number, padding: number): boolean {
+    this.receiveWindow -= bytes
+    this.credit += padding
+    return this.receiveWindow >= 0
+  }
+
+  takeData(bytes: Buffer, from: number, to: number): void {
     this.activeAt = this.session.now
+    if (!this.gotHead || this.remoteEnded) return this.refuse(UPSTREAM_MALFORMED)
     if (this.left >= 0) {
-      this.left -= bytes.length
+      this.left -= to - from
       if (this.left < 0) return this.refuse(UPSTREAM_MALFORMED)
     }
-    if (!pipeline.upstreamBody(exchange, bytes, 0, bytes.length, true)) {
-      this.blocked = true
-      this.stream.pause()
-    }
-    if (this.exchange === exchange) this.session.flushSoon(this)
+    if (!this.blocked) return this.deliver(this.exchange!, bytes, from, to)
+    if (this.inbox === noPieces) this.inbox = []
+    this.inbox.push(Buffer.from(bytes.subarray(from, to)))
   }
 
-  onTrailers(fields: readonly string[]): void {
-    this.trailers = fields
+  private deliver(exchange: LiveExchange, bytes: Buffer, from: number, to: number): void {
+    this.session.touch(this)
+    if (!pipeline.upstreamBody(exchange, bytes, from, to, false)) this.blocked = true
+    this.credit += to - from
+    if (!this.blocked) this.giveCredit()
   }
 
-  // All of the body was read. Without END_STREAM it was cut; then 'close' tells why.
-  onEnd(): void {
-    const { exchange } = this
-    if (exchange === null || !this.sawEnd || !this.gotHead) return
-    if (this.left > 0) return this.refuse(UPSTREAM_MALFORMED)
-    let trailers: Head | null = null
-    if (this.trailers !== null) {
-      const fault = readTrailers(scratch, this.trailers)
-      if (fault !== NONE) return this.refuse(fault)
-      if (scratch.count > 0) trailers = scratch
-    }
+  // The server may go on when half of the window has been taken.
+  private giveCredit(): void {
+    if (this.credit < HTTP2_WINDOW_BYTES / 2 || this.remoteEnded || this.session.isGone) return
+    this.receiveWindow += this.credit
+    this.session.sendWindowUpdate(this.id, this.credit)
+    this.credit = 0
+  }
+
+  takeEnd(trailers: Head | null): void {
+    if (!this.gotHead || this.remoteEnded || this.left > 0) return this.refuse(UPSTREAM_MALFORMED)
+    this.remoteEnded = true
+    if (this.inbox.length > 0) this.trailers = trailers
+    else this.finish(this.exchange!, trailers)
+  }
+
+  private finish(exchange: LiveExchange, trailers: Head | null): void {
+    const { session } = this
     this.leave(exchange)
-    this.session.responded()
+    session.responded()
+    // A server may answer before the request is whole; the rest of it is not wanted, nor is a body behind the end.
+    if (this.remoteEnded && this.localEnded) session.remove(this)
+    else this.reset(CANCEL)
     pipeline.upstreamEnd(exchange, trailers)
-    // A server may answer before the request is whole; the rest of it is not wanted.
-    if (!this.requestDone) this.reset(NGHTTP2_CANCEL)
   }
 
-  // The stream is gone. Whoever is still on it did not get a whole response.
-  onClose(): void {
-    this.session.closed(this)
-    if (this.sawEnd && this.gotHead) this.takeRest()
-    const { exchange } = this
-    if (exchange === null) return
-    const { rstCode } = this.stream
-    const code = this.fault !== NONE ? this.fault : codeOfReset(rstCode, this.gotHead)
-    this.failNow(exchange, code, this.retryAnswer(rstCode))
-  }
-
-  // The response is whole, the session went away before a slow client had taken all of it. At the most one
-  // window of bytes is left; the client's connection holds them.
-  private takeRest(): void {
-    for (;;) {
-      const rest = this.exchange === null ? null : (this.stream.read() as Buffer | null)
-      if (rest === null) break
-      this.onBytes(rest)
-    }
-    this.onEnd()
-  }
-
-  private retryAnswer(rstCode: number): pipeline.RetryAnswer {
-    if (this.gotHead || this.informational > 0 || this.fault !== NONE) return pipeline.RETRY_NEVER
-    // RFC 9113, section 8.7: such a stream was not processed at all.
-    if (rstCode === NGHTTP2_REFUSED_STREAM) {
-      this.session.refused()
-      return pipeline.RETRY_ANYWHERE
-    }
-    // The whole session died, as an idle connection may at any time; a reset of this stream is an answer.
-    if (this.session.isGone && this.session.served > 0) return pipeline.RETRY_IF_IDEMPOTENT
-    return pipeline.RETRY_NEVER
-  }
-
-  // The server has said that it did not and will not look at this stream (GOAWAY).
-  neverProcessed(): void {
-    const { exchange } = this
-    if (exchange === null) return
-    this.failNow(exchange, UPSTREAM_RESET, pipeline.RETRY_ANYWHERE)
-    this.reset(NGHTTP2_CANCEL)
-  }
-
-  // ---- flow, time
-
+  // The client can take more: first what waits here.
   resume(exchange: LiveExchange): void {
     if (!this.blocked || this.exchange !== exchange) return
     this.blocked = false
     this.activeAt = this.session.now
-    this.stream.resume()
+    while (this.inbox.length > 0 && !this.blocked && this.exchange === exchange) {
+      const bytes = this.inbox.shift()!
+      this.deliver(exchange, bytes, 0, bytes.length)
+    }
+    if (this.exchange !== exchange) return
+    if (!this.blocked) this.giveCredit()
+    if (this.inbox.length === 0 && this.remoteEnded) this.finish(exchange, this.trailers)
+    this.flushResponse()
   }
 
   flushResponse(): void {
+    this.touched = false
     const { exchange } = this
     if (exchange === null || exchange.downstream === null || !exchange.wroteHead) return
     exchange.downstream.flush(exchange)
   }
 
-  onTick(now: number): void {
-    const { exchange } = this
-    if (exchange === null || this.blocked) return
-    const { stallTimeoutMs, responseHeaderTimeoutMs } = this.session.pool.server.transport
-    if (!this.gotHead && this.requestDone) {
-      if (responseHeaderTimeoutMs > 0 && now - this.askedAt > responseHeaderTimeoutMs)
-        this.failWith(UPSTREAM_HEADER_TIMEOUT)
-      return
-    }
-    if (this.isGrpc || stallTimeoutMs === 0 || !(this.gotHead || this.isUploadHeld(now))) return
-    if (now - this.activeAt > stallTimeoutMs) this.failWith(UPSTREAM_STALL)
-  }
-
-  // The server gives no window for what the client has sent. Bytes that leave are progress.
-  private isUploadHeld(now: number): boolean {
-    const held = this.stream.bufferSize
-    if (held === 0) return false
-    if (held !== this.heldBefore) this.activeAt = now
-    this.heldBefore = held
-    return true
-  }
-
   // ---- endings
+
+  // RST_STREAM. What has come whole stays whole: the server only wants no more of the request.
+  takeReset(code: number): void {
+    this.session.remove(this)
+    const { exchange } = this
+    if (exchange === null || this.remoteEnded) return
+    const fault = code === PROTOCOL_ERROR ? UPSTREAM_MALFORMED : UPSTREAM_RESET
+    // RFC 9113, section 8.7: such a stream was not processed at all.
+    const untouched = code === REFUSED_STREAM && !this.answered
+    if (untouched) this.session.refused()
+    this.fail(exchange, fault, untouched ? pipeline.RETRY_ANYWHERE : pipeline.RETRY_NEVER)
+  }
+
+  private get answered(): boolean {
+    return this.gotHead || this.informational > 0
+  }
+
+  // The whole session has died, as an idle connection may at any time.
+  takeLoss(): void {
+    const { exchange, session } = this
+    if (exchange === null || this.remoteEnded) return
+    const clean = !this.answered && session.served > 0
+    const retry = clean ? pipeline.RETRY_IF_IDEMPOTENT : pipeline.RETRY_NEVER
+    this.fail(exchange, UPSTREAM_RESET, retry)
+  }
+
+  // The server has said that it did not and will not look at this stream (GOAWAY).
+  neverProcessed(): void {
+    this.session.remove(this)
+    const { exchange } = this
+    if (exchange !== null) this.fail(exchange, UPSTREAM_RESET, pipeline.RETRY_ANYWHERE)
+  }
 
   cancel(exchange: LiveExchange): void {
     this.leave(exchange)
-    this.reset(NGHTTP2_CANCEL)
+    this.reset(CANCEL)
   }
 
   discardBody(exchange: LiveExchange): void {
@@ -275,55 +304,55 @@ export class H2Stream implements UpstreamConnection, StreamOwner {
   }
 
   // The response breaks a rule: no byte of it goes further.
-  private refuse(code: number): void {
-    this.fault = code
-    const { exchange } = this
-    if (exchange !== null) this.failNow(exchange, code, pipeline.RETRY_NEVER)
-    this.reset(NGHTTP2_PROTOCOL_ERROR)
+  refuse(code: number): void {
+    this.reset(PROTOCOL_ERROR)
+    if (this.exchange !== null) this.fail(this.exchange, code, pipeline.RETRY_NEVER)
   }
 
-  private failWith(code: number): void {
-    const { exchange } = this
-    if (exchange !== null) this.failNow(exchange, code, pipeline.RETRY_NEVER)
-    this.reset(NGHTTP2_CANCEL)
+  private giveUp(exchange: LiveExchange, code: number): void {
+    this.reset(CANCEL)
+    this.fail(exchange, code, pipeline.RETRY_NEVER)
   }
 
-  private failNow(exchange: LiveExchange, code: number, retry: pipeline.RetryAnswer): void {
+  private fail(exchange: LiveExchange, code: number, retry: pipeline.RetryAnswer): void {
     this.leave(exchange)
     pipeline.upstreamFailed(exchange, code, retry)
   }
 
   private leave(exchange: LiveExchange): void {
     this.exchange = null
+    this.inbox = noPieces
     exchange.upstream = null
   }
 
-  // A throw in a callback is a defect of ours; this exchange ends, the worker goes on.
-  defect(defect: unknown): void {
-    tellDefect(defect)
-    const { exchange } = this
-    if (exchange !== null) this.failNow(exchange, INTERNAL, pipeline.RETRY_NEVER)
-    this.reset(NGHTTP2_INTERNAL_ERROR)
+  private reset(code: number): void {
+    this.pending = null
+    this.waits = false
+    if (!(this.remoteEnded && this.localEnded)) this.session.sendReset(this.id, code)
+    this.session.remove(this)
   }
 
-  // What has come is thrown away: a paused stream would never close.
-  private reset(code: number): void {
-    const { stream } = this
-    if (!stream.closed && !stream.destroyed) stream.close(code)
-    stream.resume()
+  // ---- time
+
+  onTick(now: number): void {
+    const { exchange } = this
+    if (exchange === null || this.blocked) return
+    const { stallTimeoutMs, responseHeaderTimeoutMs } = this.session.pool.server.transport
+    if (!this.gotHead && this.localEnded) {
+      if (responseHeaderTimeoutMs > 0 && now - this.askedAt > responseHeaderTimeoutMs)
+        this.giveUp(exchange, UPSTREAM_HEADER_TIMEOUT)
+      return
+    }
+    // Before the head only the server can stall, by giving no window.
+    if (this.isGrpc || stallTimeoutMs === 0 || !(this.gotHead || this.pending !== null)) return
+    if (now - this.activeAt > stallTimeoutMs) this.giveUp(exchange, UPSTREAM_STALL)
   }
 
   tunnelSend(): boolean {
-    return true
+    return true // upgrades go by HTTP/1.1
   }
 
   tunnelEnd(): void {}
-}
-
-function codeOfReset(rstCode: number, gotHead: boolean): number {
-  // nghttp2 resets what exceeds maxHeaderListSize or maxHeaderListPairs with this code.
-  if (rstCode === NGHTTP2_ENHANCE_YOUR_CALM && !gotHead) return UPSTREAM_HEADERS_TOO_LARGE
-  return rstCode === NGHTTP2_PROTOCOL_ERROR ? UPSTREAM_MALFORMED : UPSTREAM_RESET
 }
 
 function isGrpc(exchange: LiveExchange): boolean {
@@ -332,13 +361,12 @@ function isGrpc(exchange: LiveExchange): boolean {
   return line >= 0 && head.text.startsWith('application/grpc', head.offsets[line * 4 + 2]!)
 }
 
-function fieldsOf(head: Head): Fields {
-  const fields: Fields = {}
+// Trailers are valid during the call that brings them.
+function copyOf(head: Head): Head {
+  const copy = new Head()
   for (let line = 0; line < head.count; line++) {
-    const name = head.nameAt(line)
-    const before = fields[name]
-    const value = head.valueAt(line)
-    fields[name] = before === undefined ? value : ([] as string[]).concat(before, value)
+    if (head.ids[line] !== DROPPED) copy.add(head.nameAt(line), head.valueAt(line))
   }
-  return fields
+  for (let i = 0; i < head.extraCount; i++) copy.add(head.extraNames[i]!, head.extraValues[i]!)
+  return copy
 }

@@ -25,9 +25,7 @@ import { Coalescer } from './coalesce.ts'
 import { type Address, Dial, parseAddress } from './dial.ts'
 import { H1Connection } from './h1.ts'
 import { H2Pool } from './h2-pool.ts'
-import { SecureStream } from './secure-stream.ts'
 import { OFFER_BOTH, OFFER_HTTP1, ServerTls } from './server-tls.ts'
-import { streamOn } from './stream-on.ts'
 import { IDLE } from './phases.ts'
 import type { SecureSocket } from '../secure-socket.ts'
 import type { Socket } from '../socket.ts'
@@ -106,8 +104,8 @@ export class Server {
     const pool = this.http2!
     this.reach(OFFER_BOTH, (socket, secured, code) => {
       if (socket === null) return pool.failedToConnect(code)
-      if (secured === null) return pool.adopt(streamOn(socket), false)
-      if (secured.alpn === 'h2') return pool.adopt(new SecureStream(secured), true)
+      if (secured === null) return pool.adopt(socket, false)
+      if (secured.alpn === 'h2') return pool.adopt(secured, true)
       this.onlyHttp1 = true
       pool.handOver(this.http1On(secured))
     })
