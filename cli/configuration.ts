@@ -20,12 +20,22 @@ import { WatchedFiles } from '../config/providers/watched-files.ts'
 import type { StaticConfig } from '../config/static.ts'
 import type { OperationsLog } from '../workers/supervisor.ts'
 
+type Certificates = Generation['tlsCertificates']
+
+// Gives certificates the answers of OCSP that there are.
+export interface Stapler {
+  want(certificates: readonly CertificatePlan[]): void
+  staple(plan: CertificatePlan): CertificatePlan
+}
+
 export class Configuration {
   generation: Generation = emptyGeneration()
   status: RuntimeStatus = noStatus
   problems: readonly Problem[] = [] // of the last load; in /api/overview and sluice_config_errors
   wishes: readonly CertificateWish[] = [] // for the resolvers of certificates
   reloads = 0
+  stapler: Stapler | null = null // set before the start
+  private certificates: Certificates = new Map() // without answers of OCSP
   lastSuccessAt = 0 // seconds since the epoch; 0 before the first
   lastFailedAt = 0
   complete = false // every provider has spoken once, without a file that could not be read
@@ -102,11 +112,24 @@ export class Configuration {
   // What resolvers are asked to answer from now on. Nothing else changes, so nothing is compiled.
   setChallenges(challenges: readonly ChallengePlan[]): void {
     this.challenges = challenges
-    if (!this.started) return
-    const number = this.generation.number + 1
     const plans = new Map(challenges.map((plan) => [plan.name, plan]))
-    this.generation = { ...this.generation, number, challenges: plans }
+    if (this.started) this.vary({ challenges: plans })
+  }
+
+  // An answer of OCSP has come, or has ended.
+  restaple(): void {
+    if (this.started) this.vary({ tlsCertificates: this.stapled(this.certificates) })
+  }
+
+  private vary(part: Partial<Generation>): void {
+    this.generation = { ...this.generation, ...part, number: this.generation.number + 1 }
     this.onGeneration(this.generation)
+  }
+
+  private stapled(plans: Certificates): Certificates {
+    const { stapler } = this
+    if (stapler === null) return plans
+    return new Map([...plans].map(([id, plan]) => [id, stapler.staple(plan)]))
   }
 
   private update(provider: string, docs: readonly Located[], problems: readonly Problem[]): void {
@@ -124,17 +147,20 @@ export class Configuration {
     files.settle()
     const fromProviders = [...this.providerProblems.values()].flat()
     this.problems = [...fromProviders, ...compiled.problems]
-    this.generation = compiled.generation
+    this.certificates = compiled.generation.tlsCertificates
+    this.stapler?.want([...this.certificates.values()])
+    const tlsCertificates = this.stapled(this.certificates)
+    this.generation = { ...compiled.generation, tlsCertificates }
     this.wishes = compiled.wishes
     this.status = compiled.status
     const unread = fromProviders.some((problem) => problem.severity === 'error')
     if (!unread) this.complete = true
     this.count(unread)
     this.report()
-    const { routers } = compiled.generation
+    const { routers } = this.generation
     const ms = (performance.now() - from).toFixed(0)
     this.log.info(`configuration compiled: ${routers.size} routers in ${ms} ms`)
-    this.onGeneration(compiled.generation)
+    this.onGeneration(this.generation)
   }
 
   private count(failed: boolean): void {

@@ -53,6 +53,7 @@ export class GatewayState implements AdminState {
       knows: (kind, name) =>
         configuration.knows(kind, name) || knowsProtocol(supervisor.generation, kind, name),
       health: () => this.health.states,
+      certificates: () => configuration.status.certificates,
     })
     feed(page, supervisor)
     return page

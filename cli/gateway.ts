@@ -89,7 +89,8 @@ export class Gateway {
   }
 
   private async startResolvers(): Promise<void> {
-    const { certificatesResolvers } = this.config
+    const { certificatesResolvers, ocsp } = this.config
+    if (ocsp !== null) await this.issued.startStapler(ocsp, this.log)
     if (Object.keys(certificatesResolvers).length === 0) return
     await this.issued.start(certificatesResolvers, this.log)
   }

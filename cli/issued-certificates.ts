@@ -1,9 +1,10 @@
-// cli/issued-certificates.ts: certificatesResolvers in a running gateway: wishes go to the manager, certificates come
-// back into the configuration, and answers to challenges into the workers.
+// cli/issued-certificates.ts: certificatesResolvers and ocsp in a running gateway: wishes go to the manager, certificates
+// and answers of OCSP come back into the configuration, and answers to challenges into the workers.
 //
-// Owner:  the gateway, when the install configuration names a resolver. Not hot.
+// Owner:  the gateway. What the install configuration does not ask for is not even loaded. Not hot.
 
 import type { CertificateManager } from '../certificates/manager/manager.ts'
+import type { OcspStapler } from '../certificates/ocsp/stapler.ts'
 import type { Generation } from '../config/generation.ts'
 import type { ChallengePlan } from '../config/protocol-plans.ts'
 import type { StaticConfig } from '../config/static.ts'
@@ -21,6 +22,7 @@ export class IssuedCertificates {
   private readonly configuration: Configuration
   private readonly supervisor: Supervisor
   private manager: CertificateManager | null = null
+  private stapler: OcspStapler | null = null
   private served = '' // names of the challenges that every worker answers
   private readonly waiting = new Set<Waiting>()
 
@@ -49,7 +51,20 @@ export class IssuedCertificates {
     this.manager?.want(wishes, configured)
   }
 
+  // Before the first compilation too: it says for which certificates answers are wanted.
+  async startStapler(
+    { responderOverrides }: NonNullable<StaticConfig['ocsp']>,
+    log: OperationsLog,
+  ): Promise<void> {
+    const { OcspStapler } = await import('../certificates/ocsp/stapler.ts')
+    const { configuration } = this
+    const onChange = (): void => configuration.restaple()
+    this.stapler = new OcspStapler({ responderOverrides, log, onChange })
+    configuration.stapler = this.stapler
+  }
+
   async close(): Promise<void> {
+    this.stapler?.close()
     await this.manager?.close()
   }
 

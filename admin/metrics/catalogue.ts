@@ -126,6 +126,14 @@ export const gatewayFacts: readonly MetricFact[] = [
     'gauge',
     'When a configuration was last taken over, in seconds since the epoch.',
   ),
+  fact(
+    'traefik_tls_certs_not_after',
+    'gauge',
+    'When a certificate in use ends, in seconds since the epoch.',
+    'cn',
+    'sans',
+    'serial',
+  ),
   fact('sluice_generation_number', 'gauge', 'Number of the generation that is published.'),
   fact(
     'sluice_generation_convergence_seconds',

@@ -13,8 +13,10 @@ import {
   REQUEST_BYTES,
   RESPONSE_BYTES,
 } from '../../core/shared/series.ts'
+import type { CertificateStatus } from '../../config/generation.ts'
 import type { GenerationInfo, WorkerRow } from '../state.ts'
 import { gatewayFacts, workerFacts } from './catalogue.ts'
+import { certificateFacts } from './certificates.ts'
 import { processRegistry } from './process.ts'
 import { type Series, SeriesIndex, type WorkerSeries } from './series-index.ts'
 import { headText, histogramText, labelText, sampleText } from './text.ts'
@@ -30,6 +32,7 @@ export interface MetricsSources {
   accessLogLost(): number
   // Whether the published generation has it; series of others vanish.
   knows(kind: 'router' | 'service', name: string): boolean
+  certificates(): readonly CertificateStatus[] // in use
   // Servers that are checked; a server of two services is two.
   health(): readonly { service: string; address: string; up: boolean }[]
 }
@@ -116,9 +119,19 @@ export class MetricsPage {
           ? this.loopDelays(fact.name, rows)
           : fact.labels.includes('url')
             ? this.servers(fact.name)
-            : sampleText(fact.name, '', values[fact.name]!)
+            : fact.labels.includes('serial')
+              ? this.certificates(fact.name)
+              : sampleText(fact.name, '', values[fact.name]!)
         return headText(fact) + lines
       })
+      .join('')
+  }
+
+  private certificates(name: string): string {
+    return this.sources
+      .certificates()
+      .map(certificateFacts)
+      .map(({ notAfter, ...labels }) => sampleText(name, labelText(labels), notAfter))
       .join('')
   }
 

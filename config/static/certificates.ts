@@ -64,5 +64,5 @@ export const certificatesResolvers = named(
   meta(z.object({ acme, tailscale }), { allowEmpty: true }),
 )
 
-export const ocsp = notYet(off({ responderOverrides: map() }), 'OCSP stapling')
+export const ocsp = off({ responderOverrides: map() })
 export const spiffe = notYet(block({ workloadAPIAddr: text() }), 'SPIFFE')

@@ -13,6 +13,7 @@ import {
   SeriesTable,
 } from '../../core/shared/series.ts'
 import { METHOD_GET, METHOD_OTHER, METHOD_POST, methodNames } from '../../core/exchange.ts'
+import { TestAuthority } from '../support/certificates.ts'
 
 const buckets = [0.1, 0.3, 1.2, 5]
 
@@ -33,6 +34,7 @@ function pageOf(more: Partial<MetricsSources> = {}): MetricsPage {
     accessLogLost: () => 9,
     knows: () => true,
     health: () => [],
+    certificates: () => [],
     ...more,
   })
 }
@@ -185,7 +187,13 @@ test('the process tells its memory, time and files', async () => {
 })
 
 test('every line is legal, every family has one head, and every name is in the catalogue', async () => {
-  const page = pageOf({ health: () => [{ service: 's', address: '10.0.0.7:1', up: true }] })
+  const authority = new TestAuthority()
+  const { certPem } = authority.root
+  authority.remove()
+  const page = pageOf({
+    health: () => [{ service: 's', address: '10.0.0.7:1', up: true }],
+    certificates: () => [{ id: 'root', certPem, isDefault: false, issued: false }],
+  })
   const worker = startWorker(page)
   worker.series('entrypoint', { entrypoint: 'web' }).count(METHOD_GET, 200, 1, 0, 0)
   worker.series('router', { router: 'r', service: 's' }).count(METHOD_GET, 200, 1, 0, 0)

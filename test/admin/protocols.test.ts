@@ -1,11 +1,14 @@
 // TCP, UDP and certificates in the API, from configuration that was compiled as a gateway compiles it.
 
+import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { MetricsPage } from '../../admin/metrics/page.ts'
 import { AdminServer } from '../../admin/server.ts'
 import type { Shown } from '../../admin/representation.ts'
 import { compile } from '../../config/compile.ts'
 import { parseLocated } from '../../config/located.ts'
+import { controlBytes } from '../../core/shared/control.ts'
 import { TestAuthority } from '../support/certificates.ts'
 import { testFacts } from '../support/facts.ts'
 import { get, stateOf, withFolder } from './fixture.ts'
@@ -120,4 +123,29 @@ test('certificates are listed by their end, without keys', async () => {
   expect(one).toEqual((found as unknown as Shown[])[0])
   const shown = JSON.stringify([all, one])
   for (const line of shop.keyPem.split('\n').slice(1, 3)) expect(shown).not.toContain(line)
+})
+
+test('The end of each certificate is a metric, by name and serial number', async () => {
+  const control = new Int32Array(controlBytes(1) / 4)
+  const page = new MetricsPage({
+    control,
+    buckets: [],
+    workers: () => [],
+    generation: () => ({ number: 1, convergenceMs: 0, loadedAt: 0 }),
+    reloads: () => 0,
+    lastReloadAt: () => 0,
+    configErrors: () => 0,
+    accessLogLost: () => 0,
+    knows: () => true,
+    health: () => [],
+    certificates: () => status.certificates,
+  })
+  const text = await page.render()
+  const ends = (Date.parse(new X509Certificate(soon.certPem).validTo) / 1000).toString()
+  const lines = text.split('\n').filter((line) => line.startsWith('traefik_tls_certs_not_after{'))
+  expect(lines).toHaveLength(2)
+  const line = lines.find((one) => one.includes('cn="soon.example"'))
+  expect(line).toContain('sans="soon.example"')
+  expect(line).toMatch(/serial="\d+"/)
+  expect(Number(line?.split(' ').at(-1))).toBe(Number(ends))
 })

@@ -118,6 +118,7 @@ test('metrics are answered at /metrics, whatever the base path', async () => {
     accessLogLost: () => 0,
     knows: () => true,
     health: () => [],
+    certificates: () => [],
   })
   await withServer({ ...state, metrics }, async (ask) => {
     const got = await ask('/metrics')
