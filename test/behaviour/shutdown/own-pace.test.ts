@@ -79,7 +79,7 @@ test.each(['node', 'uws'] as const)(
     expect(cut.client.received).toBe('')
     const late = await inFlight(slow) // which still accepts
     expect((await admin('/ready')).status).toBe(503)
-    expect(await isRefused(port)).toBe(true)
+    await eventually('the port of web to be closed', () => isRefused(port))
     late.server.send(ANSWER)
     expect((await late.client.readResponse()).status).toBe(200)
     await eventually('the port of slow to be closed', () => isRefused(slow))
