@@ -22,12 +22,16 @@ const kinds: Readonly<Record<string, KeyKind>> = {
   RSA8192: { stored: '8192', curve: '', bits: 8192 },
 }
 
-export const keyTypes: readonly string[] = Object.keys(kinds)
+export const keyTypes = Object.keys(kinds).join(', ')
 const ACCOUNT_BITS = 3072 // Traefik reads an account's key as RSA only; 4096 bits take seconds and add nothing here
 
-// As Traefik, which warns and takes RSA4096: what is no key type is found by the check of the configuration.
+// As Traefik, which takes RSA4096 for what it does not know; the manager warns.
 function kindOf(keyType: string): KeyKind {
-  return kinds[keyType.toUpperCase()] ?? kinds['RSA4096']!
+  return kinds[isKeyType(keyType) ? keyType.toUpperCase() : 'RSA4096']!
+}
+
+export function isKeyType(keyType: string): boolean {
+  return Object.hasOwn(kinds, keyType.toUpperCase())
 }
 
 export function storedKeyType(keyType: string): string {

@@ -62,6 +62,7 @@ function usableAccount(config: AcmeConfig, block: Block): StoredAccount | null {
 
 async function clientWith(about: Conversation, account: StoredAccount): Promise<AcmeClient> {
   const { config, transport, now, signal } = about
+  if (!config.caServer.startsWith('https://')) throw new Error('caServer must be https') // RFC 8555 6.1
   const options: AcmeClientOptions = {
     directoryUrl: config.caServer,
     accountKey: keyOfDer(account.keyDer),

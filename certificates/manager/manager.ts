@@ -8,6 +8,7 @@
 
 import type { CertificatePlan, ChallengePlan } from '../../config/protocol-plans.ts'
 import type { StaticConfig } from '../../config/static.ts'
+import { isKeyType, keyTypes } from '../acme/keys.ts'
 import { ChallengeBoard } from '../challenges/board.ts'
 import { SharedBoard } from '../challenges/shared-board.ts'
 import type { Solver } from '../challenges/contract.ts'
@@ -17,8 +18,8 @@ import { type Transport, requestHttp } from '../http.ts'
 import type { CertificateStore, SharedChallenges } from '../storage/contract.ts'
 import { openStore } from '../storage/open.ts'
 import type { AcmeConfig } from './account.ts'
-import type { CertificateStatus } from './job.ts'
-import { type CertificateWish, wantedOf } from './names.ts'
+import { type CertificateStatus, Job } from './job.ts'
+import { type CertificateWish, type Wanted, wantedOf } from './names.ts'
 import { type ManagerLog, Resolver } from './resolver.ts'
 
 export interface ManagerOptions {
@@ -34,13 +35,20 @@ export interface ManagerOptions {
   readonly chance?: () => number
 }
 
+const TELL_EVERY_MS = 500
+
 export class CertificateManager {
   private readonly options: ManagerOptions
   private readonly resolvers = new Map<string, Resolver>()
   private readonly stores = new Map<string, CertificateStore>()
   private readonly board: ChallengeBoard
+  private readonly faults = new Map<string, string>() // resolvers that can't work, and why
+  private faulty: readonly Wanted[] = [] // what is wanted of them
   private readonly shared: SharedBoard[] = []
   private told = ''
+  private toldAt = 0
+  private telling: NodeJS.Timeout | null = null
+  private readonly startedAt = Date.now()
 
   constructor(options: ManagerOptions) {
     this.options = options
@@ -56,6 +64,7 @@ export class CertificateManager {
       } catch (fault) {
         const message = fault instanceof Error ? fault.message : String(fault)
         this.options.log.error(`resolver ${name} issues no certificates: ${message}`)
+        this.faults.set(name, message)
       }
     }
     await Promise.all([...this.resolvers.values()].map((resolver) => resolver.load()))
@@ -64,6 +73,8 @@ export class CertificateManager {
 
   private async resolverOf(name: string, config: AcmeConfig): Promise<Resolver> {
     const { log, transport = requestHttp, now = Date.now, chance = Math.random } = this.options
+    if (!isKeyType(config.keyType))
+      log.warn(`resolver ${name}: keyType is none of ${keyTypes}; RSA4096 is used`)
     const store = await this.storeOf(config.storage)
     const solver = await this.solverOf(name, config, store)
     const onChange = () => this.changed()
@@ -113,6 +124,7 @@ export class CertificateManager {
       wishes,
       usable.map(({ names }) => names),
     )
+    this.faulty = wanted.filter(({ resolver }) => this.faults.has(resolver))
     for (const [name, resolver] of this.resolvers)
       resolver.want(wanted.filter((one) => one.resolver === name))
   }
@@ -123,7 +135,12 @@ export class CertificateManager {
   }
 
   status(): readonly CertificateStatus[] {
-    return [...this.resolvers.values()].flatMap((resolver) => resolver.status())
+    const faulty = this.faulty.map((wanted) => {
+      const job = new Job(wanted, 0)
+      job.failed(this.faults.get(wanted.resolver) ?? '', 0, this.startedAt, 0)
+      return { ...job.status, nextTryAt: 0 }
+    })
+    return [...[...this.resolvers.values()].flatMap((resolver) => resolver.status()), ...faulty]
   }
 
   // For metrics: by resolver, since the start.
@@ -135,7 +152,17 @@ export class CertificateManager {
     }))
   }
 
+  // Each change makes a generation; of hundreds of certificates at a first start, many travel in one.
   private changed(): void {
+    if (this.telling !== null) return
+    const wait = Math.max(0, this.toldAt + TELL_EVERY_MS - Date.now())
+    if (wait === 0) return this.tell()
+    this.telling = setTimeout(() => this.tell(), wait).unref()
+  }
+
+  private tell(): void {
+    this.telling = null
+    this.toldAt = Date.now()
     const plans = this.certificates()
     const ids = plans.map(({ id }) => id).join()
     if (ids === this.told) return
@@ -145,6 +172,7 @@ export class CertificateManager {
 
   async close(): Promise<void> {
     for (const board of this.shared) board.close()
+    if (this.telling !== null) clearTimeout(this.telling)
     await Promise.all([...this.resolvers.values()].map((resolver) => resolver.close()))
     await Promise.all([...this.stores.values()].map((store) => store.close()))
   }

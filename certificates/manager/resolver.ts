@@ -52,6 +52,7 @@ export class Resolver {
   private readonly options: ResolverOptions
   private readonly jobs = new Map<string, Job>()
   private stored: readonly CertificatePlan[] = []
+  private parsed: ReadonlyMap<string, CertificatePlan | null> = new Map()
   private unsaved: StoredCertificate[] = [] // the store failed; tried again in the next run
   private holdUntil = 0 // a run failed as a whole: the store is away, say
   private mustRegister = false // the authority does not know the account
@@ -107,20 +108,29 @@ export class Resolver {
   // ---- what there is
 
   private take(block: Block): void {
-    const plans: CertificatePlan[] = []
-    for (const { names, certPem, keyPem } of certificatesIn(block)) {
-      try {
-        plans.push(certificatePlan(certPem, keyPem))
-      } catch (fault) {
-        const { log, store } = this.options
-        log.warn(`${store.name}: the certificate for ${names.join(', ')}: ${textOf(fault)}`)
-      }
-    }
-    for (const { certPem, keyPem } of this.unsaved) plans.push(certificatePlan(certPem, keyPem))
+    const found = [...certificatesIn(block), ...this.unsaved]
+    const parsed = new Map(found.map((one) => [one.certPem + one.keyPem, this.planOf(one)]))
+    this.parsed = parsed
+    const plans = [...parsed.values()].filter((plan) => plan !== null)
     const before = this.stored.map(({ id }) => id).join()
     this.stored = plans
     this.match()
     if (plans.map(({ id }) => id).join() !== before) this.options.onChange()
+  }
+
+  // Checking a pair costs a millisecond, and stores are read again for every order: what is known is kept. null for a
+  // pair that can't be used, which is told once.
+  private planOf(stored: StoredCertificate): CertificatePlan | null {
+    const { names, certPem, keyPem } = stored
+    const known = this.parsed.get(certPem + keyPem)
+    if (known !== undefined) return known
+    try {
+      return certificatePlan(certPem, keyPem)
+    } catch (fault) {
+      const { log, store } = this.options
+      log.warn(`${store.name}: the certificate for ${names.join(', ')}: ${textOf(fault)}`)
+      return null
+    }
   }
 
   private match(): void {

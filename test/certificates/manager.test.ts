@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { type HttpRequest, type HttpResponse, requestHttp } from '../../certificates/http.ts'
+import { generateSelfSigned } from '../../certificates/self-signed.ts'
 import { CertificateManager, type ManagerOptions } from '../../certificates/manager/manager.ts'
 import type { CertificatePlan } from '../../config/protocol-plans.ts'
 import { staticSchema } from '../../config/static.ts'
@@ -233,6 +234,25 @@ describe.skipIf(!hasPebble)(`The manager (skipped when ${withoutPebble})`, () =>
     expect(second.plans()).toHaveLength(1)
   })
 
+  test('A pair of the store that does not fit is told of once, and the others are served', async () => {
+    const first = await manage({ httpChallenge: {} })
+    first.manager.want([wish('fits.example.org')], [])
+    await eventually('a certificate', () => first.plans().length === 1)
+    await first.manager.close()
+    const file = JSON.parse(readFileSync(storage, 'utf8'))
+    const [good] = file.le.Certificates
+    const { keyPem } = await generateSelfSigned()
+    const key = Buffer.from(keyPem).toString('base64')
+    file.le.Certificates.push({ ...good, domain: { main: 'bad.example.org' }, key })
+    writeFileSync(storage, JSON.stringify(file), { mode: 0o600 })
+    const second = await manage({ httpChallenge: {}, keyType: 'P256' })
+    second.manager.want([wish('fits.example.org')], [])
+    await eventually('a look', () => second.manager.status()[0]?.state === 'valid')
+    expect(second.plans().map(({ id }) => id)).toEqual([first.plans()[0]!.id])
+    expect(second.log.filter((line) => line.includes('does not belong'))).toHaveLength(1)
+    expect(second.log[0]).toContain('keyType is none of EC256, EC384')
+  })
+
   test('A wildcard without dnsChallenge is refused before anything is asked', async () => {
     const { manager } = await manage({ tlsChallenge: {} })
     manager.want([wish('*.example.org')], [])
@@ -258,7 +278,19 @@ describe.skipIf(!hasPebble)(`The manager (skipped when ${withoutPebble})`, () =>
     gone.manager.want([wish('gone.example.org')], [])
     await eventually('a failure', () => gone.manager.status()[0]?.failures === 1)
     expect(gone.manager.status()[0]!.lastError).toContain('ECONNREFUSED')
+    const clear = await manage({ httpChallenge: {}, caServer: 'http://127.0.0.1:1/dir' })
+    clear.manager.want([wish('clear.example.org')], [])
+    await eventually('a failure', () => clear.manager.status()[0]?.failures === 1)
+    expect(clear.manager.status()[0]!.lastError).toBe('caServer must be https')
     const none = await manage({})
+    none.manager.want([wish('none.example.org')], [])
+    expect(none.manager.status()).toMatchObject([
+      {
+        names: ['none.example.org'],
+        state: 'failed',
+        lastError: expect.stringContaining('names none'),
+      },
+    ])
     expect(none.log[0]).toContain('names none of httpChallenge, tlsChallenge and dnsChallenge')
   })
 
