@@ -43,6 +43,7 @@ export class GenerationBuilder {
   private readonly builders: MatcherBuilder<LiveRouter>[] // by index of entry point, clear text
   private readonly secureBuilders: MatcherBuilder<LiveRouter>[] // the same for TLS
   private readonly changedMiddlewares = new Set<string>()
+  private readonly changedTransports = new Set<string>()
   private readonly touchedChildren = new Set<string>() // those of `touched` that have parents
   private readonly touched = new Set<string>() // routers that this generation has set or removed
   private stale: RouterPlan[] | null = null // routers to be rebuilt because a middleware of theirs changed
@@ -91,7 +92,7 @@ export class GenerationBuilder {
         for (const name of slice.remove) this.next.middlewares.delete(name)
         return
       case 'transports':
-        for (const plan of slice.set) this.next.transports.set(plan.name, plan)
+        for (const plan of slice.set) this.setTransport(plan)
         for (const name of slice.remove) this.next.transports.delete(name)
         return
       default:
@@ -255,15 +256,24 @@ export class GenerationBuilder {
     return [...stale.values()]
   }
 
-  // Services whose middlewares changed though they did not.
+  // Services whose middlewares or transport changed though they did not: a transport holds certificates, which are
+  // renewed while nothing else is.
   private renewServices(): void {
-    if (this.changedMiddlewares.size === 0) return
+    if (this.changedMiddlewares.size + this.changedTransports.size === 0) return
     const renewed = new Set(this.next.changedCells.map(({ cell }) => cell.name))
     for (const [name, cell] of this.next.cells) {
       const plan = cell.current?.plan
       if (plan === undefined || plan.kind === 'internal' || renewed.has(name)) continue
-      if (plan.middlewares.some((m) => this.changedMiddlewares.has(m))) this.setService(plan)
+      const isStale =
+        plan.middlewares.some((m) => this.changedMiddlewares.has(m)) ||
+        (plan.kind === 'loadBalancer' && this.changedTransports.has(plan.serversTransport))
+      if (isStale) this.setService(plan)
     }
+  }
+
+  private setTransport(plan: TransportPlan): void {
+    if (this.before.transports.has(plan.name)) this.changedTransports.add(plan.name)
+    this.next.transports.set(plan.name, plan)
   }
 
   private addParents(name: string, stale: Map<string, RouterPlan>): void {
