@@ -21,7 +21,7 @@ describe('engine uws', () =>
     'serves the absolute form and sends its host': before + ' (505)',
     'answers a client that has half-closed': 'uWebSockets.js takes a half-close for an abort',
     'relays an upgrade untouched, and nothing before the server has agreed':
-      'not built: refused with 501 UPGRADE_ENGINE',
+      'relays WebSockets as messages (test/behaviour/websocket), and refuses other upgrades with 501',
     'keeps the connection after a chunked request': chunks,
     'reads chunk extensions as extensions': chunks,
     'passes request trailers': 'it would take them for a request; the connection is closed instead',

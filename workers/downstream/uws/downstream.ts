@@ -7,12 +7,12 @@
 //
 //   take --(body chunked, or refused)--> setImmediate --.
 //     '--------------------------------------------> begin -> sendHead, sendBody, sendEnd -> finish
+//                                                      '---> beginTunnel -> WebSocketRelay -> tunnelClosed
 //
 // Rules that keep a client's bytes from being read as another request (docs/engines.md has the reasons):
 // a chunked request is never answered in the turn in which it arrived, and the connection is not read again
 // after it; nor after a refusal. While a response is pending, uWebSockets.js closes a connection on which
-// another request arrives. A response that has ended is
-// forgotten at once: a call on it would throw.
+// another request arrives. A response that has ended is forgotten at once: a call on it would throw.
 
 import { Buffer } from 'node:buffer'
 import {
@@ -34,20 +34,12 @@ import { tunnelUpstreamEnded } from '../../tunnel.ts'
 import type { Downstream } from '../contract.ts'
 import type { HttpRequest, HttpResponse, SocketContext, WebSocket } from './binding.ts'
 import type { UwsListener } from './listener.ts'
+import { HeldBody } from './held-body.ts'
 import { METHOD_FAULT, isMethodServed, readHead } from './request.ts'
 import { headBlock } from './response-head.ts'
 import { ResponseWriter } from './response-writer.ts'
-import {
-  type Handshake,
-  faultOfAnswer,
-  readHandshake,
-  takeProtocol,
-} from './websocket-handshake.ts'
+import * as handshakes from './websocket-handshake.ts'
 import { WebSocketRelay } from './websocket-relay.ts'
-
-const nothing = Buffer.alloc(0)
-// uWebSockets.js reads into a buffer of 512 KiB; what it has read when it is paused still comes.
-const OVERRUN_BYTES_MAX = 2 * 512 * 1024
 
 export class UwsDownstream implements Downstream {
   forwarded = noForwarded
@@ -55,12 +47,10 @@ export class UwsDownstream implements Downstream {
   private deferred = false // setImmediate will begin, or refuse
   private refusal = NONE
   private paused = false // the receiver of the request body is full
-  private kept: Buffer[] | null = null // request body that can't be passed on yet
-  private keptBytes = 0
-  private keptLast = false
+  private readonly held = new HeldBody()
   private ending = false // sendEnd was called
   relay: WebSocketRelay | null = null // after 101
-  private handshake: Handshake | null = null // of a request that asks for a WebSocket
+  private handshake: handshakes.Handshake | null = null // of a request that asks for a WebSocket
   private readonly listener: UwsListener
   private readonly writer: ResponseWriter
   private readonly onAborted: () => void
@@ -115,7 +105,7 @@ export class UwsDownstream implements Downstream {
     this.refusal = readHead(exchange, method, req, this.listener.bounds)
     if (exchange.bodyKind === BODY_CHUNKED && !point.plan.trustChunked) this.refuseChunked(res)
     if (this.refusal === NONE && (exchange.facts & SAW_UPGRADE) !== 0) {
-      this.handshake = readHandshake(exchange, context)
+      this.handshake = handshakes.readHandshake(exchange, context)
       if (this.handshake === null) this.refusal = UPGRADE_ENGINE
     }
     if (this.refusal !== NONE) return this.defer()
@@ -168,7 +158,7 @@ export class UwsDownstream implements Downstream {
     pipeline.begin(exchange)
     if (this.exchange !== exchange) return
     if (exchange.requestHeld) this.pauseBody()
-    else if (this.kept !== null) this.resumeBody()
+    else if (this.held.isHeld) this.resumeBody()
   }
 
   private takeData(chunk: ArrayBuffer, isLast: boolean): void {
@@ -182,12 +172,8 @@ export class UwsDownstream implements Downstream {
 
   // Pausing stops the reading, but not always at once: see RECEIVE_BUFFER_BYTES in listener.ts.
   private keep(exchange: LiveExchange, chunk: ArrayBuffer, isLast: boolean): void {
-    this.kept ??= []
-    this.keptBytes += chunk.byteLength
-    if (this.keptBytes > this.listener.bounds.bufferedBytesMax + OVERRUN_BYTES_MAX)
-      return this.cut(exchange, BODY_OVERRUN)
-    if (chunk.byteLength > 0) this.kept.push(Buffer.from(chunk.slice(0)))
-    if (isLast) this.keptLast = true
+    const { bufferedBytesMax } = this.listener.bounds
+    if (!this.held.add(chunk, isLast, bufferedBytesMax)) this.cut(exchange, BODY_OVERRUN)
   }
 
   // The client is given up on: the server must not take what it got for whole.
@@ -219,14 +205,9 @@ export class UwsDownstream implements Downstream {
     if (this.relay !== null) return this.relay.serverWritable()
     if (exchange === null || this.deferred) return
     this.paused = false
-    while (this.kept !== null && !this.paused && this.exchange === exchange) {
-      const bytes = this.kept.shift() ?? nothing
-      this.keptBytes -= bytes.length
-      const isEmpty = this.kept.length === 0
-      const isLast = isEmpty && this.keptLast
-      if (isEmpty) this.kept = null
-      if (isLast) this.keptLast = false
-      this.passBody(exchange, bytes, isLast)
+    while (this.held.isHeld && !this.paused && this.exchange === exchange) {
+      const bytes = this.held.take()
+      this.passBody(exchange, bytes, this.held.isLast)
     }
     if (this.exchange !== exchange) return
     pipeline.requestFlush(exchange)
@@ -292,9 +273,9 @@ export class UwsDownstream implements Downstream {
 
   beginTunnel(exchange: LiveExchange): void {
     const handshake = this.handshake!
-    const fault = faultOfAnswer(exchange, handshake)
+    const fault = handshakes.faultOfAnswer(exchange, handshake)
     if (fault !== NONE) return this.refuseSwitch(exchange, fault)
-    const protocol = takeProtocol(exchange)
+    const protocol = handshakes.takeProtocol(exchange)
     this.writer.upgrade(this, headBlock(exchange), protocol, handshake)
   }
 
@@ -367,9 +348,7 @@ export class UwsDownstream implements Downstream {
     this.forwarded = noForwarded
     this.refusal = NONE
     this.paused = false
-    this.kept = null
-    this.keptBytes = 0
-    this.keptLast = false
+    if (this.held.isHeld) this.held.clear()
     this.ending = false
     if (this.writer.bodyOpen) return
     this.writer.reset()

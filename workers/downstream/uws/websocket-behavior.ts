@@ -23,7 +23,10 @@ export function webSockets(listener: UwsListener, uws: Uws): WebSocketBehavior {
     ping: onPing,
     pong: onPong,
     drain: onDrain,
-    close: onClose,
+    close: (ws, code, reason) => {
+      listener.point.connectionLeft() // the filter is told of the end of HTTP connections only
+      onClose(ws, code, reason)
+    },
   }
 }
 
