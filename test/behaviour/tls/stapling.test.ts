@@ -2,7 +2,6 @@
 
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import tls from 'node:tls'
@@ -19,15 +18,13 @@ function openssl(words: string): void {
   execFileSync('openssl', words.split(' '), { cwd: folder, stdio: 'pipe' })
 }
 
-// Without a request: the responder serves one connection after the other.
-function isListening(at: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = net.connect(at, '127.0.0.1', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-  })
+function isAnswering(): boolean {
+  try {
+    openssl(`ocsp -issuer ca.pem -cert leaf.pem -CAfile ca.pem -url http://127.0.0.1:${port}`)
+    return true
+  } catch {
+    return false
+  }
 }
 
 beforeAll(async () => {
@@ -45,7 +42,7 @@ beforeAll(async () => {
   writeFileSync(join(folder, 'index.txt'), 'V\t401231235959Z\t\tA1\tunknown\t/CN=a.example\n')
   const words = `ocsp -index index.txt -port ${port} -rsigner ca.pem -rkey ca.key -CA ca.pem -nmin 10`
   responder = spawn('openssl', words.split(' '), { cwd: folder, stdio: 'ignore' })
-  await eventually('the responder to listen', () => isListening(port))
+  await eventually('the responder to answer', isAnswering)
 })
 
 afterAll(() => {
