@@ -12,6 +12,7 @@ export interface H2Origin {
   readonly server: http2.Http2Server
   readonly sessions: readonly http2.ServerHttp2Session[] // in the order in which they came
   readonly asked: readonly http2.IncomingHttpHeaders[] // heads of all requests
+  open(): number // streams at the moment
   until(what: string, isThere: () => boolean, withinMs?: number): Promise<void>
   stop(): Promise<void>
 }
@@ -36,6 +37,7 @@ export async function listenH2(
   const sessions: http2.ServerHttp2Session[] = []
   const asked: http2.IncomingHttpHeaders[] = []
   const sockets = new Set<Socket>()
+  let openStreams = 0
   const wait = new Wait()
   server.on('connection', (socket: Socket) => {
     sockets.add(socket)
@@ -53,6 +55,8 @@ export async function listenH2(
   })
   server.on('stream', (stream: http2.ServerHttp2Stream, headers) => {
     asked.push(headers)
+    openStreams++
+    stream.once('close', () => openStreams--)
     stream.on('error', () => {})
     stream.on('close', () => wait.look())
     stream.on('data', () => setImmediate(() => wait.look()))
@@ -72,6 +76,7 @@ export async function listenH2(
     server,
     sessions,
     asked,
+    open: () => openStreams,
     until: (what, isThere, withinMs) => wait.until(isThere, () => what, withinMs),
     stop: () =>
       new Promise((resolve) => {

@@ -38,6 +38,7 @@ import type { H2Session } from './h2-session.ts'
 
 const trailerBlock = new RequestBlock()
 const noPieces: Buffer[] = []
+const trailersNow = new Head() // for the time of one call
 
 export class H2Stream implements UpstreamConnection {
   readonly id: number
@@ -119,7 +120,6 @@ export class H2Stream implements UpstreamConnection {
       session.sendBlock(this.id, trailerBlock.bytes, trailerBlock.length, END_STREAM)
       this.ownTrailers = null
     }
-    if (this.remoteEnded && this.exchange === null) session.remove(this)
   }
 
   flush(): void {} // the session's bytes of one turn leave together
@@ -181,7 +181,7 @@ export class H2Stream implements UpstreamConnection {
   }
 
   private takeTrailers(fields: readonly string[], ended: boolean): void {
-    const head = new Head()
+    const head = this.inbox.length > 0 ? new Head() : trailersNow
     const fault = ended ? readTrailers(head, fields) : UPSTREAM_MALFORMED
     if (fault !== NONE) return this.refuse(fault)
     this.takeEnd(head.count > 0 ? head : null)
@@ -344,7 +344,7 @@ export class H2Stream implements UpstreamConnection {
       return
     }
     // Before the head only the server can stall, by giving no window.
-    if (this.isGrpc || stallTimeoutMs === 0 || !(this.gotHead || this.pending !== null)) return
+    if (this.isGrpc || stallTimeoutMs === 0 || !(this.gotHead || this.hasPending)) return
     if (now - this.activeAt > stallTimeoutMs) this.giveUp(exchange, UPSTREAM_STALL)
   }
 

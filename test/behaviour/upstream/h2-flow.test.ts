@@ -53,6 +53,7 @@ const scripts: Record<string, (stream: ServerHttp2Stream) => unknown> = {
     }
     more()
   },
+  '/patient/held': () => {},
   '/main/early': (stream) => {
     stream.respond({ ':status': 413 })
     stream.end('too large')
@@ -256,4 +257,50 @@ test('a server behind h2c:// that speaks HTTP/1.1 is a 502 UPSTREAM_PROTOCOL', a
 test('a header that stands twice arrives twice', async () => {
   await ask('/main/x', 'GET', 'X-Twice: a\r\nX-Twice: b\r\nUser-Agent: a\r\nUser-Agent: b\r\n')
   expect(origin.asked.at(-1)!['x-twice']).toBe('a, b')
+})
+
+test('2,000 requests, a third of them given up at some point, leave nothing under way', async () => {
+  let [given, done] = [0, 0]
+  const one = async (i: number) => {
+    const client = await connectRaw(gateway.port)
+    client.send(requestText('GET', i % 5 === 0 ? '/main/never' : '/main/x'))
+    if (i % 3 === 0) {
+      given++
+      if (i % 2 === 0) await new Promise((resolve) => setImmediate(resolve))
+      client.reset()
+      return
+    }
+    const { status } = await client.readResponse()
+    expect([200, 504]).toContain(status)
+    done++
+    client.destroy()
+  }
+  for (let i = 0; i < 2000; i += 100)
+    await Promise.all(Array.from({ length: 100 }, (_, j) => one(i + j)))
+  expect(given + done).toBe(2000)
+  await eventually('no request to be under way', async () => {
+    const { body } = await gateway.admin('/metrics')
+    return metricSum(body, 'sluice_in_flight') <= 1 // the one that asks
+  })
+  await origin.until('no stream to be open', () => origin.open() === 0)
+}, 60_000)
+
+test('a changed transport opens a new session, and the old one ends with its last stream', async () => {
+  const arrived = lastStream()
+  const client = await open()
+  client.send(requestText('GET', '/patient/held'))
+  const stream = await arrived
+  const session = stream.session!
+  const patient = { forwardingTimeouts: { dialTimeout: '3s' } }
+  const http = { routers, services, serversTransports: { ...serversTransports, patient } }
+  gateway.writeRoutes({ http })
+  await eventually('another session', async () => {
+    await ask('/patient/x')
+    return origin.sessions.at(-1) !== session && !origin.sessions.at(-1)!.closed
+  })
+  expect(session.closed).toBe(false)
+  stream.respond({ ':status': 200 })
+  stream.end('held')
+  expect((await client.readResponse()).body).toBe('held')
+  await origin.until('the old session to end', () => session.closed)
 })

@@ -6,6 +6,7 @@ import {
   DATA,
   END_HEADERS,
   END_STREAM,
+  type FrameConnection,
   type FrameServer,
   GOAWAY,
   HEADERS,
@@ -22,6 +23,7 @@ type Answer = (stream: number) => readonly Buffer[]
 
 const clients: RawClient[] = []
 let answers: Answer[] = [] // to the requests that come next
+let splitting = false // each piece of an answer is a write, and a read, of its own
 let server: FrameServer
 let gateway: Gateway
 
@@ -31,11 +33,20 @@ function head(fields: Fields, flags = END_STREAM): Answer {
   return (stream) => [frame(HEADERS, END_HEADERS | flags, stream, block(fields))]
 }
 
+async function sendEach(connection: FrameConnection, pieces: readonly Buffer[]): Promise<void> {
+  connection.socket.setNoDelay(true)
+  for (const piece of pieces) {
+    await new Promise<void>((resolve) => connection.socket.write(piece, () => resolve()))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
 beforeAll(async () => {
   server = await startFrameServer((connection, { type, stream }) => {
     if (type !== HEADERS) return
     const answer = answers.shift() ?? head([...OK, ['x-plain', '1']])
-    connection.send(...answer(stream))
+    if (splitting) void sendEach(connection, answer(stream))
+    else connection.send(...answer(stream))
   })
   gateway = await startGateway({
     routes: routesTo([server.url], { forwardingTimeouts: { dialTimeout: '2s' } }),
@@ -205,6 +216,28 @@ test('a reset after the whole response is no failure', async () => {
     frame(RST_STREAM, 0, stream, Buffer.alloc(4)),
   ])
   expect([answer.status, answer.body]).toEqual([200, 'whole'])
+})
+
+test('a response that comes byte by byte is the same response', async () => {
+  const trailers = block([['x-sum', '7']])
+  const whole = (stream: number) =>
+    Buffer.concat([
+      ...head([...OK, ['x-a', '1']], 0)(stream),
+      frame(DATA, 8, stream, Buffer.from('\x03abc\0\0\0', 'latin1')), // padded
+      frame(DATA, 0, stream, Buffer.alloc(0)),
+      frame(DATA, 0, stream, Buffer.from('def')),
+      frame(HEADERS, END_HEADERS | END_STREAM, stream, trailers),
+    ])
+  answers = [(stream) => Array.from(whole(stream), (byte) => Buffer.of(byte))]
+  splitting = true
+  const client = await open()
+  client.send(requestText('GET', '/', 'TE: trailers\r\n'))
+  const answer = await client.readResponse().finally(() => (splitting = false))
+  expect([answer.headers.get('x-a'), answer.body, answer.trailers]).toEqual([
+    '1',
+    'abcdef',
+    ['x-sum: 7'],
+  ])
 })
 
 test('trailers that HTTP/1 would refuse cut the response', async () => {
