@@ -20,6 +20,12 @@ const countingTransport: Transport = async (request) => {
   return response
 }
 
+const evilTransport: Transport = async (request) => {
+  const response = await requestHttp(request)
+  const text = response.body.toString().replace(/"token": "[^"]*"/g, '"token": "../../etc/passwd"')
+  return { ...response, body: Buffer.from(text) }
+}
+
 async function clientOf(pebble: Pebble): Promise<AcmeClient> {
   return new AcmeClient({
     directoryUrl: pebble.directoryUrl,
@@ -160,6 +166,18 @@ describe.skipIf(!hasPebble)(`The ACME client (skipped when ${withoutPebble})`, (
   test('A solver of another kind than the authority offers for a wildcard is refused', async () => {
     const order = obtainCertificate(client, wanted(['*.example.org']), solver)
     await expect(order).rejects.toThrow('the authority offers dns-01, not http-01')
+  })
+
+  test('A token that is no token never reaches a solver', async () => {
+    const hostile = new AcmeClient({
+      ...client.options,
+      accountUrl: client.accountUrl,
+      transport: evilTransport,
+    })
+    const before = solver.presented
+    const order = obtainCertificate(hostile, wanted(['evil.example.org']), solver)
+    await expect(order).rejects.toThrow('unusable token')
+    expect(solver.presented).toBe(before)
   })
 
   test('An account is found again by its key', async () => {

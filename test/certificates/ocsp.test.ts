@@ -49,6 +49,8 @@ beforeAll(async () => {
   issue('unknown', 'A1B4', access)
   issue('silent', 'A1B5', 'subjectAltName=DNS:a.example.org')
   issue('delegate', '03', 'extendedKeyUsage=OCSPSigning')
+  issue('plain', '05', 'keyUsage=digitalSignature')
+  issue('stranger', '06', 'extendedKeyUsage=OCSPSigning', 'other')
   issue('impostor', '04', 'extendedKeyUsage=serverAuth')
   const index = [
     'V\t401231235959Z\t\tA1B2\tunknown\t/CN=good',
@@ -133,7 +135,7 @@ describe('An answer of OCSP', () => {
     await expect(checkFresh('unknown')).rejects.toThrow('does not know')
   })
 
-  test.each(['impostor', 'other'])(
+  test.each(['impostor', 'plain', 'stranger', 'other'])(
     'signed by %s, whom the issuer does not let sign, is refused',
     async (signer) => {
       await respond(signer)
