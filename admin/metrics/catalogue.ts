@@ -112,7 +112,7 @@ export const workerFacts: readonly MetricFact[] = [
   fact(
     'sluice_udp_dropped_datagrams_total',
     'counter',
-    'Datagrams that were dropped, by reason: no_router, no_server, sessions_max, unreachable, send.',
+    'Datagrams that were dropped, by reason: no_router, no_server, sessions_max, descriptors, unreachable, send.',
     'entrypoint',
     'reason',
   ),

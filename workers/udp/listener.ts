@@ -21,7 +21,13 @@ import { UdpSocket, isWide, type UdpOwner } from './socket.ts'
 // would be lost otherwise.
 const SESSIONS_MAX = 4096
 
-export type DropReason = 'no_router' | 'no_server' | 'sessions_max' | 'unreachable' | 'send'
+export type DropReason =
+  | 'no_router'
+  | 'no_server'
+  | 'sessions_max'
+  | 'descriptors'
+  | 'unreachable'
+  | 'send'
 
 export class UdpListener implements UdpOwner {
   readonly plan: UdpEntryPointPlan

@@ -54,9 +54,10 @@ export class UdpSession implements Swept, UdpOwner {
   private connect(address: string, port: number): void {
     const socket = new UdpSocket(this, isWide(address))
     const fault = address === '' ? 'DNS' : socket.connect(address, port)
-    if (fault !== '') {
+    const hasRoom = this.listener.context.hasRoomFor(socket.descriptor)
+    if (fault !== '' || !hasRoom) {
       socket.close()
-      this.listener.drop('unreachable', this.waiting.length)
+      this.listener.drop(hasRoom ? 'unreachable' : 'descriptors', this.waiting.length)
       return this.close()
     }
     this.socket = socket

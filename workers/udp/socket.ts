@@ -29,6 +29,7 @@ interface UdpHandle {
   recvStart(): number
   getsockname(out: { address?: string; port?: number }): number
   getSendQueueSize(): number
+  readonly fd: number
   close(): void
 }
 
@@ -84,6 +85,10 @@ export class UdpSocket {
   private started(fault: number): string {
     const last = fault === 0 ? this.handle.recvStart() : fault
     return last === 0 ? '' : getSystemErrorName(last)
+  }
+
+  get descriptor(): number {
+    return this.handle.fd
   }
 
   get port(): number {

@@ -2,6 +2,7 @@ import dgram from 'node:dgram'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { UdpServicePlan } from '../../../config/protocol-plans.ts'
+import { DESCRIPTORS_MAX } from '../../../core/shared/control.ts'
 import { CELLS, REQUESTS } from '../../../core/shared/series.ts'
 import type { WorkerContext } from '../../../workers/context.ts'
 import { LiveGeneration } from '../../../workers/live-generation.ts'
@@ -323,6 +324,21 @@ describe('bounds', () => {
     late.send('late', worker.listener.port)
     await late.until(1)
   })
+})
+
+test('the last descriptors of the process are not for new clients', async () => {
+  const server = await peer(echo)
+  const worker = await startWorker([serviceOf([server.port])])
+  const control = new Int32Array(worker.context.plan.control)
+  Atomics.store(control, DESCRIPTORS_MAX, 10)
+  const client = await peer()
+  client.send('one', worker.listener.port)
+  await untilCounted(() => worker.count(dropped, 'descriptors') === 1)
+  expect(worker.listener.size).toBe(0)
+  Atomics.store(control, DESCRIPTORS_MAX, 0)
+  client.send('two', worker.listener.port)
+  await client.until(1)
+  expect(client.texts).toEqual(['two'])
 })
 
 describe('several workers on one address', () => {
