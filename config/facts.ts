@@ -157,7 +157,7 @@ function challengeRouters(config: StaticConfig): InternalRouter[] {
 // Where http-01 is answered; a resolver that names no entry point means all of them.
 function challengePoints(config: StaticConfig): string[] {
   const named = Object.values(config.certificatesResolvers).flatMap(({ acme }) =>
-    acme?.httpChallenge == null ? [] : [acme.httpChallenge.entryPoint],
+    acme === null || acme.httpChallenge === null ? [] : [acme.httpChallenge.entryPoint],
   )
   const { entryPoints } = config
   const all = Object.keys(entryPoints).filter(

@@ -55,7 +55,9 @@ function entryPointOptions(
   const { name, fault } = tlsOptions.referInstalled(at.tlsOptions)
   if (fault === '') return name
   const path = `entryPoints.${at.name}.http.tls.options`
-  const hint = shared.suggest(at.tlsOptions, shared.merged.tlsOptions.keys())
+  const known = [...shared.merged.tlsOptions.keys()]
+  const bare = known.map((full) => full.split('@', 1)[0]!)
+  const hint = shared.suggest(at.tlsOptions, [...bare, ...known])
   shared.installError(path, `${path}: ${fault}; no router on ${at.name} is served`, hint)
   return null
 }

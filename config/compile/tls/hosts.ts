@@ -55,6 +55,7 @@ export class TlsHosts {
   }
 
   private note(draft: Draft): void {
+    if (!this.isReached(draft)) return
     for (const entryPoint of draft.entryPoints) {
       const addition = this.additions.get(entryPoint)
       if (addition === null || addition === undefined) continue
@@ -64,6 +65,27 @@ export class TlsHosts {
       for (const host of draft.hosts) this.noteHost(draft, entryPoint, host, options)
       if (draft.hosts.length === 0) this.warnUnbound(draft, addition)
     }
+  }
+
+  // Engine uws has no TLS: a router with tls is never asked there.
+  private isReached(draft: Draft): boolean {
+    if (!draft.tls) return true // tls of such an entry point itself is refused at the start
+    const { entryPoints } = this.shared.facts
+    const without = draft.entryPoints.filter((name) =>
+      entryPoints.some((at) => at.name === name && at.engine === 'uws'),
+    )
+    if (without.length === 0) return true
+    const names = without.join(', ')
+    const message = `tls: engine uws of entry point ${names} has no TLS; the router is not reached there`
+    if (without.length === draft.entryPoints.length) {
+      failRouter(this.shared, draft, ['tls'], message)
+      return false
+    }
+    draft.entryPoints = draft.entryPoints.filter((name) => !without.includes(name))
+    draft.warnings.push(message)
+    const { entry, name } = draft
+    if (entry !== null) this.shared.warning(entry, ['tls'], 'CONFIG_ROUTER', `${name}: ${message}`)
+    return true
   }
 
   // Options that are named were looked up with the router; the default ones may be wrong too.
