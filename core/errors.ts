@@ -183,7 +183,7 @@ export const HTTP2_PREFACE = define(
   'HTTP2_PREFACE',
   505,
   'client',
-  'The client speaks HTTP/2 on a port that does not.',
+  'The client speaks HTTP/2 on a port that does not, or where HTTP/1 was spoken before.',
 )
 export const H2_HEAD = define(
   'H2_HEAD',

@@ -9,4 +9,5 @@ describe('engine node', () =>
       'nothing is compiled in; the case before has a time that was set',
     'answers 411 to a chunked request, whole or not, when its client is not said to be trusted':
       'it reads chunks itself, strictly',
+    'refuses the preface of HTTP/2': 'it speaks HTTP/2: test/behaviour/h2',
   }))

@@ -15,7 +15,9 @@ function isExcused(source: Source, line: number): boolean {
 // ---- length
 
 // Longer files, each with its reason. A file that has become shorter leaves the list.
-export const longFiles: ReadonlyMap<string, string> = new Map<string, string>([])
+export const longFiles: ReadonlyMap<string, string> = new Map<string, string>([
+  ['core/errors.ts', 'one table of all errors, a sentence each'],
+])
 
 export function fileLength(source: Source): string[] {
   const lines = source.lines.length - 1

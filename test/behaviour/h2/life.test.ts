@@ -213,6 +213,7 @@ describe('a request that HTTP/1 would refuse', () => {
     client.send(headers(1, requestFields('POST', '/', [['content-length', '4']]), END_HEADERS))
     client.send(data(1, 'abc'))
     const connection = await origin
+    await connection.untilText('abc')
     client.send(data(1, 'def', 1))
     await client.until('RST_STREAM', (all) => all.some((one) => one.type === types.RST_STREAM))
     expect([client.gather(1).status, client.gather(1).reset]).toEqual([400, 1])
