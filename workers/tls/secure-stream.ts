@@ -172,7 +172,7 @@ export abstract class SecureStream extends Socket {
   private wait(piece: string | Uint8Array): false {
     this.queue.push(piece)
     this.queuedBytes += piece.length
-    this.held = 1
+    this.held++
     return false
   }
 
@@ -184,14 +184,14 @@ export abstract class SecureStream extends Socket {
     }
     request.socket = this
     this.writing = true
-    const taken = this.parent.writeQueueSize === 0 && this.tls.writeQueueSize < OFFERED_BYTES
-    if (!taken) this.held = 1
+    const taken = this.isOffered()
+    if (!taken) this.held++
     return taken
   }
 
   written(status: number): void {
     this.writing = false
-    if (this.closed) return this.closing ? this.closeNow() : undefined
+    if (this.closed) return this.closing ? this.closeAfter(status) : undefined
     if (status < 0) return failFor(this, 'WRITE')
     if (this.queue.length > 0) this.writeQueued()
     if (
@@ -240,14 +240,28 @@ export abstract class SecureStream extends Socket {
     this.owner = null
     this.stash = null
     this.forgetHandshake()
-    if (this.phase === OPEN && this.held === 0 && this.writing) this.closing = true
+    if (this.phase === OPEN && this.writing && this.isOffered()) this.closing = true
     else if (this.onStack) setImmediate(closeLater, this)
     else this.closeNow()
   }
 
+  // The kernel has all that OpenSSL was given: its completion comes in the next check phase, whatever the peer does.
+  private isOffered(): boolean {
+    return this.parent.writeQueueSize === 0 && this.tls.writeQueueSize < OFFERED_BYTES
+  }
+
+  // What waited only for its turn goes out as well; what the kernel does not take is dropped, as with any close.
+  private closeAfter(status: number): void {
+    if (status >= 0 && this.queue.length > 0 && this.queuedBytes < OFFERED_BYTES) {
+      this.writeQueued()
+      if (this.writing && this.isOffered()) return
+    }
+    this.closeNow()
+  }
+
   closeNow(): void {
     this.closing = false
-    if (this.held === 0) this.shut()
+    if (!this.writing) this.shut()
     this.parent.close(onParentClosed)
   }
 
