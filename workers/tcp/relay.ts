@@ -204,7 +204,7 @@ export class TcpRelay implements Swept, Relaying {
 
   // The socket of `side` is closed already.
   gone(side: RelaySide, reason: string): void {
-    if (this.state === NEGOTIATING) this.context.countError(UPSTREAM_RESET)
+    if (side === this.server) this.context.countError(UPSTREAM_RESET)
     this.close(`${side === this.client ? 'client' : 'server'} failed: ${reason}`, true)
   }
 

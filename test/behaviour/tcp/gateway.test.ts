@@ -257,12 +257,13 @@ test('an address in a PROXY header is matched, limited and passed on', async () 
   expect(server.accepted).toHaveLength(2)
 })
 
-test('a server that speaks first and a client that half-closes work through the whole gateway', async () => {
+test('a server that speaks first and a client that half-closes are relayed, and DEBUG tells their story', async () => {
   const server = await serverOf((socket) => {
     socket.write('220 ready\r\n')
     echo(socket)
   })
   const gateway = await gatewayOf({
+    static: { log: { level: 'DEBUG' } },
     routes: {
       tcp: {
         routers: { all: { rule: 'HostSNI(`*`)', entryPoints: ['web'], service: 'all' } },
@@ -275,6 +276,8 @@ test('a server that speaks first and a client that half-closes work through the 
   client.send('bye').end()
   await client.untilEnded()
   expect(client.received).toBe('220 ready\r\nbye')
+  await gateway.untilStderr(`to 127.0.0.1:${server.port}, 3 bytes there, 14 back`)
+  expect(gateway.stderr()).toMatch(/tcp all@file on web: 127\.0\.0\.1:\d+ to .* s: both ended\n/)
 })
 
 test('a server that fails its check gets nothing until it is well, and the API and metrics say so', async () => {

@@ -7,6 +7,7 @@ import {
   REFUSED_ADDRESS,
   SHED_CONNECTIONS,
   UPSTREAM_REFUSED,
+  UPSTREAM_RESET,
   WRITE_TIMEOUT,
 } from '../../../core/errors.ts'
 import { healthKey } from '../../../workers/health/board.ts'
@@ -223,6 +224,7 @@ describe('an end', () => {
     await client.untilText('half of')
     behind.reset()
     await client.until('the reset', () => client.fault === 'ECONNRESET')
+    expect(worker.errors(UPSTREAM_RESET)).toBe(1)
     const other = await clientOf(worker)
     const otherBehind = await server.next()
     other.send('half of')

@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream'
 import tls from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { UPSTREAM_CERTIFICATE, UPSTREAM_MALFORMED, UPSTREAM_RESET } from '../../../core/errors.ts'
+import { helloMessage, recordsOf } from '../../../core/tls/hello.fixture.ts'
 import { type Issued, TestAuthority } from '../../support/certificates.ts'
 import { RawClient, connectRaw } from '../../support/raw-client.ts'
 import { echo, startTcpServer } from '../../support/tcp-server.ts'
@@ -116,6 +117,26 @@ describe('passthrough', () => {
     inClear.send('three')
     await inClear.untilText('three')
     await expect(secureClientOf(worker, 'other.org')).rejects.toThrow()
+  })
+
+  test('of a hello in records of one byte, in segments of one byte, leads to its server and arrives as it was sent (CVE-2026-32305)', async () => {
+    const [server, other] = [await startTcpServer(), await startTcpServer()]
+    ends.push(
+      () => server.close(),
+      () => other.close(),
+    )
+    const worker = await workerOf(bothNames(server.port, other.port, other.port))
+    const bytes = recordsOf(helloMessage({ names: ['A.Example'], alpn: ['h2'] }), 1)
+    const client = await connectRaw(worker.port)
+    ends.push(() => client.destroy())
+    for (const byte of bytes) {
+      client.send(Buffer.of(byte))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const behind = await server.next()
+    await behind.until('the hello', () => behind.receivedBytes === bytes.length)
+    expect(behind.received).toBe(Buffer.from(bytes).toString('latin1'))
+    expect(other.accepted).toHaveLength(0)
   })
 
   test('of a hello in segments of one byte is no other than of a whole one', async () => {
