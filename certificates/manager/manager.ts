@@ -19,7 +19,7 @@ import type { CertificateStore, SharedChallenges } from '../storage/contract.ts'
 import { openStore } from '../storage/open.ts'
 import type { AcmeConfig } from './account.ts'
 import { type CertificateStatus, Job } from './job.ts'
-import { type CertificateWish, type Wanted, wantedOf } from './names.ts'
+import { type CertificateWish, type Wanted, refusalOf, wantedOf } from './names.ts'
 import { type ManagerLog, Resolver } from './resolver.ts'
 
 export interface ManagerOptions {
@@ -123,10 +123,15 @@ export class CertificateManager {
     const wanted = wantedOf(
       wishes,
       usable.map(({ names }) => names),
+      ({ resolver, names }) => refusalOf(names, this.usesDns(resolver)) === '',
     )
     this.faulty = wanted.filter(({ resolver }) => this.faults.has(resolver))
     for (const [name, resolver] of this.resolvers)
       resolver.want(wanted.filter((one) => one.resolver === name))
+  }
+
+  private usesDns(resolver: string): boolean {
+    return (this.options.resolvers[resolver]?.acme?.dnsChallenge ?? null) !== null
   }
 
   certificates(): readonly CertificatePlan[] {

@@ -5,7 +5,6 @@
 
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
-import { coversHost } from '../../config/certificate-facts.ts'
 
 // As config/compile makes them.
 export interface CertificateWish {
@@ -27,31 +26,47 @@ export const NAMES_MAX = 100 // of one certificate; the limit of Let's Encrypt
 export function wantedOf(
   wishes: readonly CertificateWish[],
   configured: readonly (readonly string[])[],
+  isPossible: (wanted: Wanted) => boolean = () => true,
 ): Wanted[] {
   const found = new Map<string, Wanted>()
+  const given = new Set(configured.flat())
   for (const wish of wishes) {
     const names = [...new Set(wish.names.map(canonicalName))].filter((name) => name !== '')
-    const open = names.filter((name) => !configured.some((one) => coversHost(one, name)))
+    const open = names.filter((name) => !isCovered(given, name))
     if (open.length === 0) continue
     const key = `${wish.resolver} ${open.toSorted().join(' ')}`
     const known = found.get(key)
     const by = [...(known?.by ?? []), wish.by]
     found.set(key, { key, resolver: wish.resolver, names: known?.names ?? open, by })
   }
-  return withoutCovered([...found.values()])
+  return withoutCovered([...found.values()], isPossible)
 }
 
-function withoutCovered(all: readonly Wanted[]): Wanted[] {
+function withoutCovered(all: readonly Wanted[], isPossible: (wanted: Wanted) => boolean): Wanted[] {
   const kept: Wanted[] = []
   const widestFirst = all.toSorted(
     (one, other) => wildcardsIn(other) - wildcardsIn(one) || other.names.length - one.names.length,
   )
+  const covered = new Map<string, Set<string>>() // resolver -> names; thousands of wishes are no list to search
   for (const one of widestFirst) {
-    const others = kept.filter(({ resolver }) => resolver === one.resolver)
-    const isCovered = one.names.every((name) => others.some((it) => coversHost(it.names, name)))
-    if (!isCovered) kept.push(one)
+    const names = covered.get(one.resolver) ?? new Set()
+    covered.set(one.resolver, names)
+    if (one.names.every((name) => isCovered(names, name))) continue
+    kept.push(one)
+    if (!isPossible(one)) continue // it will be refused, so it covers nobody
+    for (const name of one.names) names.add(name)
   }
   return kept
+}
+
+function isCovered(names: ReadonlySet<string>, name: string): boolean {
+  return keysOf(name).some((key) => names.has(key))
+}
+
+// What a certificate may have to cover a name: itself, or a wildcard in the place of its first label.
+export function keysOf(name: string): string[] {
+  const dot = name.indexOf('.')
+  return dot > 0 && isIP(name) === 0 ? [name, `*${name.slice(dot)}`] : [name]
 }
 
 function wildcardsIn({ names }: Wanted): number {

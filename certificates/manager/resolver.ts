@@ -18,7 +18,7 @@ import { type StoredCertificate, certificatesIn, withCertificate } from '../stor
 import { type Block, type CertificateStore, LEASE_MS, type Lease } from '../storage/contract.ts'
 import { type AcmeConfig, type Conversation, clientOfBlock, openClient } from './account.ts'
 import { type CertificateStatus, Job } from './job.ts'
-import { type Wanted, refusalOf } from './names.ts'
+import { type Wanted, keysOf, refusalOf } from './names.ts'
 
 export interface ManagerLog {
   debug(message: string): void
@@ -134,11 +134,16 @@ export class Resolver {
   }
 
   private match(): void {
-    const latest = this.certificates().toSorted((one, other) => other.notAfter - one.notAfter)
+    const byName = Map.groupBy(
+      this.certificates().flatMap((plan) => plan.names.map((name) => ({ name, plan }))),
+      ({ name }) => name,
+    )
     for (const job of this.jobs.values()) {
       const { names } = job.wanted
-      const found = latest.find((plan) => names.every((name) => coversHost(plan.names, name)))
-      job.use(found ?? null)
+      const some = keysOf(names[0] ?? '').flatMap((key) => byName.get(key) ?? [])
+      const fitting = some.filter(({ plan }) => names.every((name) => coversHost(plan.names, name)))
+      const latest = fitting.toSorted((one, other) => other.plan.notAfter - one.plan.notAfter)[0]
+      job.use(latest?.plan ?? null)
     }
   }
 

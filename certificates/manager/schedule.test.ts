@@ -90,6 +90,12 @@ test('A wildcard and a longer list cover what others wish of the same resolver',
   expect(wantedOf([...all, other], [])).toHaveLength(3)
 })
 
+test('A wildcard that the resolver can not get covers nobody', () => {
+  const all = [wish('one', 'a.example.org'), wish('two', '*.example.org')]
+  const wanted = wantedOf(all, [], ({ names }) => refusalOf(names, false) === '')
+  expect(wanted).toHaveLength(2)
+})
+
 test('What the files of the operator cover is left out, name by name', () => {
   const configured = [['a.example.org'], ['*.b.org']]
   expect(wantedOf([wish('one', 'a.example.org', 'x.b.org')], configured)).toEqual([])
@@ -117,4 +123,16 @@ test('Names that no authority would take are refused with the reason', () => {
       true,
     ),
   ).toContain('100')
+})
+
+test('Ten thousand routers are looked through in a moment', () => {
+  const wishes = Array.from({ length: 10_000 }, (_, i) =>
+    wish(`r${i}`, `h${i}.example.org`, `h${i}.org`),
+  )
+  const files = Array.from({ length: 10_000 }, (_, i) => [`h${i}.org`])
+  const started = performance.now()
+  const wanted = wantedOf(wishes, files)
+  expect(wanted).toHaveLength(10_000)
+  expect(wanted[0]!.names).toHaveLength(1)
+  expect(performance.now() - started).toBeLessThan(2000) // as lists: minutes
 })
