@@ -92,7 +92,7 @@ export class UwsDownstream implements Downstream {
   private readRequest(res: HttpResponse, req: HttpRequest, context: SocketContext | null): void {
     const { point } = this.listener
     const exchange = leaseExchange()
-    const peer = this.listener.peers.peerOf(res.getRemoteAddress())
+    const peer = this.listener.peers.peerOfRequest(res)
     this.exchange = exchange
     this.forwarded = peer.forwarded
     this.listener.inFlight++

@@ -84,6 +84,7 @@ export class UwsListener {
   private onConnection(response: HttpResponse, change: number): void {
     if (change < 0) return this.point.connectionLeft()
     if (this.closesAtAccept) this.closeSocket()
+    this.peers.connectionFrom(response.getRemoteAddress())
     this.point.connectionCame()
     if (this.point.connections <= this.point.bounds.connectionsMax) return
     this.point.context.countError(SHED_CONNECTIONS)

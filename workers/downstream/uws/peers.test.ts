@@ -36,4 +36,33 @@ describe('peers of the uws engine', () => {
     for (let i = 0; i < 5000; i++) peers.peerOf(address(11, 0, i >> 8, i & 255))
     expect(peers.peerOf(address(10, 0, 0, 1))).not.toBe(first)
   })
+
+  it('does not ask for the address of a request while all connections have come from one', () => {
+    const peers = new Peers()
+    let asked = 0
+    const response = (...bytes: number[]) => ({
+      getRemoteAddress: () => {
+        asked++
+        return address(...bytes)
+      },
+    })
+    expect(peers.peerOfRequest(response(10, 0, 0, 1)).address).toBe('10.0.0.1') // not told: asked
+    expect(asked).toBe(1)
+    peers.connectionFrom(address(10, 0, 0, 1))
+    peers.connectionFrom(address(10, 0, 0, 1))
+    expect(peers.peerOfRequest(response(10, 0, 0, 1)).address).toBe('10.0.0.1')
+    expect(asked).toBe(1)
+    peers.connectionFrom(address(10, 0, 0, 2))
+    expect(peers.peerOfRequest(response(10, 0, 0, 2)).address).toBe('10.0.0.2')
+    expect(peers.peerOfRequest(response(10, 0, 0, 1)).address).toBe('10.0.0.1')
+    peers.connectionFrom(address(10, 0, 0, 1))
+    expect(peers.peerOfRequest(response(10, 0, 0, 2)).address).toBe('10.0.0.2')
+  })
+
+  it('takes a connection whose address is not known for one from elsewhere', () => {
+    const peers = new Peers()
+    peers.connectionFrom(address(10, 0, 0, 1))
+    peers.connectionFrom(address())
+    expect(peers.peerOfRequest({ getRemoteAddress: () => address() }).address).toBe('')
+  })
 })

@@ -3,6 +3,11 @@
 // uWebSockets.js tells no connections apart, only the address of the peer, as bytes, once per request. So what
 // the `node` engine keeps per connection (address as text, lines of the forwarded headers) is kept per address.
 //
+// Asking is a system call and an ArrayBuffer per request. As long as every connection that was ever accepted came
+// from one address, as behind a balancer or beside an application, nobody has to ask: the filter sees each
+// connection before its first request. One connection from elsewhere, and requests are asked from then on for good:
+// which of the addresses are still connected can't be told, and a wrong address would open an allow-list.
+//
 // Owner:  one listener. Hot: yes, one look-up per request.
 
 import { ForwardedCache } from '../../../core/forwarded.ts'
@@ -22,6 +27,20 @@ export class Peers {
   private readonly byAddress = new Map<number | string, Peer>()
   private lastKey = -1
   private last = new Peer('')
+  private sole: Peer | null = null // whose are all connections so far
+  private isSole = true
+
+  // For each connection, before its first request.
+  connectionFrom(address: ArrayBuffer): void {
+    if (!this.isSole) return
+    const peer = this.peerOf(address)
+    if (this.sole === null && peer.address !== '') this.sole = peer
+    else if (this.sole !== peer) this.isSole = false
+  }
+
+  peerOfRequest(response: { getRemoteAddress(): ArrayBuffer }): Peer {
+    return this.isSole && this.sole !== null ? this.sole : this.peerOf(response.getRemoteAddress())
+  }
 
   // `address`: 4 or 16 bytes in network order. For IPv4 the four bytes as one number are the key.
   peerOf(address: ArrayBuffer): Peer {
