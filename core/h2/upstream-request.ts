@@ -43,14 +43,18 @@ for (const id of [AUTHORIZATION, COOKIE]) rule[id] = SECRET
 export class RequestBlock {
   bytes = Buffer.allocUnsafeSlow(BYTES_AT_START)
   length = 0
+  private isConnect = false
 
-  // `authority` is the server's own name, for an HTTP/1.0 request without Host.
-  write(head: string, scheme: 'http' | 'https', authority: string): void {
+  // `authority` is the server's own name, for an HTTP/1.0 request without Host. With a `protocol` the request is
+  // an extended CONNECT (RFC 8441).
+  write(head: string, scheme: 'http' | 'https', authority: string, protocol: string): void {
     this.length = 0
     const methodEnd = head.indexOf(' ')
     const targetEnd = head.indexOf(' ', methodEnd + 1)
     const path = head.slice(methodEnd + 1, targetEnd)
-    this.writeMethod(head.slice(0, methodEnd))
+    this.isConnect = protocol !== ''
+    this.writeMethod(this.isConnect ? 'CONNECT' : head.slice(0, methodEnd))
+    if (this.isConnect) this.literal(LITERAL, 0, ':protocol', protocol)
     this.indexed(scheme === 'https' ? SCHEME_HTTPS : SCHEME_HTTP)
     if (path === '/') this.indexed(PATH_ROOT)
     else this.literal(LITERAL, PATH, '', path)
@@ -87,7 +91,8 @@ export class RequestBlock {
       while (head.charCodeAt(colon) !== COLON) colon++
       const name = head.slice(at, colon).toLowerCase()
       const what = rule[headerIdOf(name)]!
-      if (what !== SKIP) {
+      // The key and its answer belong to the handshake of HTTP/1.1.
+      if (what !== SKIP && !(this.isConnect && name === 'sec-websocket-key')) {
         const kind = what === SECRET ? NEVER_INDEXED : LITERAL
         this.literal(kind, fixedNumberOf(name), name, trimmed(head, colon + 1, end))
       }

@@ -64,6 +64,29 @@ export function readResponse(
   return frame(exchange, length, ended)
 }
 
+// The 200 to an extended CONNECT for a WebSocket, as the 101 that HTTP/1.1 has for it (RFC 8441, section 5).
+export function readSwitch(exchange: Exchange, fields: readonly string[], accept: string): number {
+  const head = exchange.response
+  head.clear()
+  const fault = readFields(head, statusLine(101), fields, 2, responseLimits)
+  if (fault !== NONE || lengthOf(head) !== LENGTH_NONE) return UPSTREAM_MALFORMED
+  head.text = head.text.slice(0, head.linesEnd)
+  addLine(head, 'upgrade', 'websocket')
+  addLine(head, 'sec-websocket-accept', accept)
+  head.linesEnd = head.text.length
+  head.text += '\r\n'
+  exchange.status = 101
+  exchange.reason = ''
+  exchange.responseKind = BODY_NONE
+  exchange.responseLength = 0
+  return NONE
+}
+
+function addLine(head: Head, name: string, value: string): void {
+  record(head, head.text.length, name.length, value.length, headerIdOf(name))
+  head.text += name + ': ' + value + '\r\n'
+}
+
 const LENGTH_NONE = -1
 const LENGTH_BAD = -2
 

@@ -29,7 +29,7 @@ function decoded(): string[] {
 }
 
 function fields(line: string, ...lines: string[]): string[] {
-  block.write([line, 'Host: a.test', ...lines, '', ''].join('\r\n'), 'https', 'own.test')
+  block.write([line, 'Host: a.test', ...lines, '', ''].join('\r\n'), 'https', 'own.test', '')
   return decoded()
 }
 
@@ -56,8 +56,18 @@ describe('fields of a request', () => {
     expect(fields(POST, ...gone, 'TE: trailers').slice(8)).toEqual(['te', 'trailers'])
   })
 
+  test('a WebSocket is asked for by an extended CONNECT, without its key', () => {
+    const head =
+      'GET /chat HTTP/1.1\r\nHost: a.test\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n\r\n'
+    block.write(head, 'http', 'own.test', 'websocket')
+    expect(decoded()).toEqual([
+      ...[':method', 'CONNECT', ':protocol', 'websocket', ':scheme', 'http', ':path', '/chat'],
+      ...[':authority', 'a.test', 'sec-websocket-version', '13'],
+    ])
+  })
+
   test('a request without Host gets the authority of the server', () => {
-    block.write('GET / HTTP/1.1\r\nHost: \r\n\r\n', 'http', 'own.test')
+    block.write('GET / HTTP/1.1\r\nHost: \r\n\r\n', 'http', 'own.test', '')
     expect(decoded().slice(6)).toEqual([':authority', 'own.test'])
   })
 

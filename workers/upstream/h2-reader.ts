@@ -49,6 +49,7 @@ const SETTINGS_COST = 10
 const MAX_CONCURRENT_STREAMS = 3
 const INITIAL_WINDOW_SIZE = 4
 const MAX_FRAME_SIZE = 5
+const ENABLE_CONNECT_PROTOCOL = 8
 
 // The fields of one block as a flat list. A block of references can stand for more than it holds: what is above
 // the bound is counted only.
@@ -81,6 +82,7 @@ export abstract class H2Reader implements SocketOwner {
   protected peerWindow = WINDOW_START // of a new stream
   protected sendWindow = WINDOW_START // of the connection
   protected gotSettings = false
+  protected takesConnect = false // extended CONNECT (RFC 8441)
   protected readonly calm: Calm
   private readonly frames = new FrameReader()
   private readonly decoder = new HpackDecoder(TABLE_BYTES)
@@ -248,6 +250,7 @@ export abstract class H2Reader implements SocketOwner {
       const id = payload.readUInt16BE(at)
       if (id === MAX_CONCURRENT_STREAMS) streamsMax = value
       else if (id === INITIAL_WINDOW_SIZE) error = this.setPeerWindow(value)
+      else if (id === ENABLE_CONNECT_PROTOCOL) this.takesConnect = value === 1
       else if (id === MAX_FRAME_SIZE && (value < 16_384 || value >= 1 << 24)) error = PROTOCOL_ERROR
     }
     if (error !== NO_ERROR) return this.fail(error)

@@ -46,6 +46,7 @@ import type { Swept } from '../sweeper.ts'
 import type { H2Pool } from './h2-pool.ts'
 import { H2Reader } from './h2-reader.ts'
 import { H2Stream } from './h2-stream.ts'
+import { H2Tunnel, asksForWebSocket } from './h2-tunnel.ts'
 
 export const OPENING = 0
 export const OPEN = 1
@@ -133,12 +134,16 @@ export class H2Session extends H2Reader implements Swept {
   begin(exchange: LiveExchange, head: string): void {
     const id = this.nextId
     this.nextId += 2
-    const hasBody = hasRequestBody(exchange)
-    const stream = new H2Stream(this, id, exchange, !hasBody, this.peerWindow)
+    const tunnels = exchange.wantsUpgrade && this.takesConnect && asksForWebSocket(exchange)
+    const open = tunnels || hasRequestBody(exchange)
+    const stream = tunnels
+      ? new H2Tunnel(this, id, exchange, this.peerWindow)
+      : new H2Stream(this, id, exchange, !open, this.peerWindow)
     this.streams.set(id, stream)
     exchange.upstream = stream
-    block.write(head, this.scheme, this.pool.server.address.authority)
-    this.sendBlock(id, block.bytes, block.length, hasBody ? 0 : END_STREAM)
+    const { authority } = this.pool.server.address
+    block.write(head, this.scheme, authority, tunnels ? 'websocket' : '')
+    this.sendBlock(id, block.bytes, block.length, open ? 0 : END_STREAM)
     if (this.nextId > STREAM_IDS_END) this.drain()
   }
 

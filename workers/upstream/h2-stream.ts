@@ -45,14 +45,14 @@ export class H2Stream implements UpstreamConnection {
   exchange: LiveExchange | null
   touched = false // its client's connection holds bytes of the current read back
   sendWindow: number
-  private readonly session: H2Session
+  protected readonly session: H2Session
   private receiveWindow = HTTP2_WINDOW_BYTES
   private credit = 0 // bytes that the client has taken and the server was not given back
-  private gotHead = false
+  protected gotHead = false
   private isGrpc = false // its streams may be silent for as long as they like: deadlines are the client's
   private blocked = false // the client is slow: what comes waits in the inbox
   private inbox: Buffer[] = noPieces
-  private remoteEnded = false // END_STREAM has come
+  protected remoteEnded = false // END_STREAM has come
   private trailers: Head | null = null // those that wait behind the inbox
   private informational = 0
   private left = -1 // announced bytes that are still to come; -1: unknown
@@ -62,7 +62,7 @@ export class H2Stream implements UpstreamConnection {
   private pendingAt = 0
   private waits = false // sendBody said: no more
   private ownTrailers: Head | null = null
-  private activeAt: number
+  protected activeAt: number
   private askedAt: number
 
   constructor(
@@ -208,9 +208,13 @@ export class H2Stream implements UpstreamConnection {
 
   private deliver(exchange: LiveExchange, bytes: Buffer, from: number, to: number): void {
     this.session.touch(this)
-    if (!pipeline.upstreamBody(exchange, bytes, from, to, false)) this.blocked = true
+    if (!this.pass(exchange, bytes, from, to)) this.blocked = true
     this.credit += to - from
     if (!this.blocked) this.giveCredit()
+  }
+
+  protected pass(exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean {
+    return pipeline.upstreamBody(exchange, bytes, from, to, false)
   }
 
   // The server may go on when half of the window has been taken.
@@ -228,7 +232,7 @@ export class H2Stream implements UpstreamConnection {
     else this.finish(this.exchange!, trailers)
   }
 
-  private finish(exchange: LiveExchange, trailers: Head | null): void {
+  protected finish(exchange: LiveExchange, trailers: Head | null): void {
     const { session } = this
     this.leave(exchange)
     session.responded()
@@ -338,7 +342,7 @@ export class H2Stream implements UpstreamConnection {
     const { exchange } = this
     if (exchange === null || this.blocked) return
     const { stallTimeoutMs, responseHeaderTimeoutMs } = this.session.pool.server.transport
-    if (!this.gotHead && this.localEnded) {
+    if (!this.gotHead && this.hasAsked) {
       if (responseHeaderTimeoutMs > 0 && now - this.askedAt > responseHeaderTimeoutMs)
         this.giveUp(exchange, UPSTREAM_HEADER_TIMEOUT)
       return
@@ -348,8 +352,13 @@ export class H2Stream implements UpstreamConnection {
     if (now - this.activeAt > stallTimeoutMs) this.giveUp(exchange, UPSTREAM_STALL)
   }
 
-  tunnelSend(): boolean {
-    return true // upgrades go by HTTP/1.1
+  // From here on the response is due.
+  protected get hasAsked(): boolean {
+    return this.localEnded
+  }
+
+  tunnelSend(_bytes: Buffer, _from: number, _to: number): boolean {
+    return true // H2Tunnel has one
   }
 
   tunnelEnd(): void {}

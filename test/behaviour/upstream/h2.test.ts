@@ -14,15 +14,35 @@ const clients: RawClient[] = []
 let origin: H2Origin
 let gateway: Gateway
 
+function tunnel(stream: ServerHttp2Stream, path: string): void {
+  if (path === '/refuses') {
+    stream.respond({ ':status': 403 })
+    stream.end('no')
+    return
+  }
+  stream.respond({ ':status': 200, 'sec-websocket-protocol': 'chat' })
+  stream.on('data', (bytes: Buffer) => stream.write(bytes))
+  stream.on('end', () => stream.end('bye'))
+  stream.resume()
+}
+
+const handshake =
+  'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n' // the sample of RFC 6455
+
 beforeAll(async () => {
-  origin = await startH2Origin((stream, headers) => {
-    const path = String(headers[':path'])
-    const script = scripts.get(path.split('?')[0]!)
-    if (script === undefined) {
-      stream.respond({ ':status': 200 })
-      stream.end(path)
-    } else script(stream, path)
-  })
+  origin = await startH2Origin(
+    (stream, headers) => {
+      const path = String(headers[':path'])
+      if (headers[':protocol'] === 'websocket') return tunnel(stream, path)
+      const script = scripts.get(path.split('?')[0]!)
+      if (script === undefined) {
+        stream.respond({ ':status': 200 })
+        stream.end(path)
+      } else script(stream, path)
+    },
+    { settings: { enableConnectProtocol: true } },
+  )
   gateway = await startGateway({
     routes: routesTo([origin.url], {
       forwardingTimeouts: { responseHeaderTimeout: '400ms', dialTimeout: '2s' },
@@ -116,4 +136,48 @@ test('a response without a body, or to HEAD, ends with its head', async () => {
   expect((await ask('/204')).status).toBe(204)
   const answer = await ask('/head', 'HEAD')
   expect([answer.status, answer.headers.get('content-length')]).toEqual([200, '12'])
+})
+
+test('a WebSocket becomes an extended CONNECT, and bytes pass both ways until both sides have ended', async () => {
+  const client = await open()
+  client.send(requestText('GET', '/chat', handshake))
+  await client.untilText('\r\n\r\n')
+  const head = client.take(client.received.indexOf('\r\n\r\n') + 4).toLowerCase()
+  expect(head).toMatch(/^http\/1.1 101 /)
+  expect(head).toContain('sec-websocket-accept: ' + 's3pPLMBiTxaQ9kYGzzhZRbK+xOo='.toLowerCase())
+  expect(head).toContain('\r\nupgrade: websocket\r\n')
+  expect(head).toContain('\r\nsec-websocket-protocol: chat\r\n')
+  const asked = origin.asked.at(-1)!
+  expect([asked[':method'], asked[':protocol'], asked[':path']]).toEqual([
+    'CONNECT',
+    'websocket',
+    '/chat',
+  ])
+  expect(asked['sec-websocket-key']).toBeUndefined()
+  client.send('hello')
+  await client.untilText('hello')
+  const large = 'x'.repeat(1_000_000)
+  client.send(large)
+  await client.until('1 MB', () => client.receivedBytes > 1_000_000)
+  client.end()
+  await client.untilText('bye')
+  await client.untilEnded()
+})
+
+test('a server that refuses a WebSocket answers as it likes', async () => {
+  const answer = await ask('/refuses', 'GET', handshake)
+  expect([answer.status, answer.body]).toEqual([403, 'no'])
+})
+
+test('another upgrade has no form in HTTP/2: the server sees a plain request', async () => {
+  const answer = await ask('/plain', 'GET', 'Connection: Upgrade\r\nUpgrade: other\r\n')
+  expect([answer.status, answer.body]).toEqual([200, '/plain'])
+})
+
+test('a client that leaves a WebSocket resets its stream', async () => {
+  const client = await open()
+  client.send(requestText('GET', '/chat', handshake))
+  await client.untilText('\r\n\r\n')
+  client.reset()
+  await origin.until('no stream to be open', () => origin.open() === 0)
 })
