@@ -98,7 +98,10 @@ test('HTTP in clear text, HTTP/2 with prior knowledge, HTTPS and h2 share one po
   const { secure } = scene
   expect(await answerTo(REQUEST)).toMatch(/^HTTP\/1\.1 200 [^]*"x-forwarded-proto":"http"/)
   const prior = await run('curl', [
-    ...['-sS', '--http2-prior-knowledge', '-w', '\n%{http_code} %{http_version}'],
+    '-sS',
+    '--http2-prior-knowledge',
+    '-w',
+    '\n%{http_code} %{http_version}',
     `http://127.0.0.1:${secure}/x`,
   ])
   expect(prior.stdout).toMatch(/200 2$/)

@@ -198,8 +198,13 @@ test('a session is of no use under a name with other options or another certific
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     const args = (name: string, how: string): string[] => [
       's_client',
-      ...['-connect', `127.0.0.1:${scene.secure}`, '-servername', name],
-      ...[maxVersion === 'TLSv1.2' ? '-tls1_2' : '-tls1_3', how, `${authority.folder}/session`],
+      '-connect',
+      `127.0.0.1:${scene.secure}`,
+      '-servername',
+      name,
+      maxVersion === 'TLSv1.2' ? '-tls1_2' : '-tls1_3',
+      how,
+      `${authority.folder}/session`,
       '-ign_eof',
     ]
     const request = 'GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
