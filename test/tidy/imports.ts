@@ -74,15 +74,7 @@ const table: readonly Row[] = [
   // ACME and its storage, in the supervisor.
   {
     files: 'certificates/',
-    may: [
-      'core/',
-      'config/',
-      'certificates/',
-      'node:',
-      'jose',
-      '@peculiar/x509',
-      'reflect-metadata',
-    ],
+    may: ['core/', 'config/', 'certificates/', 'node:', 'jose'],
   },
   // prom-client for its text format and registry; never on the path of a request.
   {
