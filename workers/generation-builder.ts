@@ -26,7 +26,7 @@ import {
 } from './live-generation.ts'
 import { LiveService, ServiceCell } from './live-service.ts'
 import type { Slice } from './messages.ts'
-import { buildLiveTcp } from './tcp/table.ts'
+import { TcpBuilder } from './tcp/table.ts'
 import { buildLiveUdp } from './udp/service.ts'
 import { buildLiveTls } from './tls/build.ts'
 
@@ -49,6 +49,7 @@ export class GenerationBuilder {
   private stale: RouterPlan[] | null = null // routers to be rebuilt because a middleware of theirs changed
   private readonly own = new Map<ProtocolFamily, Map<string, unknown>>() // copied, since they change
   private linked = false
+  private tcp: TcpBuilder | null = null // once the tables of HTTP are linked
   private readonly copies = new MapCopies()
 
   // `before` is null when the slices lead there from nothing.
@@ -127,6 +128,8 @@ export class GenerationBuilder {
       this.next.secureMatchers = this.secureBuilders.map((builder) => builder.finish())
       return false
     }
+    this.tcp ??= new TcpBuilder(this.next, this.before, this.context)
+    if (!this.tcp.step(operationsMax)) return false
     this.buildProtocols(this.next, this.before)
     return true
   }
@@ -134,9 +137,8 @@ export class GenerationBuilder {
   // Live objects of the other protocols, in a turn of their own. Each line builds what differs from `before` and
   // shares the rest; what throws here refuses the generation.
   private buildProtocols(next: LiveGeneration, before: LiveGeneration): void {
-    buildLiveTcp(next, before, this.context)
     buildLiveUdp(next, before, this.context)
-    buildLiveTls(next, before, this.context) // after TCP: it asks which entry points have routers
+    buildLiveTls(next, before, this.context) // TCP is there: it asks which entry points have routers
   }
 
   private applyPlans(

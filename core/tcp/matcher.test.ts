@@ -6,6 +6,7 @@ import {
   TcpMatcher,
   type TcpFacts,
   type TcpRoute,
+  compileTcpRule,
   compareRoutes,
   isCatchAll,
 } from './matcher.ts'
@@ -13,7 +14,15 @@ import {
 function routeOf(text: string, over: Partial<TcpRoute<string>> = {}): TcpRoute<string> {
   const rule = parseRule(text, 'tcp')
   const priority = isCatchAll(rule) ? CATCH_ALL_PRIORITY : rulePriority(text)
-  return { rule, priority, rank: 0, name: text, value: text, ...over }
+  return {
+    rule,
+    condition: compileTcpRule(rule),
+    priority,
+    rank: 0,
+    name: text,
+    value: text,
+    ...over,
+  }
 }
 
 function factsOf(over: Partial<TcpFacts>): TcpFacts {

@@ -30,6 +30,7 @@ export interface TcpFacts {
 
 export interface TcpRoute<Value> {
   readonly rule: RuleNode
+  readonly condition: TcpCondition // compileTcpRule(rule), made once: routers outlive matchers
   readonly priority: number
   readonly rank: number
   readonly name: string
@@ -52,7 +53,7 @@ export function compareRoutes(a: TcpRoute<unknown>, b: TcpRoute<unknown>): numbe
 
 interface Entry<Value> {
   readonly order: number
-  readonly rule: Condition
+  readonly condition: TcpCondition
   readonly value: Value
 }
 
@@ -65,7 +66,7 @@ export class TcpMatcher<Value> {
     this.size = routes.length
     const sorted = [...routes].sort(compareRoutes)
     sorted.forEach((route, order) => {
-      const entry = { order, rule: compile(route.rule), value: route.value }
+      const entry = { order, condition: route.condition, value: route.value }
       const hosts = hostsOf(route.rule)
       if (hosts === null) this.others.push(entry)
       else for (const host of new Set(hosts)) this.addTo(host, entry)
@@ -93,7 +94,7 @@ function firstOf<Value>(
   facts: TcpFacts,
 ): Entry<Value> | null {
   if (entries === undefined) return null
-  for (const entry of entries) if (entry.rule.holds(facts)) return entry
+  for (const entry of entries) if (entry.condition.holds(facts)) return entry
   return null
 }
 
@@ -115,20 +116,20 @@ function hostsOf(rule: RuleNode): string[] | null {
 
 // ---- conditions
 
-interface Condition {
+export interface TcpCondition {
   holds(facts: TcpFacts): boolean
 }
 
-function compile(rule: RuleNode): Condition {
+export function compileTcpRule(rule: RuleNode): TcpCondition {
   if (rule.op === RULE_LEAF) return new Leaf(rule)
-  return new Join(rule.op === RULE_OR, rule.nodes.map(compile))
+  return new Join(rule.op === RULE_OR, rule.nodes.map(compileTcpRule))
 }
 
-class Join implements Condition {
+class Join implements TcpCondition {
   private readonly isAny: boolean
-  private readonly parts: readonly Condition[]
+  private readonly parts: readonly TcpCondition[]
 
-  constructor(isAny: boolean, parts: readonly Condition[]) {
+  constructor(isAny: boolean, parts: readonly TcpCondition[]) {
     this.isAny = isAny
     this.parts = parts
   }
@@ -139,7 +140,7 @@ class Join implements Condition {
   }
 }
 
-class Leaf implements Condition {
+class Leaf implements TcpCondition {
   private readonly leaf: RuleLeaf
   private readonly regex: SafeRegex | null
   private readonly addresses: AddressSet | null

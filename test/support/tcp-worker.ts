@@ -23,7 +23,7 @@ import { type Handle, Socket, type SocketOwner } from '../../workers/socket.ts'
 import { type ServerSecurity, secureServer } from '../../workers/secure-socket.ts'
 import type { TcpConnectionFacts } from '../../workers/tcp/facts.ts'
 import { serveTcp } from '../../workers/tcp/serve.ts'
-import { type TcpGeneration, buildLiveTcp, noTcpParts } from '../../workers/tcp/table.ts'
+import { type TcpGeneration, TcpBuilder, noTcpParts } from '../../workers/tcp/table.ts'
 import { newContext } from './live.ts'
 
 export interface TcpPlans {
@@ -142,7 +142,8 @@ export async function startTcpWorker(plans: TcpPlans, arrival: Arrival = {}): Pr
   let generation = tcpGenerationOf({ routers: [], services: [] })
   const adopt = (next: TcpPlans): void => {
     const built = tcpGenerationOf(next)
-    buildLiveTcp(built, generation, context)
+    const builder = new TcpBuilder(built, generation, context)
+    while (!builder.step(1)) continue
     generation = built
   }
   adopt(plans)

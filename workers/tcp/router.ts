@@ -6,7 +6,7 @@
 import type { TcpMiddlewarePlan, TcpRouterPlan } from '../../config/protocol-plans.ts'
 import { AddressSet } from '../../core/address.ts'
 import { IN_FLIGHT, NONE, REFUSED_ADDRESS } from '../../core/errors.ts'
-import { isCatchAll } from '../../core/tcp/matcher.ts'
+import { type TcpRoute, compileTcpRule, isCatchAll } from '../../core/tcp/matcher.ts'
 import { parseRule } from '../../core/route/parse.ts'
 import type { RuleNode } from '../../core/route/rule.ts'
 import type { WorkerContext } from '../context.ts'
@@ -20,11 +20,12 @@ export interface TcpCounters {
   readonly sent: number // bytes to clients
 }
 
-export class LiveTcpRouter {
+export class LiveTcpRouter implements Pick<TcpRoute<unknown>, 'rule' | 'condition'> {
   readonly name: string
   readonly plan: TcpRouterPlan
   readonly tls: TcpRouterPlan['tls']
   readonly rule: RuleNode
+  readonly condition: TcpRoute<unknown>['condition']
   readonly catchAll: boolean // HostSNI(`*`) alone: looked at after every router of HTTPS that names its hosts
   readonly middlewares: readonly TcpMiddlewarePlan[]
   readonly service: LiveTcpService
@@ -41,6 +42,7 @@ export class LiveTcpRouter {
     this.plan = plan
     this.tls = plan.tls
     this.rule = parseRule(plan.rule, 'tcp')
+    this.condition = compileTcpRule(this.rule)
     this.catchAll = isCatchAll(this.rule)
     this.middlewares = middlewares
     this.service = service

@@ -3,7 +3,11 @@
 // Owner:  the live generation. What did not change (services with their turns, routers) is shared with the
 //         generation before. Hot: no; match() runs once per connection.
 
-import type { TcpServicePlan, TcpTransportPlan } from '../../config/protocol-plans.ts'
+import type {
+  TcpRouterPlan,
+  TcpServicePlan,
+  TcpTransportPlan,
+} from '../../config/protocol-plans.ts'
 import { type TcpFacts, TcpMatcher, type TcpRoute } from '../../core/tcp/matcher.ts'
 import type { WorkerContext } from '../context.ts'
 import type { ProtocolPlans } from '../live-generation.ts'
@@ -40,7 +44,7 @@ const emptyTable = new LiveTcpTable([])
 
 function routeOf(router: LiveTcpRouter): TcpRoute<LiveTcpRouter> {
   const { priority, rank, name } = router.plan
-  return { rule: router.rule, priority, rank, name, value: router }
+  return { rule: router.rule, condition: router.condition, priority, rank, name, value: router }
 }
 
 type TcpPlans = Pick<
@@ -61,12 +65,28 @@ export interface TcpGeneration extends TcpPlans {
   tcpParts: TcpParts
 }
 
-// Throws when a plan names what is not there: the generation is refused then.
-export function buildLiveTcp(
+// Builds the next one, in pieces: 10,000 routers and services take some 200 ms. Throws when a plan names what is not
+// there: the generation is refused then.
+export class TcpBuilder {
+  private readonly pieces: Generator<void, void>
+
+  constructor(next: TcpGeneration, before: TcpGeneration, context: WorkerContext) {
+    this.pieces = piecesOf(next, before, context)
+  }
+
+  // True when all is built.
+  step(operationsMax: number): boolean {
+    for (let i = 0; i < operationsMax; i++) if (this.pieces.next().done === true) return true
+    return false
+  }
+}
+
+// One service or router between two yields. The tables at the end are one piece: some 10 ms for 10,000 routers.
+function* piecesOf(
   next: TcpGeneration,
   before: TcpGeneration,
   context: WorkerContext,
-): void {
+): Generator<void, void> {
   const same =
     next.tcpRouters === before.tcpRouters &&
     next.tcpServices === before.tcpServices &&
@@ -77,35 +97,48 @@ export function buildLiveTcp(
     next.tcpParts = before.tcpParts
     return
   }
-  const services = new ServiceBuilder(next, before.tcpParts.services, context).all()
-  const routers = buildRouters(next, before.tcpParts.routers, services)
-  next.tcpParts = { routers, services }
+  const services = new ServiceBuilder(next, before.tcpParts.services, context)
+  for (const name of next.tcpServices.keys()) {
+    services.build(name)
+    yield
+  }
+  const routers = new Map<string, LiveTcpRouter>()
+  for (const plan of next.tcpRouters.values()) {
+    routers.set(plan.name, routerOf(plan, next, before.tcpParts.routers, services.built))
+    yield
+  }
+  next.tcpParts = { routers, services: services.built }
+  const byPoint = new Map<string, LiveTcpRouter[]>()
+  for (const router of routers.values()) {
+    for (const name of router.plan.entryPoints) {
+      const list = byPoint.get(name)
+      if (list === undefined) byPoint.set(name, [router])
+      else list.push(router)
+    }
+  }
   next.tcp = context.plan.entryPoints.map(({ name }) => {
-    const own = [...routers.values()].filter((r) => r.plan.entryPoints.includes(name))
-    return own.length === 0 ? emptyTable : new LiveTcpTable(own)
+    const own = byPoint.get(name)
+    return own === undefined ? emptyTable : new LiveTcpTable(own)
   })
 }
 
-function buildRouters(
+function routerOf(
+  plan: TcpRouterPlan,
   next: TcpPlans,
   before: ReadonlyMap<string, LiveTcpRouter>,
   services: ReadonlyMap<string, LiveTcpService>,
-): Map<string, LiveTcpRouter> {
-  const routers = new Map<string, LiveTcpRouter>()
-  for (const plan of next.tcpRouters.values()) {
-    const service = present(services.get(plan.service), 'TCP service', plan.service)
-    const middlewares = plan.middlewares.map((name) =>
-      present(next.tcpMiddlewares.get(name), 'TCP middleware', name),
-    )
-    const old = before.get(plan.name)
-    const same =
-      old !== undefined &&
-      old.plan === plan &&
-      old.service === service &&
-      old.middlewares.every((m, i) => m === middlewares[i])
-    routers.set(plan.name, same ? old : new LiveTcpRouter(plan, middlewares, service))
-  }
-  return routers
+): LiveTcpRouter {
+  const service = present(services.get(plan.service), 'TCP service', plan.service)
+  const middlewares = plan.middlewares.map((name) =>
+    present(next.tcpMiddlewares.get(name), 'TCP middleware', name),
+  )
+  const old = before.get(plan.name)
+  const same =
+    old !== undefined &&
+    old.plan === plan &&
+    old.service === service &&
+    old.middlewares.every((m, i) => m === middlewares[i])
+  return same ? old : new LiveTcpRouter(plan, middlewares, service)
 }
 
 function present<Value>(value: Value | undefined, what: string, name: string): Value {
@@ -119,7 +152,7 @@ class ServiceBuilder {
   private readonly next: TcpPlans
   private readonly before: ReadonlyMap<string, LiveTcpService>
   private readonly context: WorkerContext
-  private readonly built = new Map<string, LiveTcpService>()
+  readonly built = new Map<string, LiveTcpService>()
 
   constructor(next: TcpPlans, before: ReadonlyMap<string, LiveTcpService>, context: WorkerContext) {
     this.next = next
@@ -127,9 +160,8 @@ class ServiceBuilder {
     this.context = context
   }
 
-  all(): ReadonlyMap<string, LiveTcpService> {
-    for (const name of this.next.tcpServices.keys()) this.service(name, 0)
-    return this.built
+  build(name: string): void {
+    this.service(name, 0)
   }
 
   private service(name: string, depth: number): LiveTcpService {
@@ -137,12 +169,12 @@ class ServiceBuilder {
     if (known !== undefined) return known
     if (depth > DEPTH_MAX) throw new Error(`TCP service ${name} is nested too deep`)
     const plan = present(this.next.tcpServices.get(name), 'TCP service', name)
-    const service = this.build(plan, depth)
+    const service = this.made(plan, depth)
     this.built.set(name, service)
     return service
   }
 
-  private build(plan: TcpServicePlan, depth: number): LiveTcpService {
+  private made(plan: TcpServicePlan, depth: number): LiveTcpService {
     const old = this.before.get(plan.name)
     const { index } = this.context.plan
     if (plan.kind === 'weighted') {
