@@ -195,10 +195,10 @@ export abstract class H2Reader extends H2Blocks {
   }
 
   // The connection's window is opened as bytes come: one server that does not read must not hold up the others.
-  // Only when much waits for servers is it kept shut.
-  private giveCredit(bytes: number): void {
+  // Only when much waits for servers is it kept shut; who takes from what waits calls again.
+  giveCredit(bytes: number): void {
     this.credit += bytes
-    if (this.credit < CONNECTION_WINDOW / 2) return
+    if (this.credit < CONNECTION_WINDOW / 2 || this.phase >= LINGER) return
     if (this.inboxBytes > this.point.bounds.bufferedBytesMax) return
     this.receiveWindow += this.credit
     this.windowUpdate(0, this.credit)

@@ -130,6 +130,7 @@ export abstract class RequestHalf {
       while (inbox.length > 0 && !this.paused && this.exchange === exchange) {
         const piece = inbox.shift()!
         this.connection.inboxBytes -= piece.length
+        this.connection.giveCredit(0)
         this.pass(exchange, piece, 0, piece.length, true)
         if (this.exchange === exchange) this.acknowledge(piece.length)
       }
@@ -157,5 +158,6 @@ export abstract class RequestHalf {
     if (inbox === null) return
     for (const piece of inbox) this.connection.inboxBytes -= piece.length
     this.inbox = null
+    this.connection.giveCredit(0)
   }
 }
