@@ -34,7 +34,7 @@ fmt: install ## format everything
 fuzz: install ## parsers and codec, for SECONDS (60)
 	SLUICE_FUZZ_SECONDS=$(or $(SECONDS),60) $(VITEST) run test/fuzz
 
-conformance: install ## HTTP/1 cases and the differential test with 1,000,000 inputs
+conformance: install ## HTTP/1 cases, h2spec, grpc-go, the differential test with 1,000,000 inputs
 	SLUICE_FUZZ_RUNS=$(or $(RUNS),1000000) $(VITEST) run test/conformance
 
 bench: install ## the whole comparison; results in bench/results
