@@ -92,7 +92,8 @@ test('clients of two workers are answered, counted, and led to another server by
 
 test('every client goes on being answered when a worker dies and when another takes its place', async () => {
   const [port = 0] = await freePorts(1)
-  const dns = { address: `127.0.0.1:${port}/udp`, udp: { timeout: '30s' } }
+  const transport = { lifeCycle: { graceTimeOut: '300ms' } }
+  const dns = { address: `127.0.0.1:${port}/udp`, udp: { timeout: '30s' }, transport }
   const server = await serverOf('one')
   const running = await startSupervisor(2, routesTo('first', server), 'complete', { dns })
   ends.push(() => running.stop())

@@ -1,145 +1,8 @@
-import dgram from 'node:dgram'
-import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { UdpServicePlan } from '../../../config/protocol-plans.ts'
 import { DESCRIPTORS_MAX } from '../../../core/shared/control.ts'
-import { CELLS, REQUESTS } from '../../../core/shared/series.ts'
-import type { WorkerContext } from '../../../workers/context.ts'
-import { LiveGeneration } from '../../../workers/live-generation.ts'
-import { UdpListener } from '../../../workers/udp/listener.ts'
-import { type UdpGeneration, buildLiveUdp } from '../../../workers/udp/service.ts'
-import { newContext } from '../../support/live.ts'
+import { echo, peer, serviceOf, startWorker } from '../../support/udp-worker.ts'
 import { Wait, eventually } from '../../support/wait.ts'
-
-const ends: (() => unknown)[] = []
-
-afterEach(() => {
-  for (const end of ends.splice(0).toReversed()) end()
-})
-
-// A socket that keeps what it gets.
-class Peer {
-  readonly got: { text: string; from: number; address: string }[] = []
-  readonly socket: dgram.Socket
-  private readonly wait = new Wait()
-
-  constructor(socket: dgram.Socket, answer?: (text: string) => string) {
-    this.socket = socket
-    socket.on('error', () => {})
-    socket.on('message', (bytes, from) => {
-      const text = bytes.toString('latin1')
-      this.got.push({ text, from: from.port, address: from.address })
-      if (answer !== undefined)
-        socket.send(Buffer.from(answer(text), 'latin1'), from.port, from.address)
-      this.wait.look()
-    })
-    ends.push(() => socket.close())
-  }
-
-  get port(): number {
-    return (this.socket.address() as AddressInfo).port
-  }
-
-  get texts(): string[] {
-    return this.got.map(({ text }) => text)
-  }
-
-  send(text: string, port: number): void {
-    this.socket.send(Buffer.from(text, 'latin1'), port, '127.0.0.1')
-  }
-
-  until(count: number): Promise<void> {
-    return this.wait.until(
-      () => this.got.length >= count,
-      () => `${count} datagrams, not ${this.got.length}: ${this.texts.join(' ')}`,
-    )
-  }
-}
-
-async function peer(answer?: (text: string) => string): Promise<Peer> {
-  const socket = dgram.createSocket('udp4')
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve))
-  return new Peer(socket, answer)
-}
-
-const echo = (text: string): string => text
-
-interface UdpWorker {
-  readonly listener: UdpListener
-  readonly context: WorkerContext
-  adopt(services: readonly UdpServicePlan[]): void
-  count(family: string, reason?: string): number
-}
-
-function serviceOf(ports: readonly number[], name = 'dns@file'): UdpServicePlan {
-  const servers = ports.map((port) => ({ address: `127.0.0.1:${port}` }))
-  return { kind: 'loadBalancer', name, servers }
-}
-
-interface WorkerOptions {
-  readonly port?: number
-  readonly host?: string
-  readonly timeoutMs?: number
-  readonly sessionsMax?: number
-  readonly index?: number
-}
-
-// services[0] is what the router of the entry point leads to; none: there is no router.
-async function startWorker(
-  services: readonly UdpServicePlan[],
-  options: WorkerOptions = {},
-): Promise<UdpWorker> {
-  const { port = 0, host = '127.0.0.1', timeoutMs = 10_000, sessionsMax } = options
-  const counted: { key: string; block: number }[] = []
-  const point = {
-    name: 'dns',
-    host,
-    port,
-    timeoutMs,
-    acceptGraceMs: 0,
-    graceMs: 300,
-    metrics: true,
-  }
-  const context = newContext(
-    (message) => {
-      if (message.type !== 'series') return
-      const { family, labels } = message.labels
-      counted.push({
-        key: `${family} ${labels['reason'] ?? labels['protocol'] ?? ''}`,
-        block: message.block,
-      })
-    },
-    { udpEntryPoints: [point], index: options.index ?? 0 },
-  )
-  const listener = new UdpListener(point, 0, context, sessionsMax)
-  let before: UdpGeneration = new LiveGeneration()
-  const adopt = (plans: readonly UdpServicePlan[]): void => {
-    const next = new LiveGeneration()
-    const [first] = plans
-    const router = { name: 'r@file', entryPoints: ['dns'], service: first?.name ?? '' }
-    next.udpServices = new Map(plans.map((plan) => [plan.name, plan]))
-    next.udpRouters = first === undefined ? new Map() : new Map([[router.name, router]])
-    buildLiveUdp(next, before, context)
-    before = next
-    context.generation = next
-  }
-  adopt(services)
-  context.sweeper.start()
-  await listener.listen()
-  ends.push(() => {
-    listener.close()
-    context.sweeper.stop()
-  })
-  return {
-    listener,
-    context,
-    adopt,
-    count: (family, reason = '') =>
-      counted
-        .filter(({ key }) => key === `${family} ${reason}`)
-        .reduce((sum, { block }) => sum + context.series.cells[block * CELLS + REQUESTS]!, 0),
-  }
-}
 
 function untilCounted(isThere: () => boolean): Promise<void> {
   return eventually('the counts to be right', isThere)
@@ -195,7 +58,7 @@ describe('a session', () => {
       server.send('still here', behind)
       gone.look()
     }, 20)
-    ends.push(() => clearInterval(watch))
+    onTestFinished(() => clearInterval(watch))
     await gone.until(
       () => worker.listener.size === 1,
       () => `one session, not ${worker.listener.size}`,
@@ -265,8 +128,7 @@ describe('servers', () => {
     const dead = await peer()
     const live = await peer(echo)
     const deadPort = dead.port
-    ends.splice(ends.length - 2, 1)
-    await new Promise<void>((resolve) => dead.socket.close(() => resolve()))
+    await dead.close()
     const worker = await startWorker([serviceOf([deadPort, live.port])])
     const client = await peer()
     client.send('one', worker.listener.port)
