@@ -58,8 +58,8 @@ export class H2Stream implements UpstreamConnection {
   private left = -1 // announced bytes that are still to come; -1: unknown
   private requestDone: boolean // the request is whole, though some of it may be pending
   private localEnded: boolean // END_STREAM is out
-  private pending: Buffer | null = null // a piece of the request that waits for the server's window
-  private pendingAt = 0
+  private pending: Buffer[] = noPieces // of the request, for want of the server's window
+  private pendingAt = 0 // in the first of them
   private waits = false // sendBody said: no more
   private ownTrailers: Head | null = null
   protected activeAt: number
@@ -88,26 +88,21 @@ export class H2Stream implements UpstreamConnection {
     if (to === from) return true
     const { session } = this
     this.activeAt = session.now
-    const at = this.pending === null ? session.sendData(this, bytes, from, to) : from
-    if (at < to) this.keepPending(Buffer.from(bytes.subarray(at, to)))
-    if (this.pending === null && session.takesMore) return true
+    const at = this.pending.length === 0 ? session.sendData(this, bytes, from, to) : from
+    if (at < to) {
+      if (this.pending === noPieces) this.pending = []
+      this.pending.push(Buffer.from(bytes.subarray(at, to)))
+    }
+    if (this.pending.length === 0 && session.takesMore) return true
     this.waits = true
     return false
-  }
-
-  // A second piece comes only when the pipeline had it in hand already.
-  private keepPending(rest: Buffer): void {
-    const { pending } = this
-    if (pending === null) this.pending = rest
-    else this.pending = Buffer.concat([pending.subarray(this.pendingAt), rest])
-    this.pendingAt = 0
   }
 
   sendEnd(_: LiveExchange, trailers: Head | null): void {
     this.requestDone = true
     this.askedAt = this.session.now
     if (trailers !== null && trailers.count + trailers.extraCount > 0) this.ownTrailers = trailers
-    if (this.pending === null) this.endRequest()
+    if (this.pending.length === 0) this.endRequest()
     else if (this.ownTrailers !== null) this.ownTrailers = copyOf(this.ownTrailers)
   }
 
@@ -125,20 +120,22 @@ export class H2Stream implements UpstreamConnection {
   flush(): void {} // the session's bytes of one turn leave together
 
   get hasPending(): boolean {
-    return this.pending !== null || this.waits
+    return this.pending.length > 0 || this.waits
   }
 
   // A window has opened, or the kernel has taken what it got.
   sendPending(): void {
-    const { session, pending } = this
-    if (pending !== null) {
-      const at = session.sendData(this, pending, this.pendingAt, pending.length)
+    const { session } = this
+    while (this.pending.length > 0) {
+      const piece = this.pending[0]!
+      const at = session.sendData(this, piece, this.pendingAt, piece.length)
       if (at > this.pendingAt) this.activeAt = session.now
       this.pendingAt = at
-      if (at < pending.length) return
-      this.pending = null
-      if (this.requestDone && !this.localEnded) this.endRequest()
+      if (at < piece.length) return
+      this.pending.shift()
+      this.pendingAt = 0
     }
+    if (this.requestDone && !this.localEnded) this.endRequest()
     if (!this.waits || !session.takesMore) return
     this.waits = false
     if (this.exchange !== null) pipeline.upstreamWritable(this.exchange)
@@ -330,7 +327,7 @@ export class H2Stream implements UpstreamConnection {
   }
 
   private reset(code: number): void {
-    this.pending = null
+    this.pending = noPieces
     this.waits = false
     if (!(this.remoteEnded && this.localEnded)) this.session.sendReset(this.id, code)
     this.session.remove(this)
