@@ -8,6 +8,7 @@ import type { GrpcWebOptions } from '../core/middleware/http/grpc-web.ts'
 import type { HeadersOptions } from '../core/middleware/http/headers.ts'
 import type { InFlightReqOptions } from '../core/middleware/http/in-flight-req.ts'
 import type { IpAllowListOptions } from '../core/middleware/http/ip-allow-list.ts'
+import type { PassTlsClientCertOptions } from '../core/middleware/http/pass-tls-client-cert.ts'
 import type { RedirectRegexOptions } from '../core/middleware/http/redirect-regex.ts'
 import type { RedirectSchemeOptions } from '../core/middleware/http/redirect-scheme.ts'
 import type {
@@ -33,6 +34,7 @@ interface Taken {
   headers: HeadersOptions
   inFlightReq: InFlightReqOptions
   ipAllowList: IpAllowListOptions
+  passTLSClientCert: PassTlsClientCertOptions
   redirectRegex: RedirectRegexOptions
   redirectScheme: RedirectSchemeOptions
   replacePath: ReplacePathOptions

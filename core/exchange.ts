@@ -103,7 +103,7 @@ export interface ClientCertificate {
   readonly notAfter: number
   readonly sans: readonly string[] // names, addresses and URIs, without their kind
   readonly fingerprint: string // SHA-256 of the certificate, hexadecimal
-  readonly chain: readonly string[] // DER in base64, leaf first, as far as the client sent it
+  readonly der: string // the certificate itself, in base64
 }
 
 // By the names of RFC 4514 and OpenSSL: CN, O, OU, C, ST, L, DC, serialNumber. Several values keep their order.

@@ -161,7 +161,7 @@ test('a connection with TLS tells its version, its cipher and who the client sai
       notAfter: 0,
       sans: [],
       fingerprint: '',
-      chain: [],
+      der: '',
     },
   }
   expect(jsonFor(exchange)).toMatchObject({

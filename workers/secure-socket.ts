@@ -148,7 +148,7 @@ export class SecureSocket extends SecureStream {
     const { client, clientAuth } = this
     if (clientAuth === 'NoClientCert') return ''
     const fault = verifyFault(this.tls.verifyError())
-    const certificate = this.peerCertificate(true)
+    const certificate = this.peerCertificate(false)
     if (client === null)
       return clientFault(clientAuth!, certificate, fault, this.resumed, Date.now())
     if (certificate === null && client.session !== null && this.resumed) {

@@ -31,17 +31,6 @@ const users = {
   headerField: text(),
 }
 
-const subject = {
-  country: flag(false),
-  province: flag(false),
-  locality: flag(false),
-  organization: flag(false),
-  organizationalUnit: flag(false),
-  commonName: flag(false),
-  serialNumber: flag(false),
-  domainComponent: flag(false),
-}
-
 const forwardAuth = later({
   address: text(),
   tls: off({
@@ -133,25 +122,6 @@ export const laterMiddlewares = {
     minResponseBodyBytes: integer(1024),
     encodings: list('gzip', 'br', 'zstd'),
     defaultEncoding: text(),
-  }),
-  passTLSClientCert: later({
-    pem: flag(false),
-    info: off({
-      notAfter: flag(false),
-      notBefore: flag(false),
-      sans: flag(false),
-      serialNumber: flag(false),
-      subject: off(subject),
-      issuer: off({
-        country: flag(false),
-        province: flag(false),
-        locality: flag(false),
-        organization: flag(false),
-        commonName: flag(false),
-        serialNumber: flag(false),
-        domainComponent: flag(false),
-      }),
-    }),
   }),
   retry: later({
     attempts: integer(0),

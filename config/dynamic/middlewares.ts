@@ -17,6 +17,29 @@ const ipStrategy = () =>
 export const sourceCriterion = () =>
   off({ ipStrategy: ipStrategy(), requestHeaderName: text(), requestHost: flag(false) })
 
+// Of the subject or the issuer of a client's certificate.
+const nameParts = {
+  country: flag(false),
+  province: flag(false),
+  locality: flag(false),
+  organization: flag(false),
+  commonName: flag(false),
+  serialNumber: flag(false),
+  domainComponent: flag(false),
+}
+
+const passTLSClientCert = off({
+  pem: flag(false),
+  info: off({
+    notAfter: flag(false),
+    notBefore: flag(false),
+    sans: flag(false),
+    serialNumber: flag(false),
+    subject: off({ ...nameParts, organizationalUnit: flag(false) }),
+    issuer: off(nameParts),
+  }),
+})
+
 const ignored = 'deprecated in Traefik and without effect there too'
 
 const headers = off({
@@ -96,6 +119,7 @@ const builtMiddlewares = {
   }),
   redirectScheme: off({ scheme: z.string().min(1), port: text(), permanent: flag(false) }),
   grpcWeb: off({ allowOrigins: list() }),
+  passTLSClientCert,
   inFlightReq: off({ amount: z.int().min(0), sourceCriterion: sourceCriterion() }),
 }
 

@@ -19,6 +19,8 @@ import { InFlightReq } from './http/in-flight-req.ts'
 import type { InFlightReqOptions } from './http/in-flight-req.ts'
 import { IpAllowList } from './http/ip-allow-list.ts'
 import type { IpAllowListOptions } from './http/ip-allow-list.ts'
+import { PassTlsClientCert } from './http/pass-tls-client-cert.ts'
+import type { PassTlsClientCertOptions } from './http/pass-tls-client-cert.ts'
 import { RedirectRegex } from './http/redirect-regex.ts'
 import type { RedirectRegexOptions } from './http/redirect-regex.ts'
 import { RedirectScheme } from './http/redirect-scheme.ts'
@@ -57,6 +59,10 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     'inFlightReq',
     (name, options, context) => new InFlightReq(name, options as InFlightReqOptions, context),
+  ],
+  [
+    'passTLSClientCert',
+    (name, options) => new PassTlsClientCert(name, options as PassTlsClientCertOptions),
   ],
   ['grpcWeb', (name, options) => new GrpcWeb(name, options as GrpcWebOptions)],
   ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],

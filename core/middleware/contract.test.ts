@@ -61,6 +61,7 @@ const options: Record<string, unknown[]> = {
     { status: ['404', '500-599'], service: 'pages@file', query: '/{status}.html?u={url}' },
     { status: ['100-999'], service: 'pages@file', query: `/${EVIL}{url}` },
   ],
+  passTLSClientCert: [{ pem: true, info: null }],
   grpcWeb: [{ allowOrigins: ['*'] }, { allowOrigins: ['https://app.example', EVIL] }],
   encodedCharacters: [
     {

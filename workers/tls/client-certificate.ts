@@ -1,12 +1,11 @@
 // workers/tls/client-certificate.ts: what a client's certificate says, as plain facts for middlewares and logs.
 //
-// Owner: the connection; made once per handshake that brought a certificate. Hot: no. Bounded: a longer chain is cut.
+// Owner: the connection; made once per handshake that brought a certificate. Hot: no.
+// The certificates above it are left out: Node can't tell those that the client sent from those that we know.
 
 import type { ClientCertificate, DistinguishedName } from '../../core/exchange.ts'
 import { alternativeNames } from './alternative-names.ts'
 import type { PeerCertificate } from './server-identity.ts'
-
-const CHAIN_MAX = 8
 
 export function clientCertificateOf(
   certificate: PeerCertificate,
@@ -21,7 +20,7 @@ export function clientCertificateOf(
     notAfter: Date.parse(certificate.valid_to),
     sans: alternativeNames(certificate.subjectaltname ?? '').map(({ value }) => value),
     fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-    chain: chainOf(certificate),
+    der: certificate.raw.toString('base64'),
   }
 }
 
@@ -37,15 +36,4 @@ function distinguishedName(given: object | undefined): DistinguishedName {
 
 function decimalOf(hexadecimal: string): string {
   return /^[0-9a-f]+$/i.test(hexadecimal) ? BigInt('0x' + hexadecimal).toString() : ''
-}
-
-// The root of a chain points to itself.
-function chainOf(leaf: PeerCertificate): string[] {
-  const chain: string[] = []
-  let at: PeerCertificate | undefined = leaf
-  while (at?.raw !== undefined && chain.length < CHAIN_MAX) {
-    chain.push(at.raw.toString('base64'))
-    at = at.issuerCertificate === at ? undefined : at.issuerCertificate
-  }
-  return chain
 }

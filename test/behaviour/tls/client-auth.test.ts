@@ -1,5 +1,6 @@
 // test/behaviour/tls/client-auth.test.ts: a client that must prove who it is can't get around it.
 
+import { X509Certificate } from 'node:crypto'
 import net from 'node:net'
 import tls from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -62,6 +63,21 @@ function routes(url: string, more: Keys = {}): Keys {
           but: ['!Host(`plain.example`)', { options: 'RequireAndVerifyClientCert' }],
           ...more,
         }),
+        told: {
+          rule: 'Host(`told.wild.example`)',
+          entryPoints: ['websecure'],
+          service: 'origin',
+          middlewares: ['who'],
+          tls: { options: 'RequireAndVerifyClientCert' },
+        },
+      },
+      middlewares: {
+        who: {
+          passTLSClientCert: {
+            pem: true,
+            info: { subject: { commonName: true, organization: true }, serialNumber: true },
+          },
+        },
       },
       services: service(url),
     },
@@ -233,6 +249,15 @@ test('a resumed session brings its client certificate, and the log says so', asy
     await expect.poll(line).toBeDefined()
     expect(JSON.parse(line()!)).toMatchObject({ TLSClientSubject: 'CN=known,O=Example' })
   }
+})
+
+test('the server is told which certificate the client has shown', async () => {
+  const { body } = await get(scene.secure, 'told.wild.example', known)
+  const headers = JSON.parse(body) as Record<string, string>
+  const pem = headers['x-forwarded-tls-client-cert']!
+  expect(Buffer.from(pem, 'base64')).toEqual(new X509Certificate(String(known.cert)).raw)
+  const info = decodeURIComponent(headers['x-forwarded-tls-client-cert-info']!)
+  expect(info).toMatch(/^Subject="O=Example,CN=known";SerialNumber="\d+"$/)
 })
 
 test('options that begin to ask for certificates hold for open connections and old sessions', async () => {

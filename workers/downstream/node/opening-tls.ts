@@ -136,7 +136,7 @@ function factsOf(
   options: TlsOptionsPlan,
   { clientAuth }: ServerSecurity,
 ): TlsFacts {
-  const certificate = clientAuth === 'NoClientCert' ? null : socket.peerCertificate(true)
+  const certificate = clientAuth === 'NoClientCert' ? null : socket.peerCertificate(false)
   return {
     version: socket.version,
     cipher: socket.cipher,
