@@ -8,7 +8,7 @@ import type { Generation } from '../config/generation.ts'
 import type { CertificatePlan, TcpRouterPlan, TlsOptionsPlan } from '../config/protocol-plans.ts'
 import { HOST } from '../core/route/rule.ts'
 import { parseRule } from '../core/route/parse.ts'
-import { isCatchAll, TcpMatcher } from '../core/tcp/matcher.ts'
+import { compileTcpRule, isCatchAll, TcpMatcher } from '../core/tcp/matcher.ts'
 import { valuesOf } from '../config/compile/router-plan.ts'
 
 export interface ShownTls {
@@ -57,7 +57,10 @@ function tcpRouterOf(generation: Generation, asked: AskedConnection): TcpRouterP
   const plans = [...generation.tcpRouters.values()].filter(
     (plan) => plan.entryPoints.includes(entryPoint) && (plan.tls !== 'none') === secure,
   )
-  const routes = plans.map((plan) => ({ ...plan, rule: parseRule(plan.rule, 'tcp'), value: plan }))
+  const routes = plans.map((plan) => {
+    const rule = parseRule(plan.rule, 'tcp')
+    return { ...plan, rule, condition: compileTcpRule(rule), value: plan }
+  })
   const alpn = ['h2', 'http/1.1']
   const facts = { isTls: secure, sni: secure ? serverName : '', alpn, clientAddress }
   const found = new TcpMatcher(routes).match(facts)

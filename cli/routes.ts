@@ -5,7 +5,7 @@ import { formatProblem } from '../config/located.ts'
 import type { TcpRouterPlan, UdpRouterPlan } from '../config/protocol-plans.ts'
 import { parseRule } from '../core/route/parse.ts'
 import { compareCandidates } from '../core/route/trie.ts'
-import { compareRoutes } from '../core/tcp/matcher.ts'
+import { compareRoutes, compileTcpRule } from '../core/tcp/matcher.ts'
 import { isSet, lastOf, type CommandArguments } from './arguments.ts'
 import type { CommandIo } from './io.ts'
 import { loadWhole } from './load.ts'
@@ -75,7 +75,8 @@ function tcpRoutesOf(generation: Generation, entryPoint: string): TcpRouterPlan[
 }
 
 function asRoute(plan: TcpRouterPlan): Parameters<typeof compareRoutes>[0] {
-  return { ...plan, rule: parseRule(plan.rule, 'tcp'), value: null }
+  const rule = parseRule(plan.rule, 'tcp')
+  return { ...plan, rule, condition: compileTcpRule(rule), value: null }
 }
 
 function udpRoutesOf(generation: Generation, entryPoint: string): UdpRouterPlan[] {
