@@ -437,7 +437,7 @@ export const UPSTREAM_MALFORMED = define(
   'UPSTREAM_MALFORMED',
   502,
   'upstream',
-  'The response of the server is not legal HTTP/1.',
+  'The response of the server is not legal HTTP.',
 )
 export const UPSTREAM_HEADERS_TOO_LARGE = define(
   'UPSTREAM_HEADERS_TOO_LARGE',
