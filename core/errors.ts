@@ -332,12 +332,6 @@ export const TLS_SERVER_NAME = define(
   'client',
   'The client names a server that has no certificate, and sniStrict is set.',
 )
-export const TLS_RECORD = define(
-  'TLS_RECORD',
-  400,
-  'client',
-  'The client sent a TLS record that could not be decrypted, after the handshake.',
-)
 export const OPENING_INVALID = define(
   'OPENING_INVALID',
   400,

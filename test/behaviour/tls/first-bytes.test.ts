@@ -260,6 +260,28 @@ test('a hello above its bound, of no legal form, or followed by more is refused 
   expect((await get(scene.secure, 'http.example')).status).toBe(200)
 })
 
+test('a record that can not be decrypted, or a second hello, ends its connection alone', async () => {
+  const second = Buffer.from(helloOf({ names: ['http.example'] }))
+  const badRecord = Buffer.from('1703030020' + 'ab'.repeat(32), 'hex')
+  const alert = Buffer.from('15030300020250', 'hex')
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    for (const bytes of [badRecord, second, alert, Buffer.from('GET / HTTP/1.1\r\n\r\n')]) {
+      const raw = net.connect(scene.secure, '127.0.0.1')
+      await once(raw, 'connect')
+      const { socket } = await shake(scene.secure, {
+        socket: raw,
+        servername: 'http.example',
+        maxVersion,
+      })
+      const closed = once(raw, 'close')
+      raw.write(bytes)
+      await closed
+      socket.destroy()
+    }
+  }
+  expect((await get(scene.secure, 'http.example')).status).toBe(200)
+})
+
 test('a thousand clients that break off anywhere in their hello leave the port as it was', async () => {
   const hello = Buffer.from(helloOf({ names: ['http.example'], alpn: ['h2', 'http/1.1'] }))
   for (let round = 0; round < 10; round++) {
