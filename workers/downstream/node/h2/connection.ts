@@ -273,9 +273,9 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
     this.close()
   }
 
-  // The time for draining is over. Returns how many exchanges it took with it.
+  // The time for draining is over.
   cut(): number {
-    const busy = this.streams.size
+    const busy = this.streams.size > 0 ? 1 : 0
     if (this.phase < LINGER) this.goaway(this.lastId, NO_ERROR)
     this.out.flush()
     this.end(DRAINING)

@@ -20,10 +20,8 @@ interface Predecessor extends Swept {
 // The place in the count of connections goes over with the socket, and so does the tick.
 export function takeOverAsHttp2(from: Predecessor, bytes: Buffer, at: number, end: number): void {
   const { socket, point } = from
-  const { sweeper } = point.context
-  sweeper.remove(from)
-  const connection = new H2Connection(socket, point, null, sweeper.now)
-  sweeper.add(connection)
+  const connection = new H2Connection(socket, point, null, point.context.sweeper.now)
+  point.connectionChanged(from, connection)
   connection.read(bytes, at, end)
 }
 

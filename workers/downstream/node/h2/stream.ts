@@ -292,7 +292,7 @@ export class H2Stream extends RequestHalf implements Downstream {
       if (this.failed) connection.reset(this.id, resetCode)
       else if (this.exchange !== null) return // its answer waits for a window
       if (this.exchange === null) return
-    } else connection.reset(this.id, resetCode)
+    } else connection.reset(this.id, resetCode === NO_ERROR ? CANCEL : resetCode)
     this.gone(code === NONE ? CLIENT_GONE : code)
   }
 
