@@ -94,9 +94,8 @@ export class GatewayState implements AdminState {
     })
   }
 
-  // A server that nobody checks may be asked.
   isUp(service: string, url: string): boolean {
-    return !this.health.states.some((s) => !s.up && s.service === service && s.address === url)
+    return this.health.isUp(service, url)
   }
 }
 

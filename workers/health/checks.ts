@@ -65,6 +65,7 @@ export class HealthChecks {
   private readonly tell: (down: readonly string[]) => void
   private readonly log: HealthLog
   private telling = false // is planned
+  private downServers: ReadonlySet<string> = new Set() // 'service address', as last told
 
   constructor(tell: (down: readonly string[]) => void, log: HealthLog) {
     this.tell = tell
@@ -110,12 +111,19 @@ export class HealthChecks {
     this.telling = true
     setImmediate(() => {
       this.telling = false
+      const down = [...this.checks.values()].filter((check) => !check.up)
+      this.downServers = new Set(down.map((c) => `${c.target.service} ${c.target.address}`))
       this.tell(this.down)
     })
   }
 
   get down(): string[] {
     return [...this.checks.values()].filter((c) => !c.up).map((c) => c.target.key)
+  }
+
+  // A server that nobody checks may be asked.
+  isUp(service: string, address: string): boolean {
+    return !this.downServers.has(`${service} ${address}`)
   }
 
   // A server that several services name is one line for each.

@@ -104,6 +104,8 @@ test('a server that goes and comes back is told as down and as up, once each', a
   const watched = watch()
   watched.use([serviceOf([port], { healthCheck: check })])
   await watched.untilDown(1)
+  expect(watched.checks.isUp('db@file', `127.0.0.1:${port}`)).toBe(false)
+  expect(watched.checks.isUp('other@file', `127.0.0.1:${port}`)).toBe(true)
   const server = net
     .createServer((socket) => socket.on('error', () => {}))
     .listen(port, '127.0.0.1')
