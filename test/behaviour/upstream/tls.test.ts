@@ -1,13 +1,16 @@
 // TLS to servers: who is trusted, what is shown, and what a client sees of a server that is not trusted.
 
+import { copyFileSync, renameSync } from 'node:fs'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Issued, TestAuthority } from '../../support/certificates.ts'
 import { type Gateway, type Keys, startGateway } from '../../support/gateway.ts'
 import { RawClient, connectRaw } from '../../support/raw-client.ts'
 import { requestText } from '../../support/scene.ts'
+import { eventually } from '../../support/wait.ts'
 
 interface Facts {
   readonly sni: string
@@ -27,6 +30,7 @@ const clients: RawClient[] = []
 let ours: TestAuthority
 let theirs: TestAuthority
 let gateway: Gateway
+let rotated = '' // a file of authorities that changes
 const targets = new Map<string, TlsServer>()
 const transports: Record<string, Keys> = {}
 const services: Record<string, Keys> = {}
@@ -126,6 +130,9 @@ beforeAll(async () => {
     ...trust,
     minVersion: 'VersionTLS13',
   })
+  rotated = join(ours.folder, 'rotated.pem')
+  copyFileSync(theirs.root.certFile, rotated)
+  route('rotated', valid, { rootCAs: [rotated] })
   gateway = await startGateway({
     routes: { http: { routers, services, serversTransports: transports } },
   })
@@ -212,4 +219,15 @@ test('the reasons that are logged say what was wrong', async () => {
   for (const reason of ['CERT_HAS_EXPIRED', 'HOST_MISMATCH', 'SAN_MISMATCH', 'SPIFFE_MISMATCH']) {
     await gateway.untilStderr(reason)
   }
+})
+
+test('insecureSkipVerify is warned of by name', () => {
+  expect(gateway.stderr()).toMatch(/WRN .* insecure@file: insecureSkipVerify/)
+})
+
+test('a file of authorities that is replaced is taken up by itself', async () => {
+  expect((await ask('rotated')).status).toBe(502)
+  copyFileSync(ours.root.certFile, `${rotated}.next`)
+  renameSync(`${rotated}.next`, rotated)
+  await eventually('the server to be trusted', async () => (await ask('rotated')).status === 200)
 })
