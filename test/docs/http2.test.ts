@@ -1,12 +1,15 @@
 // The example of docs/http2.md: its configuration starts, and its commands print what they should.
 
-import { execFileSync } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { load } from 'js-yaml'
 import { expect, test } from 'vitest'
 import { freePorts, routesTo, startGateway } from '../support/gateway.ts'
 import { startHttpOrigin } from '../support/origin.ts'
+
+const execute = promisify(execFile)
 
 const page = readFileSync(path.join(import.meta.dirname, '../../docs/http2.md'), 'utf8')
 const [, example = ''] = /```yaml\n(.*?)```/s.exec(page) ?? []
@@ -41,7 +44,8 @@ test('The example of HTTP/2 serves curl, nghttp and h2load (those that are insta
     const lines = commands.trim().split('\n')
     expect(lines.map((line) => line.split(' ')[0])).toEqual(Object.keys(expected))
     for (const line of lines.filter(isThere)) {
-      const shown = execFileSync('sh', ['-c', line.replace('8080', String(port))]).toString()
+      // The origin answers in this process, so the command must not hold it up.
+      const shown = (await execute('sh', ['-c', line.replace('8080', String(port))])).stdout
       expect(shown, line).toMatch(expected[line.split(' ')[0]!]!)
     }
   } finally {
