@@ -299,6 +299,11 @@ test('a server that fails its check gets nothing until it is well, and the API a
   await gateway.untilStderr(`127.0.0.1:${port} of all@file is down`)
   const down = `traefik_service_server_up{service="all@file",url="127.0.0.1:${port}"} 0\n`
   expect((await gateway.admin('/metrics')).body).toContain(down)
+  const shown = JSON.parse((await gateway.admin('/api/tcp/services/all@file')).body)
+  expect(shown.serverStatus).toEqual({
+    [`127.0.0.1:${port}`]: 'DOWN',
+    [`127.0.0.1:${live.port}`]: 'UP',
+  })
   const back = net.createServer((socket) => socket.on('error', () => {}).end('back'))
   await new Promise<void>((resolve) => back.listen(port, '127.0.0.1', resolve))
   ends.push(() => back.close())
