@@ -70,6 +70,7 @@ export interface WebSocketBehavior {
 }
 
 export interface App {
+  get(pattern: string, handler: (response: HttpResponse, request: HttpRequest) => void): unknown
   any(pattern: string, handler: (response: HttpResponse, request: HttpRequest) => void): unknown
   ws(pattern: string, behavior: WebSocketBehavior): unknown
   filter(handler: (response: HttpResponse, change: number) => void): unknown

@@ -78,18 +78,24 @@ export class UwsDownstream implements Downstream {
 
   // ---- the request
 
-  // `context`: null when uWebSockets.js has seen no handshake of a WebSocket.
-  take(res: HttpResponse, req: HttpRequest, context: SocketContext | null): void {
+  // `method`: '' when the route does not tell it. `context`: null when uWebSockets.js has seen no handshake of
+  // a WebSocket.
+  take(res: HttpResponse, req: HttpRequest, method: string, context: SocketContext | null): void {
     this.writer.res = res
     res.onAborted(this.onAborted) // first: without it a throw would end the process
     try {
-      this.readRequest(res, req, context)
+      this.readRequest(res, req, method, context)
     } catch (defect) {
       this.fail(defect)
     }
   }
 
-  private readRequest(res: HttpResponse, req: HttpRequest, context: SocketContext | null): void {
+  private readRequest(
+    res: HttpResponse,
+    req: HttpRequest,
+    routed: string,
+    context: SocketContext | null,
+  ): void {
     const { point } = this.listener
     const exchange = leaseExchange()
     const peer = this.listener.peers.peerOfRequest(res)
@@ -100,7 +106,7 @@ export class UwsDownstream implements Downstream {
     exchange.point = point
     exchange.clientAddress = peer.address
     exchange.entryPoint = point.name
-    const method = req.getCaseSensitiveMethod()
+    const method = routed === '' ? req.getCaseSensitiveMethod() : routed
     if (!isMethodServed(method)) return this.closeOn(res, exchange)
     this.refusal = readHead(exchange, method, req, this.listener.bounds)
     if (exchange.bodyKind === BODY_CHUNKED && !point.plan.trustChunked) this.refuseChunked(res)

@@ -54,7 +54,8 @@ export class UwsListener {
     const app = this.uws.App()
     this.app = app
     app.filter((response, change) => this.onConnection(response, change))
-    app.any('/*', (response, request) => this.lease().take(response, request, null))
+    app.get('/*', (response, request) => this.lease().take(response, request, 'GET', null))
+    app.any('/*', (response, request) => this.lease().take(response, request, '', null))
     app.ws('/*', webSockets(this, this.uws))
     const before = listeningDescriptors(this.point.plan.port)
     const bound = this.bind(app) // at once: what it made can be told by what is new

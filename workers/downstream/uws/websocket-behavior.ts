@@ -17,7 +17,8 @@ export function webSockets(listener: UwsListener, uws: Uws): WebSocketBehavior {
     maxBackpressure: 0,
     idleTimeout: IDLE_S,
     sendPingsAutomatically: true,
-    upgrade: (response, request, context) => listener.lease().take(response, request, context),
+    upgrade: (response, request, context) =>
+      listener.lease().take(response, request, 'GET', context),
     open: (ws) => ws.downstream.opened(ws),
     message: onMessage,
     ping: onPing,
