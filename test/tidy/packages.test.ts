@@ -25,6 +25,7 @@ const anywhere = importedBy(() => true)
 // Used without an import: types that tsc reads, tools that make starts, the Node that everything runs on.
 const tools = [
   '@types/node',
+  '@types/ws',
   'oxfmt',
   'oxlint',
   'typescript',
