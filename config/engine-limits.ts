@@ -12,6 +12,7 @@ export interface EngineRefusal {
 }
 
 const HEADER_COUNT_MAX = 98
+const READ_BYTES = 512 * 1024
 
 const compiledIn =
   'uWebSockets.js has its timeouts compiled in: a connection on which nothing moves, a head that takes longer, ' +
@@ -80,7 +81,7 @@ function limitRefusals(point: EntryPoint): EngineRefusal[] {
       message: `uWebSockets.js takes ${HEADER_COUNT_MAX} headers at the most, which is compiled in`,
     })
   }
-  if (bufferedBytesMax !== defaults.transport.limits.bufferedBytesMax) {
+  if (bufferedBytesMax < READ_BYTES) {
     refusals.push({
       path: ['transport', 'limits', 'bufferedBytesMax'],
       message: 'uWebSockets.js reads up to 512 KiB at once, whatever is asked for',
