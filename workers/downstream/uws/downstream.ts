@@ -25,7 +25,6 @@ import {
   errorTable,
 } from '../../../core/errors.ts'
 import { BODY_CHUNKED, BODY_NONE, SAW_CLOSE, SAW_UPGRADE } from '../../../core/exchange.ts'
-import { statusPhrase } from '../../../core/h1/status.ts'
 import { ForwardedCache } from '../../../core/forwarded.ts'
 import type { Head } from '../../../core/headers.ts'
 import { type LiveExchange, hasRequestBody, leaseExchange } from '../../live-exchange.ts'
@@ -287,15 +286,9 @@ export class UwsDownstream implements Downstream {
 
   // The client must not believe that it speaks with a WebSocket server.
   private refuseSwitch(exchange: LiveExchange, code: number): void {
-    const { status, name } = errorTable[code]!
-    const { res } = this.writer
     exchange.tunnel = false
-    exchange.status = status
-    this.writer.res = null
-    res?.cork(() => {
-      res.writeStatus(status + ' ' + statusPhrase(status))
-      res.end(name + '\n', true)
-    })
+    exchange.status = errorTable[code]!.status
+    this.writer.refuseSwitch(errorTable[code]!)
     this.leave()
     pipeline.downstreamGone(exchange, code)
   }

@@ -15,6 +15,8 @@
 import { Buffer } from 'node:buffer'
 import { BODY_LENGTH, SAW_CLOSE } from '../../../core/exchange.ts'
 import type { Exchange } from '../../../core/exchange.ts'
+import { statusPhrase } from '../../../core/h1/status.ts'
+import type { ErrorFact } from '../../../core/errors.ts'
 import { hasNoBody } from '../../../core/h1/response-fields.ts'
 import type { HttpResponse } from './binding.ts'
 import type { UwsDownstream } from './downstream.ts'
@@ -161,6 +163,16 @@ export class ResponseWriter {
       res.writeStatus(asWireBytes(head))
       const { key, extensions, context } = handshake
       res.upgrade({ downstream: owner }, key, protocol, extensions, context)
+    })
+  }
+
+  // The switch of protocols that the server has begun does not come about.
+  refuseSwitch({ status, name }: ErrorFact): void {
+    const res = this.res!
+    this.res = null
+    res.cork(() => {
+      res.writeStatus(status + ' ' + statusPhrase(status))
+      res.end(name + '\n', true)
     })
   }
 
