@@ -21,7 +21,7 @@ const program = places.map((place) => path.join(place, 'h2spec')).find(existsSyn
 function run(port: number, flags: readonly string[]): Promise<string> {
   const all = ['--strict', '--timeout', '5', '-h', '127.0.0.1', '-p', String(port), ...flags]
   return new Promise((resolve) => {
-    execFile(program!, all, { maxBuffer: 1 << 24 }, (_fault, stdout, stderr) => {
+    execFile(program!, all, { maxBuffer: 1 << 24, timeout: 60_000 }, (_fault, stdout, stderr) => {
       resolve(stdout + stderr)
     })
   })
