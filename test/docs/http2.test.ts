@@ -34,10 +34,9 @@ test('The example of HTTP/2 serves curl, nghttp and h2load (those that are insta
   const origin = await startHttpOrigin((_, response) => response.end('an answer'))
   const [port = 0, adminPort = 0] = await freePorts(2)
   const { web } = (load(example) as { entryPoints: { web: Record<string, unknown> } }).entryPoints
-  const { address: _, ...rest } = web
   const gateway = await startGateway({
     ports: [port, adminPort],
-    web: rest,
+    web: { ...web, address: `127.0.0.1:${port}` },
     routes: routesTo([origin.url]),
   })
   try {
