@@ -93,6 +93,21 @@ test('a drain says GOAWAY twice, serves what came in between and what was under 
   expect(gateway.exit?.code).toBe(0)
 })
 
+test('requests without end behind our last GOAWAY are a flood', async () => {
+  const running = await start({ keepAliveMaxRequests: 1 })
+  const origin = running.nextConnection()
+  const client = await connect()
+  client.send(headers(1, requestFields('POST', '/held'), END_HEADERS))
+  client.send(data(1, 'part'))
+  await origin
+  await answerPing(client)
+  await client.until('the second GOAWAY', () => goaways(client).length === 2)
+  const many = Array.from({ length: 1100 }, (_, i) => headers(2 * i + 3, requestFields()))
+  client.send(...many)
+  expect(await client.goaway()).toBe(11)
+  expect(await counted('H2_FRAMES')).toBe(1)
+})
+
 test('after keepAliveMaxRequests a connection is asked to end', async () => {
   await start({ keepAliveMaxRequests: 3 })
   const client = await connect()

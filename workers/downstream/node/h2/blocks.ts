@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import {
   H2_BLOCK,
   H2_COMPRESSION,
+  H2_FRAMES,
   H2_HEAD,
   H2_LENGTH,
   H2_PROTOCOL,
@@ -106,15 +107,18 @@ export abstract class H2Blocks extends H2Base {
     this.lastId = id
     if (this.streams.size >= this.point.plan.http2.maxConcurrentStreams) {
       this.skipBlock(bytes, from, to)
+      if (this.phase >= LINGER) return
       this.reset(id, REFUSED_STREAM)
       return this.spendReset(REFUSED_COST)
     }
     this.openStream(id, bytes, from, to)
   }
 
-  // The decoder has to see every block.
+  // The decoder has to see every block, also one that nobody asked for; so there may not be too many of them.
   private skipBlock(bytes: Buffer, from: number, to: number): void {
-    if (!this.decoder.decode(bytes, from, to, ignored)) this.fail(H2_COMPRESSION, COMPRESSION_ERROR)
+    if (!this.decoder.decode(bytes, from, to, ignored))
+      return this.fail(H2_COMPRESSION, COMPRESSION_ERROR)
+    if (!this.calm.spendFrame(1)) this.fail(H2_FRAMES, ENHANCE_YOUR_CALM)
   }
 
   private openStream(id: number, bytes: Buffer, from: number, to: number): void {
