@@ -5,7 +5,7 @@
 // What is not a command's own is handed to the reader of the install configuration, which knows all flags.
 
 export interface CommandArguments {
-  readonly positions: readonly string[] // words before the first flag
+  readonly positions: readonly string[] // words that are no flag's value
   readonly options: ReadonlyMap<string, readonly string[]> // '--json' -> ['true']
   readonly flags: readonly string[]
 }
@@ -25,8 +25,15 @@ export function readArguments(
   let at = 0
   while (at < argv.length && !argv[at]!.startsWith('-')) at++
   const positions = argv.slice(0, at)
+  let mayBeValue = false // of the flag before
   for (; at < argv.length; at++) {
     const argument = argv[at]!
+    const isWord = !argument.startsWith('-')
+    if (isWord && !mayBeValue) {
+      positions.push(argument)
+      continue
+    }
+    mayBeValue = !isWord && !argument.includes('=') && !names.switches.includes(argument)
     const equals = argument.indexOf('=')
     const name = equals < 0 ? argument : argument.slice(0, equals)
     if (names.switches.includes(name) && equals < 0) add(options, name, 'true')
@@ -36,6 +43,7 @@ export function readArguments(
       const value = argv[++at]
       if (value === undefined) return `${name} needs a value`
       add(options, name, value)
+      mayBeValue = false
     }
   }
   return { positions, options, flags }

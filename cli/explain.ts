@@ -1,6 +1,7 @@
 // cli/explain.ts: `sluice explain`: what would become of one request, and why.
 
 import { isIP } from 'node:net'
+import type { Generation } from '../config/generation.ts'
 import { formatProblem } from '../config/located.ts'
 import type { EntryPointPlan } from '../workers/messages.ts'
 import { isSet, lastOf, type CommandArguments } from './arguments.ts'
@@ -25,11 +26,11 @@ export async function runExplain(given: CommandArguments, io: CommandIo): Promis
   for (const problem of errors) io.err(`error: ${formatProblem(problem)}\n`)
   if (install === null || compiled === null) return 1
   const points = workerPlanOf(install.config, '').entryPoints
-  const point = choosePoint(points, asked, lastOf(given, '--entrypoint'))
+  const { generation } = compiled
+  const point = choosePoint(points, asked, lastOf(given, '--entrypoint'), generation)
   if (typeof point === 'string') return fail(io, 1, point)
   const { exchange, code } = readRequest(asked, point)
   const admitted = { path: exchange.path, host: exchange.host }
-  const { generation } = compiled
   const connection = connectionOf(generation, {
     entryPoint: point.name,
     secure: asked.url.secure,
@@ -82,11 +83,12 @@ function askedOf(given: CommandArguments): AskedRequest | string {
   return { method: positions.length === 2 ? positions[0]! : 'GET', url, headers, clientAddress }
 }
 
-// The one that was named; else the one on the port of the URL; else the first.
+// The one that was named; else the one on the port of the URL; else the first with routers for its scheme.
 function choosePoint(
   points: readonly EntryPointPlan[],
   asked: AskedRequest,
   name: string | null,
+  generation: Generation,
 ): EntryPointPlan | string {
   const names = points.map((point) => point.name).join(', ')
   if (name !== null) {
@@ -99,5 +101,14 @@ function choosePoint(
   if (listening !== undefined) return listening
   if (written !== undefined)
     return `no entry point listens on port ${port}; choose --entrypoint: ${names}`
-  return points[0] ?? 'there is no entry point'
+  return (
+    points.find((point) => serves(generation, point, asked.url.secure)) ??
+    points[0] ??
+    'there is no entry point'
+  )
+}
+
+function serves(generation: Generation, point: EntryPointPlan, secure: boolean): boolean {
+  const routers = [...generation.routers.values()].filter((plan) => !plan.internal)
+  return routers.some((plan) => plan.tls === secure && plan.entryPoints.includes(point.name))
 }

@@ -66,6 +66,21 @@ test('A request by https is explained with the options and the certificate of it
   expect((await explain('http://shop.example:8000/')).routers).toEqual(['clear@file'])
 })
 
+test('A URL without a port is asked where its scheme is served', async () => {
+  expect((await explain('https://shop.example/')).routers).toEqual(['shop@file'])
+  expect((await explain('http://shop.example/')).routers).toEqual(['clear@file'])
+})
+
+test('Flags may stand before what is to be explained', async () => {
+  for (const flags of [[flag], flag.split('=')]) {
+    const { out, err } = await run(
+      ['explain', ...flags, '--json', 'GET', 'https://shop.example/'],
+      files,
+    )
+    expect(out, err).toContain('shop@file')
+  }
+})
+
 test('An exact name has its own certificate and its own options', async () => {
   const { connection } = await explain('https://A.shop.example.:8443/')
   expect(connection.tls).toMatchObject({
