@@ -58,6 +58,8 @@ describe('a ClientHello', () => {
       serverName: 'shop.example.org',
       alpn: ['h2', 'http/1.1'],
       versions: [0x0304, 0x0303],
+      ecdsaScheme: false,
+      ecdsaSuite: false,
     })
   })
 
@@ -70,7 +72,13 @@ describe('a ClientHello', () => {
   })
 
   test('without extensions names nothing and has the version of its head', () => {
-    expect(helloIn(helloOf({}))).toEqual({ serverName: '', alpn: [], versions: [0x0303] })
+    expect(helloIn(helloOf({}))).toEqual({
+      serverName: '',
+      alpn: [],
+      versions: [0x0303],
+      ecdsaScheme: false,
+      ecdsaSuite: false,
+    })
   })
 
   test('in records of one byte and segments of one byte is the same hello', () => {

@@ -9,8 +9,20 @@
 // ways (two server names, lengths that do not add up) is invalid: whoever terminates must not see another
 // one than whoever chose. RFC 8446 section 4.1.2, RFC 6066 section 3, RFC 7301, RFC 8701 (GREASE).
 
-import { ALPN_EXTENSION, SNI_EXTENSION, VERSIONS_EXTENSION } from './extension-ids.ts'
-import { INVALID_LIST, protocolsOf, serverNameOf, versionsOf } from './hello-extensions.ts'
+import {
+  ALPN_EXTENSION,
+  SIGNATURES_EXTENSION,
+  SNI_EXTENSION,
+  VERSIONS_EXTENSION,
+} from './extension-ids.ts'
+import {
+  INVALID_LIST,
+  hasEcdsaScheme,
+  hasEcdsaSuite,
+  protocolsOf,
+  serverNameOf,
+  versionsOf,
+} from './hello-extensions.ts'
 
 export const HELLO_BYTES_MAX = 16 * 1024 // the message; hybrid ML-KEM key shares make some 2 KiB
 export const HELLO_RAW_BYTES_MAX = 32 * 1024 // with the heads of its records
@@ -20,6 +32,8 @@ export interface ClientHello {
   readonly serverName: string // lower case, no trailing dot; '' when the client names none
   readonly alpn: readonly string[] // latin1, in the client's order, GREASE left out
   readonly versions: readonly number[] // 0x0304 is TLS 1.3; in the client's order, GREASE left out
+  readonly ecdsaScheme: boolean // it can verify ECDSA: enough for TLS 1.3
+  readonly ecdsaSuite: boolean // it has suites with that: needed for TLS 1.2
 }
 
 export const NEED_MORE = 0
@@ -128,13 +142,17 @@ function parseHello(bytes: Uint8Array, from: number, end: number): HelloReading 
   if (at + 2 > end) return INVALID
   const suites = uint16(bytes, at)
   if (suites === 0 || suites % 2 !== 0) return INVALID
+  const ecdsaSuite = hasEcdsaSuite(bytes, at + 2, Math.min(at + 2 + suites, end))
   at += 2 + suites
   if (at >= end || bytes[at] === 0) return INVALID
   at += 1 + bytes[at]! // compression methods
   if (at > end) return INVALID
-  if (at === end) return { serverName: '', alpn: [], versions: [legacyVersion] }
+  if (at === end) {
+    const versions = [legacyVersion]
+    return { serverName: '', alpn: [], versions, ecdsaScheme: false, ecdsaSuite }
+  }
   if (at + 2 > end || uint16(bytes, at) !== end - at - 2) return INVALID
-  return parseExtensions(bytes, at + 2, end, legacyVersion)
+  return parseExtensions(bytes, at + 2, end, legacyVersion, ecdsaSuite)
 }
 
 function parseExtensions(
@@ -142,7 +160,9 @@ function parseExtensions(
   from: number,
   end: number,
   legacyVersion: number,
+  ecdsaSuite: boolean,
 ): HelloReading {
+  let ecdsaScheme = false
   let serverName: string | null = null
   let alpn: readonly string[] | null = null
   let versions: readonly number[] | null = null
@@ -163,12 +183,14 @@ function parseExtensions(
     } else if (kind === VERSIONS_EXTENSION) {
       versions = versions === null ? versionsOf(bytes, start, at) : INVALID_LIST
       if (versions === INVALID_LIST) return INVALID
-    }
+    } else if (kind === SIGNATURES_EXTENSION) ecdsaScheme = hasEcdsaScheme(bytes, start, at)
   }
   return {
     serverName: serverName ?? '',
     alpn: alpn ?? [],
     versions: versions ?? [legacyVersion],
+    ecdsaScheme,
+    ecdsaSuite,
   }
 }
 

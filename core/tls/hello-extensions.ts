@@ -44,6 +44,26 @@ export function versionsOf(bytes: Uint8Array, from: number, end: number): readon
   return list
 }
 
+// RFC 8446 section 4.2.3: whether one of the schemes is ECDSA with SHA-256, 384 or 512. A list of another form has
+// none: OpenSSL, which reads it too, refuses the hello.
+export function hasEcdsaScheme(bytes: Uint8Array, from: number, end: number): boolean {
+  for (let at = from + 2; at + 1 < end; at += 2) {
+    const hash = bytes[at]!
+    if (bytes[at + 1] === 3 && hash >= 4 && hash <= 6) return true
+  }
+  return false
+}
+
+// Whether one of the suites of TLS 1.2 signs with ECDSA: GCM, CBC and ChaCha20, by their numbers.
+export function hasEcdsaSuite(bytes: Uint8Array, from: number, end: number): boolean {
+  for (let at = from; at + 1 < end; at += 2) if (ecdsaSuites.has(uint16(bytes, at))) return true
+  return false
+}
+
+const ecdsaSuites: ReadonlySet<number> = new Set([
+  0xc02b, 0xc02c, 0xcca9, 0xc009, 0xc00a, 0xc023, 0xc024,
+])
+
 // RFC 8701: 0x0a0a, 0x1a1a ... 0xfafa, which say nothing but that unknown values must be ignored.
 export function isGrease(value: number): boolean {
   return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff)

@@ -3,12 +3,16 @@
 // Owner:  the live generation that made it; immutable. Hot: no, once per handshake.
 //
 // The exact name, then a wildcard for one label. Of several certificates for a name the one that is valid longest is
-// used, one for each kind of key: the handshake takes the kind that the client can verify.
+// used, one for each kind of key: EC for a client that can verify it, else RSA. OpenSSL could choose by itself, but Node
+// gives it one chain for all certificates of a context, and so the wrong one for some.
 
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
-import type { CertificatePlan } from '../../config/protocol-plans.ts'
+import type { CertificatePlan, TlsVersion } from '../../config/protocol-plans.ts'
+import type { ClientHello } from '../../core/tls/client-hello.ts'
 import { NameTable } from '../../core/tls/sni.ts'
+
+const TLS_13 = 0x0304
 
 export class CertificateTable {
   private readonly names = new NameTable<CertificatePlan[]>()
@@ -42,7 +46,20 @@ function oneOfEachKind(plans: readonly CertificatePlan[]): CertificatePlan[] {
     const other = best.get(kind)
     if (other === undefined || isBetter(plan, other)) best.set(kind, plan)
   }
-  return [...best.values()].sort((a, b) => (keyKindOf(a) < keyKindOf(b) ? -1 : 1)) // ec, ed25519, rsa
+  return [...best.values()]
+}
+
+// Null of an empty list.
+export function oneFor(
+  plans: readonly CertificatePlan[],
+  client: ClientHello,
+  maxVersion: TlsVersion,
+): CertificatePlan | null {
+  if (plans.length < 2) return plans[0] ?? null
+  const is13 = maxVersion === 'TLSv1.3' && client.versions.includes(TLS_13)
+  const knowsEc = client.ecdsaScheme && (is13 || client.ecdsaSuite)
+  const wanted = knowsEc ? 'ec' : 'rsa'
+  return plans.find((plan) => keyKindOf(plan) === wanted) ?? plans[0]!
 }
 
 // The id settles a tie, so that all workers choose the same.

@@ -1,4 +1,4 @@
-// workers/tls/contexts.ts: OpenSSL's contexts, one for each pair of TLS options and certificates that is in use.
+// workers/tls/contexts.ts: OpenSSL's contexts, one for each pair of TLS options and certificate that is in use.
 //
 // Owner:  the worker; kept over generations by content, so that a reload makes none anew whose certificate and options
 //         did not change. Bounded: beyond CONTEXTS_MAX the oldest is forgotten, and made again when it is wanted.
@@ -41,13 +41,12 @@ export class SecureContexts {
     return this.known.size
   }
 
-  // With certificates of two kinds of keys OpenSSL takes the one that the client can use, EC before RSA. Throws when
-  // a pair is not one; the supervisor has checked that before.
-  of(options: TlsOptionsPlan, certificates: readonly CertificatePlan[]): SecureContext {
-    const key = digest([policyOf(options), ...certificates.map(({ id }) => id)])
+  // Throws when the pair is not one; the supervisor has checked that before.
+  of(options: TlsOptionsPlan, certificate: CertificatePlan): SecureContext {
+    const key = digest([policyOf(options), certificate.id])
     let context = this.known.get(key)
     if (context === undefined) {
-      context = this.make(options, certificates, key)
+      context = this.make(options, certificate, key)
       if (this.known.size >= CONTEXTS_MAX) this.known.delete(this.known.keys().next().value!)
       this.known.set(key, context)
     }
@@ -55,14 +54,10 @@ export class SecureContexts {
   }
 
   // The key is the session id context as well: a session is resumed with the same certificate and options only.
-  private make(
-    options: TlsOptionsPlan,
-    certificates: readonly CertificatePlan[],
-    key: string,
-  ): SecureContext {
+  private make(options: TlsOptionsPlan, certificate: CertificatePlan, key: string): SecureContext {
     const context = tls.createSecureContext({
-      cert: certificates.map(({ certPem }) => certPem),
-      key: certificates.map(({ keyPem }) => keyPem),
+      cert: certificate.certPem,
+      key: certificate.keyPem,
       ca: options.clientCas === '' ? [] : options.clientCas,
       minVersion: options.minVersion,
       maxVersion: options.maxVersion,

@@ -12,9 +12,10 @@ import type {
   TlsOptionsPlan,
 } from '../../config/protocol-plans.ts'
 import type { Exchange } from '../../core/exchange.ts'
+import type { ClientHello } from '../../core/tls/client-hello.ts'
 import { NameTable } from '../../core/tls/sni.ts'
 import { type ServerSecurity, alpnWire } from '../secure-socket.ts'
-import { CertificateTable } from './certificate-table.ts'
+import { CertificateTable, oneFor } from './certificate-table.ts'
 import { policyOf } from './policy.ts'
 import type { TlsState } from './state.ts'
 
@@ -130,26 +131,23 @@ export class LiveTls {
 
   // ---- handshakes
 
-  // How to answer a client that asks for `serverName`; null when it must be refused, for there is no certificate.
-  // `alpn` null: what the options say.
+  // How to answer a client's hello; null when it must be refused, for there is no certificate. `alpn` null: what
+  // the options say.
   securityFor(
     options: TlsOptionsPlan,
-    serverName: string,
+    client: ClientHello,
     localAddress: string,
     alpn: readonly string[] | null,
   ): ServerSecurity | null {
-    let certificates = this.certificates.find(serverName, localAddress)
-    if (certificates.length === 0) {
-      const fallback = options.sniStrict ? null : this.fallback()
-      if (fallback === null) return null
-      certificates = [fallback]
-    }
+    const found = this.certificates.find(client.serverName, localAddress)
+    let certificate = oneFor(found, client, options.maxVersion)
+    if (certificate === null && !options.sniStrict) certificate = this.fallback()
+    if (certificate === null) return null
     const protocols = (alpn ?? options.alpn).filter((protocol) => protocol !== ACME_PROTOCOL)
-    const ids = certificates.map(({ id }) => id).join(' ')
-    const key = `${policyOf(options)} ${protocols.join(' ')} ${ids}`
+    const key = `${policyOf(options)} ${protocols.join(' ')} ${certificate.id}`
     let security = this.securities.get(key)
     if (security === undefined) {
-      security = this.makeSecurity(options, certificates, protocols)
+      security = this.makeSecurity(options, certificate, protocols)
       this.securities.set(key, security)
     }
     return security
@@ -157,15 +155,14 @@ export class LiveTls {
 
   private makeSecurity(
     options: TlsOptionsPlan,
-    certificates: readonly CertificatePlan[],
+    certificate: CertificatePlan,
     protocols: readonly string[],
   ): ServerSecurity {
     return {
-      context: this.state.contexts.of(options, certificates),
+      context: this.state.contexts.of(options, certificate),
       alpn: alpnWire(protocols),
       clientAuth: options.clientAuth,
-      // Which of two will be used is not known before the handshake, and a staple is for one.
-      ocsp: certificates.length === 1 ? certificates[0]!.ocsp : null,
+      ocsp: certificate.ocsp,
       timeoutMs: 0, // Opening has the clock
     }
   }
@@ -175,7 +172,7 @@ export class LiveTls {
     const plan = { name, id: `${name} ${certPem}`, names: [host], notAfter: 0, ocsp: null }
     const options = { ...defaultOptions, alpn: [ACME_PROTOCOL], sessionTickets: false }
     return {
-      context: this.state.contexts.of(options, [{ ...plan, certPem, keyPem }]),
+      context: this.state.contexts.of(options, { ...plan, certPem, keyPem }),
       alpn: alpnWire([ACME_PROTOCOL]),
       clientAuth: 'NoClientCert',
       ocsp: null,

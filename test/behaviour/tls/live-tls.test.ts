@@ -13,6 +13,7 @@ import { policyOf } from '../../../workers/tls/policy.ts'
 import { TlsState } from '../../../workers/tls/state.ts'
 import { firstTicketKeys, rotated } from '../../../workers/tls/ticket-keys.ts'
 import { Exchange } from '../../../core/exchange.ts'
+import type { ClientHello } from '../../../core/tls/client-hello.ts'
 import { type Issued, TestAuthority, certificatePlan } from '../../support/certificates.ts'
 import { run, shake } from '../../support/tls-scene.ts'
 
@@ -31,6 +32,15 @@ const byName = <Plan extends { readonly name: string }>(
   ...plans: readonly Plan[]
 ): ReadonlyMap<string, Plan> => new Map(plans.map((plan) => [plan.name, plan]))
 
+const hello = (serverName: string, more: Partial<ClientHello> = {}): ClientHello => ({
+  serverName,
+  alpn: [],
+  versions: [0x0304],
+  ecdsaScheme: true,
+  ecdsaSuite: true,
+  ...more,
+})
+
 function plans(more: Partial<TlsPlans> = {}): TlsPlans {
   return {
     tlsCertificates: byName(certificatePlan(one), certificatePlan(two)),
@@ -44,7 +54,8 @@ function plans(more: Partial<TlsPlans> = {}): TlsPlans {
 test('a context is shared over generations as long as certificate and options are the same', () => {
   const state = new TlsState()
   const context = (given: TlsPlans, name: string) =>
-    new LiveTls(given, state).securityFor(given.tlsOptions.get('default')!, name, '', null)!.context
+    new LiveTls(given, state).securityFor(given.tlsOptions.get('default')!, hello(name), '', null)!
+      .context
   const first = context(plans(), 'one.example')
   expect(context(plans(), 'one.example')).toBe(first)
   const other = { ...defaultOptions, minVersion: 'TLSv1.3' } as const
@@ -56,17 +67,16 @@ test('a context is shared over generations as long as certificate and options ar
 test('contexts are bounded: the oldest is made again when it is wanted', () => {
   const { contexts } = new TlsState()
   const certificate = certificatePlan(one)
-  const first = contexts.of(defaultOptions, [certificate])
-  for (let i = 0; i < 4100; i++)
-    contexts.of({ ...defaultOptions, alpn: [String(i)] }, [certificate])
+  const first = contexts.of(defaultOptions, certificate)
+  for (let i = 0; i < 4100; i++) contexts.of({ ...defaultOptions, alpn: [String(i)] }, certificate)
   expect(contexts.size).toBe(4096)
-  expect(contexts.of(defaultOptions, [certificate])).not.toBe(first)
+  expect(contexts.of(defaultOptions, certificate)).not.toBe(first)
 }, 30_000)
 
 test('a client that names nobody gets the certificate of the address that it dialled', () => {
   const live = new LiveTls(plans(), new TlsState())
-  expect(live.securityFor(defaultOptions, '', '192.0.2.7', null)).not.toBeNull()
-  expect(live.securityFor(defaultOptions, '', '192.0.2.8', null)).toBeNull() // none was generated
+  expect(live.securityFor(defaultOptions, hello(''), '192.0.2.7', null)).not.toBeNull()
+  expect(live.securityFor(defaultOptions, hello(''), '192.0.2.8', null)).toBeNull() // none was generated
 })
 
 test('plans that name what is not there refuse the generation', () => {
@@ -123,7 +133,7 @@ async function serve(
   certificate: CertificatePlan,
 ): Promise<{ port: number; stop(): void }> {
   const live = new LiveTls(plans({ tlsCertificates: byName(certificate) }), state)
-  const security = live.securityFor(defaultOptions, 'one.example', '', null)!
+  const security = live.securityFor(defaultOptions, hello('one.example'), '', null)!
   const server = net.createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { _handle } = server as unknown as { _handle: { onconnection: unknown } }

@@ -1,5 +1,6 @@
 // test/behaviour/tls/termination.test.ts: which certificate and which options a client gets, and what it may speak.
 
+import { appendFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Issued, TestAuthority } from '../../support/certificates.ts'
 import {
@@ -33,7 +34,11 @@ beforeAll(async () => {
   older = authority.issue('older', { names: ['twice.example'], days: 10 })
   newer = authority.issue('newer', { names: ['twice.example'], days: 20 })
   rsa = authority.issue('rsa', { names: ['both.example'], key: 'rsa' })
-  ec = authority.issue('ec', { names: ['both.example'] })
+  const second = new TestAuthority('Second Root')
+  folders.push(second)
+  ec = second.issue('ec', { names: ['both.example'] })
+  appendFileSync(ec.certFile, second.root.certPem)
+  appendFileSync(rsa.certFile, authority.root.certPem)
   scene = await startTlsScene(
     (origin) => ({
       http: {
@@ -108,6 +113,18 @@ test('a client that knows both kinds of keys gets EC, one that knows RSA alone g
   expect(await subjectOf('both.example', { sigalgs: 'rsa_pss_rsae_sha256' })).toBe('rsa')
   const old = { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' }
   expect(await subjectOf('both.example', old)).toBe('rsa')
+})
+
+test('each of two certificates for a name comes with its own chain', async () => {
+  for (const [sigalgs, root] of [
+    ['ECDSA+SHA256', 'Second Root'],
+    ['rsa_pss_rsae_sha256', 'Test Root'],
+  ]) {
+    const { socket } = await shake(scene.secure, { servername: 'both.example', sigalgs })
+    const leaf = socket.getPeerCertificate(true)
+    expect(leaf.issuerCertificate?.subject?.CN).toBe(root)
+    socket.destroy()
+  }
 })
 
 test('a name without certificate is refused where sniStrict asks for one', async () => {

@@ -93,14 +93,14 @@ function terminateHttp(
 
 function securityOf(
   opening: Opening,
-  { serverName }: ClientHello,
+  hello: ClientHello,
   { localAddress }: TcpConnectionFacts,
   options: TlsOptionsPlan,
   alpn: readonly string[] | null,
 ): ServerSecurity | null {
   const tls = opening.point.context.generation.tls!
   try {
-    const security = tls.securityFor(options, serverName, localAddress, alpn)
+    const security = tls.securityFor(options, hello, localAddress, alpn)
     if (security !== null) return security
     opening.socket.writeBytes(UNKNOWN_NAME)
     opening.socket.end()
