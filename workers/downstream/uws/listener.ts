@@ -64,6 +64,8 @@ export class UwsListener {
     this.descriptors = after.filter((descriptor) => !before.includes(descriptor))
     await setOnSockets(this.descriptors, 'receive-buffer', RECEIVE_BUFFER_BYTES)
     this.point.context.sweeper.add(this)
+    // A thread that ends with an open socket of uWebSockets.js takes the whole process with it.
+    process.once('exit', () => this.closeAll())
   }
 
   lease(): UwsDownstream {
@@ -130,10 +132,12 @@ export class UwsListener {
   }
 
   private closeAll(): void {
-    this.point.context.sweeper.remove(this)
     const { app } = this
+    if (app === null) return
+    this.point.context.sweeper.remove(this)
     this.app = null
-    app?.close()
+    this.socket = null // closed with the rest
+    app.close()
   }
 
   // Stops to accept; what is in flight goes on. Why the queue is made short first, and why the listener closes
