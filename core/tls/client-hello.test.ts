@@ -71,6 +71,16 @@ describe('a ClientHello', () => {
     expect(hello.versions).toContain(0x0304)
   })
 
+  test('tells whether the client can verify ECDSA, by a scheme and by a suite', () => {
+    const ec = helloIn(helloOf({ suites: [0x0a0a, 0xc02b], extra: [[13, [0, 4, 8, 4, 4, 3]]] }))
+    expect([ec.ecdsaScheme, ec.ecdsaSuite]).toEqual([true, true])
+    const rsa = helloIn(helloOf({ suites: [0xc02f], extra: [[13, [0, 4, 8, 4, 4, 1]]] }))
+    expect([rsa.ecdsaScheme, rsa.ecdsaSuite]).toEqual([false, false])
+    const sha1 = helloIn(helloOf({ extra: [[13, [0, 2, 2, 3]]] }))
+    expect(sha1.ecdsaScheme).toBe(false)
+    expect(helloIn(helloOf({ extra: [[13, [0]]] })).ecdsaScheme).toBe(false)
+  })
+
   test('without extensions names nothing and has the version of its head', () => {
     expect(helloIn(helloOf({}))).toEqual({
       serverName: '',

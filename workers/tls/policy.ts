@@ -11,8 +11,8 @@ const known = new WeakMap<TlsOptionsPlan, string>()
 export function policyOf(options: TlsOptionsPlan): string {
   let policy = known.get(options)
   if (policy === undefined) {
-    const { name: _name, ...asked } = options
-    policy = digest(Object.entries(asked).sort(([a], [b]) => (a < b ? -1 : 1)))
+    const asked = Object.entries(options).filter(([key]) => key !== 'name')
+    policy = digest(asked.sort(([a], [b]) => (a < b ? -1 : 1)))
     known.set(options, policy)
   }
   return policy

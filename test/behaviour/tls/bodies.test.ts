@@ -124,7 +124,7 @@ test('a tunnel passes bytes both ways over TLS, and ends with its server', async
   await ended
 })
 
-async function request(socket: tls.TLSSocket, path: string): Promise<string> {
+async function put(socket: tls.TLSSocket, path: string): Promise<string> {
   const got = once(socket, 'data')
   socket.write(`PUT ${path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nok`)
   return String((await got)[0])
@@ -143,7 +143,7 @@ test('requests that come in one record, and records that cut requests, are answe
 
 test('SIGTERM closes idle TLS connections and handshakes that have not begun', async () => {
   const kept = await shake(scene.secure)
-  expect(await request(kept.socket, '/')).toContain('200 OK')
+  expect(await put(kept.socket, '/')).toContain('200 OK')
   const ended = once(kept.socket, 'end')
   const from = performance.now()
   await scene.gateway.stop('SIGTERM')
