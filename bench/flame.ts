@@ -72,7 +72,7 @@ async function profileSubject(
   const settings: FlameSettings = { folder, delayMs: DELAY_MS, profileMs: bench.seconds * 1000 }
   const hook = pathToFileURL(path.join(benchFolder, 'flame', 'hook.ts')).href
   const env = { [FLAME_SETTINGS]: JSON.stringify(settings), NODE_OPTIONS: `--import ${hook}` }
-  const origin = await startOrigin(scenario.mustReadBodies === true, bench.cores.load)
+  const origin = await startOrigin(scenario.origin ?? 'http', bench.cores.load)
   const options = { ...defaultOptions(origin.port, bench.cores.subject), ...subject.options, env }
   const peer = await peers[subject.peer]?.start(options)
   if (peer === undefined) throw new Error(`no such peer: ${subject.peer}`)

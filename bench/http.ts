@@ -4,7 +4,6 @@ import http from 'node:http'
 import https from 'node:https'
 import type { Child } from './children.ts'
 import { logTailOf } from './children.ts'
-import type { PeerOptions } from './peers/contract.ts'
 
 export interface Answer {
   readonly status: number
@@ -50,20 +49,32 @@ export async function waitForStatus(
   host = 'localhost',
   isSecure = false,
 ): Promise<void> {
+  await waitUntil(child, timeoutMs, target, async () => {
+    const answer = await get(port, target, host, isSecure)
+    if (answer.status !== status) throw new Error(`status ${answer.status}`)
+  })
+}
+
+// Until an attempt no longer throws. Each must end by itself within a few seconds.
+export async function waitUntil(
+  child: Child,
+  timeoutMs: number,
+  what: string,
+  attempt: () => Promise<void>,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs
   let last = 'no answer'
   while (performance.now() < deadline) {
     if (child.hasEnded()) throw new Error(`ended before it answered: ${logTailOf(child)}`)
     try {
-      const answer = await get(port, target, host, isSecure)
-      if (answer.status === status) return
-      last = `status ${answer.status}`
+      await attempt()
+      return
     } catch (error) {
       last = error instanceof Error ? error.message : String(error)
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS))
   }
-  throw new Error(`not ready on ${target} after ${timeoutMs} ms (${last}): ${logTailOf(child)}`)
+  throw new Error(`not ready on ${what} after ${timeoutMs} ms (${last}): ${logTailOf(child)}`)
 }
 
 // Sum, largest and count of a series in Prometheus text format, over all its label sets.
@@ -89,10 +100,4 @@ export function readSeries(
     count++
   }
   return { sum, max, count }
-}
-
-// A peer is up once an answer of the origin comes through it.
-export function waitForPeer(child: Child, options: PeerOptions, port: number): Promise<void> {
-  const target = options.hasMiddlewares ? '/api/' : '/'
-  return waitForStatus(child, port, target, 200, 15_000, 'bench.test', options.protocol === 'tls')
 }

@@ -1,7 +1,8 @@
 // bench/origin.ts: what the peers forward to, on the load's core.
 //
 // nginx when it is installed, because it costs the least; our own origin otherwise, and always for uploads, which
-// nginx answers before it has read them. Both serve: /64k, /10m, and 101 bytes for every other path.
+// nginx answers before it has read them. Both serve: /64k, /10m, and 101 bytes for every other path. What speaks
+// another protocol than HTTP/1.1 lies in bench/origins.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -10,6 +11,7 @@ import { freePorts, startChild } from './children.ts'
 import { findProgram } from './cores.ts'
 import { benchFolder, makeWorkFolder } from './folders.ts'
 import { waitForStatus } from './http.ts'
+import { waitForCall, waitForEcho } from './ready.ts'
 
 export const SMALL_BODY =
   'A small answer of one hundred and one bytes, by which a proxy is measured. '.padEnd(
@@ -18,23 +20,39 @@ export const SMALL_BODY =
   )
 export const LARGE_BODIES: Readonly<Record<string, number>> = { '/64k': 65_536, '/10m': 10_485_760 }
 
+export type OriginRole = 'http' | 'uploads' | 'grpc' | 'websocket' | 'udp'
+
+const SCRIPTS: Readonly<Record<OriginRole, string>> = {
+  http: 'origin-process.ts',
+  uploads: 'origin-process.ts',
+  grpc: 'origins/grpc-process.ts',
+  websocket: 'origins/websocket-process.ts',
+  udp: 'origins/udp-process.ts',
+}
+
 export interface Origin {
   readonly kind: 'nginx' | 'own'
   readonly port: number
   stop(): Promise<void>
 }
 
-export async function startOrigin(mustReadBodies: boolean, cores: string | null): Promise<Origin> {
+export async function startOrigin(role: OriginRole, cores: string | null): Promise<Origin> {
   const [port = 0] = await freePorts(1)
   const nginx = findProgram('nginx')
-  const isNginx = nginx !== null && !mustReadBodies
-  const child = isNginx ? startNginx(nginx, port, cores) : startOwn(port, cores)
-  await waitForStatus(child, port, '/', 200)
+  const isNginx = nginx !== null && role === 'http'
+  const child = isNginx ? startNginx(nginx, port, cores) : startOwn(role, port, cores)
+  await waitForOrigin(child, role, port)
   return { kind: isNginx ? 'nginx' : 'own', port, stop: () => child.stop() }
 }
 
-function startOwn(port: number, cores: string | null): Child {
-  const script = path.join(benchFolder, 'origin-process.ts')
+function waitForOrigin(child: Child, role: OriginRole, port: number): Promise<void> {
+  if (role === 'udp') return waitForEcho(child, port)
+  if (role === 'grpc') return waitForCall(child, port, false)
+  return waitForStatus(child, port, '/', 200)
+}
+
+function startOwn(role: OriginRole, port: number, cores: string | null): Child {
+  const script = path.join(benchFolder, SCRIPTS[role])
   const flag = '--disable-warning=ExperimentalWarning'
   return startChild([process.execPath, flag, script, String(port)], { name: 'origin', cores })
 }

@@ -7,7 +7,7 @@ import { measure } from './measure.ts'
 import type { PeerOptions, RunningPeer } from './peers/contract.ts'
 import { defaultOptions } from './peers/contract.ts'
 import { peers } from './peers/peers.ts'
-import type { Origin } from './origin.ts'
+import type { Origin, OriginRole } from './origin.ts'
 import { startOrigin } from './origin.ts'
 import type { Bench, Outcome, SubjectResult } from './scenarios/contract.ts'
 
@@ -24,7 +24,7 @@ export interface PairedScenario {
   readonly subjects: readonly Subject[]
   readonly plan: Omit<LoadPlan, 'generator' | 'port' | 'seconds' | 'isSecure' | 'streams'> &
     Partial<Pick<LoadPlan, 'generator' | 'isSecure' | 'streams'>>
-  readonly mustReadBodies?: boolean
+  readonly origin?: OriginRole // http when absent
 }
 
 interface Contender {
@@ -35,7 +35,7 @@ interface Contender {
 }
 
 export async function runPaired(bench: Bench, scenario: PairedScenario): Promise<Outcome> {
-  const origin = await startOrigin(scenario.mustReadBodies === true, bench.cores.load)
+  const origin = await startOrigin(scenario.origin ?? 'http', bench.cores.load)
   const contenders: Contender[] = scenario.subjects
     .filter((subject) => bench.subjects === null || bench.subjects.includes(subject.name))
     .map((subject) => ({ subject, samples: [], peer: null, problem: null }))

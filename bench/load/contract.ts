@@ -5,14 +5,22 @@ export interface RequestShape {
   readonly host: string
   readonly path: string
   readonly bodyBytes: number
+  readonly grpc?: GrpcShape // h2load only
 }
 
-export type Generator = 'wrk' | 'own' | 'autocannon' | 'h2load'
+// A unary call: its message, and how long the answer's body must be.
+export interface GrpcShape {
+  readonly message: string // bytes as latin1
+  readonly answerBytes: number
+}
+
+// The last three are processes of our own that each make one kind of load.
+export type Generator = 'wrk' | 'own' | 'autocannon' | 'h2load' | 'tls-resume' | 'websocket' | 'udp'
 
 export interface LoadPlan {
   readonly generator: Generator
   readonly port: number
-  readonly isSecure: boolean // TLS; wrk and h2load only
+  readonly isSecure: boolean // TLS; wrk, h2load and tls-resume only
   readonly streams: number // at once on each connection; above 1 with h2load only
   readonly connections: number
   readonly seconds: number

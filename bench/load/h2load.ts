@@ -1,13 +1,15 @@
 // bench/load/h2load.ts: runs h2load, which speaks HTTP/2 with many streams on each connection.
 //
 // Its summary has no percentiles, so it writes a line per request (start, status, microseconds), which is read back.
+// It sees no trailers either: a gRPC call that failed is a 200 to it. Such an answer has no message, so the body bytes
+// of all answers say how many were real.
 
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { outputOf, startChild } from '../children.ts'
 import { findProgram } from '../cores.ts'
 import { makeWorkFolder } from '../folders.ts'
-import type { LoadPlan, LoadResult } from './contract.ts'
+import type { GrpcShape, LoadPlan, LoadResult } from './contract.ts'
 
 export function isH2loadInstalled(): boolean {
   return findProgram('h2load') !== null
@@ -21,9 +23,29 @@ export async function runH2load(plan: LoadPlan, cores: string | null): Promise<L
   const scheme = plan.isSecure ? 'https' : 'http'
   const flags = `-c${plan.connections} -m${plan.streams} -D${seconds} --log-file=${logFile}`
   const url = `${scheme}://127.0.0.1:${plan.port}${shape.path}`
-  const command = ['h2load'].concat(flags.split(' '), '-H', `:authority: ${shape.host}`, url)
-  const child = startChild(command, { name: 'h2load', cores })
-  return resultOf(await outputOf(child), readFileSync(logFile, 'latin1'), seconds)
+  const grpc = shape.grpc === undefined ? [] : grpcFlags(shape.grpc, plan.port)
+  const authority = ['-H', `:authority: ${shape.host}`]
+  const child = startChild(['h2load', ...flags.split(' '), ...authority, ...grpc, url], {
+    name: 'h2load',
+    cores,
+  })
+  const summary = await outputOf(child)
+  const result = resultOf(summary, readFileSync(logFile, 'latin1'), seconds)
+  return shape.grpc === undefined ? result : withoutEmpty(result, summary, shape.grpc.answerBytes)
+}
+
+function grpcFlags({ message }: GrpcShape, port: number): string[] {
+  const file = path.join(makeWorkFolder(), `call-${port}.bin`)
+  writeFileSync(file, message, 'latin1')
+  return ['-d', file, '-H', 'content-type: application/grpc', '-H', 'te: trailers']
+}
+
+// Answers without their message count as failed. What was still in flight at the end may hide one per stream.
+export function withoutEmpty(result: LoadResult, summary: string, answerBytes: number): LoadResult {
+  const data = /^traffic: .*\((\d+)\) data$/m.exec(summary)?.[1]
+  if (data === undefined) throw new Error(`h2load told no traffic: ${summary}`)
+  const real = Math.min(result.requests, Math.floor(Number(data) / answerBytes))
+  return { ...result, requests: real, failedStatus: result.failedStatus + result.requests - real }
 }
 
 export function resultOf(summary: string, log: string, seconds: number): LoadResult {

@@ -13,15 +13,16 @@ export function bestGenerator(): Generator {
 
 export function runLoad(plan: LoadPlan, cores: string | null): Promise<LoadResult> {
   if (plan.generator === 'h2load') return runH2load(plan, cores)
-  if (plan.isSecure && plan.generator !== 'wrk')
+  if (plan.isSecure && (plan.generator === 'own' || plan.generator === 'autocannon'))
     throw new Error(`${plan.generator} speaks no TLS; install wrk`)
   if (plan.generator === 'wrk' && plan.ratePerSecond === 0) return runWrk(plan, cores)
   return runNodeLoad(plan, cores)
 }
 
 async function runNodeLoad(plan: LoadPlan, cores: string | null): Promise<LoadResult> {
-  const file = plan.generator === 'autocannon' ? 'autocannon-process.ts' : 'own-process.ts'
-  const script = path.join(benchFolder, 'load', file)
+  // A paced plan of wrk's is for our own generator: wrk knows no pace.
+  const name = plan.generator === 'wrk' ? 'own' : plan.generator
+  const script = path.join(benchFolder, 'load', `${name}-process.ts`)
   const flag = '--disable-warning=ExperimentalWarning'
   const child = startChild([process.execPath, flag, script, JSON.stringify(plan)], {
     name: 'load',

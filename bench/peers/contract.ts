@@ -3,10 +3,16 @@
 
 import type { Child } from '../children.ts'
 
-// What a scenario asks of a peer. A peer that can't do it says so by throwing at start.
-// What the peer speaks with its clients. 'tls' means HTTP/1.1 and HTTP/2, by ALPN; 'tcp' passes bytes on unread.
-export type Protocol = 'http' | 'tls' | 'tcp'
+// What the peer speaks with its clients and, where it matters, with the origin.
+// 'tls': HTTP/1.1 and HTTP/2 by ALPN, clear text to the origin. 'grpc': the same with h2c to the origin.
+// 'websocket': clear HTTP/1.1 that may upgrade. 'tcp' and 'udp' pass bytes on unread.
+export type Protocol = 'http' | 'tls' | 'grpc' | 'websocket' | 'tcp' | 'udp'
 
+export function speaksTls(protocol: Protocol): boolean {
+  return protocol === 'tls' || protocol === 'grpc'
+}
+
+// What a scenario asks of a peer. A peer that can't do it says so by throwing at start.
 export interface PeerOptions {
   readonly originPort: number
   readonly protocol: Protocol

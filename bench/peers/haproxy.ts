@@ -6,9 +6,9 @@ import { benchCertificate } from '../certificate.ts'
 import { freePorts, startChild } from '../children.ts'
 import { findProgram } from '../cores.ts'
 import { makeWorkFolder } from '../folders.ts'
-import { waitForPeer } from '../http.ts'
+import { waitForPeer } from '../ready.ts'
 import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
-import { OPEN_FILES_MAX } from './contract.ts'
+import { OPEN_FILES_MAX, speaksTls } from './contract.ts'
 
 export const haproxy: Peer = {
   name: 'haproxy',
@@ -17,6 +17,7 @@ export const haproxy: Peer = {
 }
 
 async function start(options: PeerOptions): Promise<RunningPeer> {
+  if (options.protocol === 'udp') throw new Error('haproxy forwards no UDP')
   const [port = 0] = await freePorts(1)
   const file = path.join(makeWorkFolder(), `haproxy-${port}.cfg`)
   writeFileSync(file, configText(options, port))
@@ -31,7 +32,7 @@ async function start(options: PeerOptions): Promise<RunningPeer> {
 
 function bindText(options: PeerOptions, port: number): string {
   const bind = `bind 127.0.0.1:${port} backlog 4096`
-  if (options.protocol !== 'tls') return bind
+  if (!speaksTls(options.protocol)) return bind
   return `${bind} ssl crt ${benchCertificate().bothFile} alpn h2,http/1.1`
 }
 
@@ -53,7 +54,7 @@ ${isHttp ? '  option forwardfor' : ''}
 ${options.hasMiddlewares ? middlewareRules : ''}
   default_backend origin
 backend origin
-  server one 127.0.0.1:${options.originPort}
+  server one 127.0.0.1:${options.originPort}${options.protocol === 'grpc' ? ' proto h2' : ''}
 `
 }
 

@@ -9,9 +9,9 @@ import { benchCertificate } from '../certificate.ts'
 import { freePorts, startChild } from '../children.ts'
 import { findProgram } from '../cores.ts'
 import { makeWorkFolder } from '../folders.ts'
-import { waitForPeer } from '../http.ts'
-import type { Peer, PeerOptions, RunningPeer } from './contract.ts'
-import { IDLE_CONNECTIONS, OPEN_FILES_MAX } from './contract.ts'
+import { waitForPeer } from '../ready.ts'
+import type { Peer, PeerOptions, Protocol, RunningPeer } from './contract.ts'
+import { IDLE_CONNECTIONS, OPEN_FILES_MAX, speaksTls } from './contract.ts'
 
 export const nginx: Peer = {
   name: 'nginx',
@@ -37,17 +37,19 @@ async function start(options: PeerOptions): Promise<RunningPeer> {
 const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so'
 
 function configText(options: PeerOptions, port: number, folder: string): string {
-  return options.protocol === 'tcp' ? streamText(options, port) : httpText(options, port, folder)
+  const isStream = options.protocol === 'tcp' || options.protocol === 'udp'
+  return isStream ? streamText(options, port) : httpText(options, port, folder)
 }
 
 function streamText(options: PeerOptions, port: number): string {
+  const kind = options.protocol === 'udp' ? 'udp' : 'backlog=4096'
   return `load_module ${STREAM_MODULE};
 worker_processes ${options.workers}; daemon off; pid nginx.pid; error_log error.log crit;
 worker_rlimit_nofile ${OPEN_FILES_MAX};
 events { worker_connections 16384; }
 stream {
   server {
-    listen 127.0.0.1:${port} reuseport backlog=4096;
+    listen 127.0.0.1:${port} reuseport ${kind};
     proxy_pass 127.0.0.1:${options.originPort};
   }
 }
@@ -56,7 +58,7 @@ stream {
 
 function listenText(options: PeerOptions, port: number): string {
   const listen = `listen 127.0.0.1:${port} reuseport backlog=4096`
-  if (options.protocol !== 'tls') return `${listen};`
+  if (!speaksTls(options.protocol)) return `${listen};`
   const { certFile, keyFile } = benchCertificate()
   return `${listen} ssl http2;
     http2_max_requests 100000000; http2_recv_timeout 3600s;
@@ -75,23 +77,37 @@ http {
   proxy_max_temp_file_size 0; proxy_request_buffering off; client_max_body_size 0;
   client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
   fastcgi_temp_path ${folder}/fastcgi; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
-  upstream origin {
+${options.protocol === 'websocket' ? upgradeMap : ''}  upstream origin {
     server 127.0.0.1:${options.originPort};
     keepalive ${IDLE_CONNECTIONS}; keepalive_requests 100000000;
   }
   server {
     ${listenText(options, port)}
     location / {
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_pass http://origin;
+${locationText(options.protocol)}
     }
 ${options.hasMiddlewares ? middlewareLocation : ''}
   }
 }
 `
+}
+
+// A request that upgrades says so to the origin; every other keeps the upstream connection.
+const upgradeMap = `  map $http_upgrade $upstream_connection { default upgrade; '' ''; }\n`
+
+function locationText(protocol: Protocol): string {
+  if (protocol === 'grpc') {
+    return `      grpc_set_header Host $host;
+      grpc_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      grpc_pass grpc://origin;`
+  }
+  const connection = protocol === 'websocket' ? '$upstream_connection' : '""'
+  const upgrade = protocol === 'websocket' ? '\n      proxy_set_header Upgrade $http_upgrade;' : ''
+  return `      proxy_http_version 1.1;
+      proxy_set_header Connection ${connection};${upgrade}
+      proxy_set_header Host $host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_pass http://origin;`
 }
 
 // What bench/peers/sluice-config.ts asks of Sluice's middlewares, in nginx's own words.

@@ -6,7 +6,7 @@
 import { type Certificate, benchCertificate } from '../certificate.ts'
 import type { RequestShape } from '../load/contract.ts'
 import type { PeerOptions } from './contract.ts'
-import { IDLE_CONNECTIONS } from './contract.ts'
+import { IDLE_CONNECTIONS, speaksTls } from './contract.ts'
 
 export interface SluicePorts {
   readonly web: number
@@ -17,9 +17,9 @@ export function staticText(options: PeerOptions, ports: SluicePorts, dynamicFile
   return `workers: ${options.workers}
 entryPoints:
   web:
-    address: "127.0.0.1:${ports.web}"
+    address: "127.0.0.1:${ports.web}${options.protocol === 'udp' ? '/udp' : ''}"
     engine: ${options.engine}
-${options.protocol === 'tls' ? '    http: { tls: {} }\n' : ''}  traefik:
+${speaksTls(options.protocol) ? '    http: { tls: {} }\n' : ''}  traefik:
     address: "127.0.0.1:${ports.admin}"
 api:
   insecure: true
@@ -38,7 +38,9 @@ providers:
 
 export function dynamicText(options: PeerOptions, edition = 0): string {
   if (options.protocol === 'tcp') return tcpText(options)
-  const certificate = options.protocol === 'tls' ? benchCertificate() : null
+  if (options.protocol === 'udp') return udpText(options)
+  const scheme = options.protocol === 'grpc' ? 'h2c' : 'http'
+  const certificate = speaksTls(options.protocol) ? benchCertificate() : null
   const routers =
     options.routes === 0 ? [router('all', 'PathPrefix(`/`)', options.hasMiddlewares)] : []
   for (let i = 0; i < options.routes; i++) routers.push(router(`route-${i}`, ruleOf(i), false))
@@ -52,7 +54,7 @@ ${routers.join('\n')}
       loadBalancer:
         serversTransport: origin
         servers:
-          - url: "http://127.0.0.1:${options.originPort}"
+          - url: "${scheme}://127.0.0.1:${options.originPort}"
   serversTransports:
     origin:
       maxIdleConnsPerHost: ${IDLE_CONNECTIONS}
@@ -71,6 +73,20 @@ function tcpText(options: PeerOptions): string {
   routers:
     all:
       rule: 'HostSNI(\`*\`)'
+      entryPoints: [web]
+      service: origin
+  services:
+    origin:
+      loadBalancer:
+        servers:
+          - address: "127.0.0.1:${options.originPort}"
+`
+}
+
+function udpText(options: PeerOptions): string {
+  return `udp:
+  routers:
+    all:
       entryPoints: [web]
       service: origin
   services:

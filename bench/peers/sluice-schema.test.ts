@@ -26,12 +26,7 @@ test.each(['node', 'uws'] as const)(
 test.each([0, 100])('The routing file with %d routes is accepted without a warning.', (routes) => {
   const document = readDocument(parseLocated(dynamicText({ ...options, routes }, 3), 'dynamic.yml'))
   expect(document.problems).toEqual([])
-  const objects = [
-    document.routers,
-    document.services,
-    document.middlewares,
-    document.transports,
-  ]
+  const objects = [document.routers, document.services, document.middlewares, document.transports]
   expect(objects.map((found) => found.length)).toEqual([(routes || 1) + 1, 1, 4, 1])
   for (const found of objects.flat()) {
     expect(found).toMatchObject({ errors: [], warnings: [] })

@@ -30,7 +30,7 @@ export const idle: Scenario = {
 }
 
 async function run(bench: Bench): Promise<Outcome> {
-  const origin = await startOrigin(false, bench.cores.load)
+  const origin = await startOrigin('http', bench.cores.load)
   const facts: Fact[] = []
   const subjects: SubjectResult[] = []
   const rivals = bench.rivals.map((name) => ({ name, peer: name, options: {} }))

@@ -36,7 +36,7 @@ interface Reloading {
 }
 
 async function run(bench: Bench): Promise<Outcome> {
-  const origin = await startOrigin(false, null)
+  const origin = await startOrigin('http', null)
   const options: PeerOptions = { ...defaultOptions(origin.port, null), routes: ROUTES }
   const peer = await launch(options)
   const load = `own, ${RATE_PER_SECOND} requests/s on 32 connections, nothing pinned`

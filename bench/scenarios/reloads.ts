@@ -30,7 +30,7 @@ export const reloads: Scenario = {
 }
 
 async function run(bench: Bench): Promise<Outcome> {
-  const origin = await startOrigin(false, null)
+  const origin = await startOrigin('http', null)
   const options: PeerOptions = { ...defaultOptions(origin.port, null), routes: ROUTES }
   const peer = await launch(options)
   const load = `own, ${RATE_PER_SECOND} requests/s on 16 connections, ${bench.reloads} reloads, nothing pinned`

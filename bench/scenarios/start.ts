@@ -30,7 +30,7 @@ interface Start {
 }
 
 async function run(bench: Bench): Promise<Outcome> {
-  const origin = await startOrigin(false, null)
+  const origin = await startOrigin('http', null)
   const starts: Start[] = []
   const base = {
     scenario: start.name,

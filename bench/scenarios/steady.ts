@@ -71,7 +71,7 @@ export const response10m = steady('response-10m', 'Answers of 10 MiB', (bench) =
 export const post64k = steady('post-64k', 'Uploads of 64 KiB', (bench) => ({
   subjects: [sluiceNode, sluiceUws, ...rivalsOf(bench)],
   plan: { ...basePlan, requests: [{ ...smallRequest, method: 'POST', bodyBytes: 65_536 }] },
-  mustReadBodies: true,
+  origin: 'uploads',
 }))
 
 export const connect = steady('connect', 'A new connection for every request', (bench) => ({
