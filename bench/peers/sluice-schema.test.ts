@@ -33,3 +33,29 @@ test.each([0, 100])('The routing file with %d routes is accepted without a warni
     expect(found.config).not.toBe(null)
   }
 })
+
+// The section of each protocol, how many routers and services it has, and where it forwards to.
+test.each([
+  ['tls', 'routers', 'services', 'http://127.0.0.1:9001'],
+  ['grpc', 'routers', 'services', 'h2c://127.0.0.1:9001'],
+  ['websocket', 'routers', 'services', 'http://127.0.0.1:9001'],
+  ['tcp', 'tcpRouters', 'tcpServices', '127.0.0.1:9001'],
+  ['udp', 'udpRouters', 'udpServices', '127.0.0.1:9001'],
+] as const)(
+  'The configuration of %s is accepted without a warning.',
+  (protocol, routers, services, target) => {
+    const asked = { ...defaultOptions(9001, null), protocol }
+    const text = staticText(asked, { web: 8001, admin: 8002 }, '/srv/dynamic.yml')
+    const readFile = (): string => text
+    const argv = ['--configFile=/srv/sluice.yml']
+    const loaded = loadStatic({ argv, env: {}, cwd: '/srv', readFile, cores: 2 })
+    expect(loaded.problems).toEqual([])
+    const document = readDocument(parseLocated(dynamicText(asked), 'dynamic.yml'))
+    expect(document.problems).toEqual([])
+    for (const found of [...document[routers], ...document[services]]) {
+      expect(found).toMatchObject({ errors: [], warnings: [] })
+    }
+    expect(document[routers].length).toBe(1)
+    expect(JSON.stringify(document[services][0]?.config)).toContain(`"${target}"`)
+  },
+)
