@@ -124,6 +124,7 @@ export type ToWorker =
   | { readonly type: 'secrets'; readonly secrets: TlsSecrets } // before the first slice, and when they change
   | { readonly type: 'drain' } // the process ends: see drain.ts
   | { readonly type: 'health'; readonly down: readonly string[] } // keys of all servers that are down
+  | { readonly type: 'exit' } // at once: it is given up on
   | { readonly type: 'block'; readonly ms: number } // tests only: blocks the event loop
 
 export type FromWorker =

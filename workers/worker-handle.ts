@@ -7,6 +7,7 @@ import { SERIES_BYTES } from '../core/shared/series.ts'
 import type { FromWorker, Slice, ToWorker, WorkerPlan } from './messages.ts'
 
 const SLICES_UNDERWAY_MAX = 2
+const EXIT_MAX_MS = 500 // for a worker to end by itself
 
 export class WorkerHandle {
   readonly index: number
@@ -87,7 +88,9 @@ export class WorkerHandle {
   end(reason: string): void {
     this.reason = reason
     this.lastBeatAt = performance.now() // give terminate() time before asking again
-    void this.worker.terminate()
+    // A thread that is ended from outside can't close sockets of uWebSockets.js, and Node aborts the process over them.
+    this.post({ type: 'exit' })
+    setTimeout(() => void this.worker.terminate(), EXIT_MAX_MS).unref()
   }
 }
 

@@ -176,6 +176,8 @@ function receive(message: ToWorker): void {
       return context.tls.use(message.secrets)
     case 'drain':
       return void drain()
+    case 'exit':
+      return process.exit()
     case 'block':
       return blockLoop(message.ms)
   }

@@ -66,7 +66,9 @@ function protocolPlans(generation: Generation): Record<string, unknown> {
   )
   const shown: Record<string, unknown> = {}
   for (const family of others) {
-    const plans = [...generation[family].values()].filter(({ name }) => !/^(?:default)?$/.test(name))
+    const plans = [...generation[family].values()].filter(
+      ({ name }) => !/^(?:default)?$/.test(name),
+    )
     const short = plans.map((plan) => JSON.parse(JSON.stringify(plan, shortened)) as unknown)
     if (short.length > 0) shown[family] = short
   }

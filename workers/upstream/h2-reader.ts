@@ -254,7 +254,9 @@ export abstract class H2Reader implements SocketOwner {
       else if (id === MAX_FRAME_SIZE && (value < 16_384 || value >= 1 << 24)) error = PROTOCOL_ERROR
     }
     if (error !== NO_ERROR) return this.fail(error)
+    // Before anything that the new settings allow (RFC 9113, section 6.5.3: immediately).
     this.sendFrame(SETTINGS, ACK, 0, payload, from, from)
+    this.sendPending()
     this.gotSettings = true
     this.settled(streamsMax)
   }
@@ -266,7 +268,6 @@ export abstract class H2Reader implements SocketOwner {
     for (const stream of this.streams.values()) {
       if (!stream.addSendWindow(change)) return FLOW_CONTROL_ERROR
     }
-    this.sendPending()
     return NO_ERROR
   }
 

@@ -233,7 +233,9 @@ export abstract class H2Reader extends H2Blocks {
       this.encoder.resize(Math.min(tableBytes, this.point.plan.http2.encoderTableBytesMax))
     if (window >= 0 && !this.setPeerWindow(window))
       return this.fail(H2_PROTOCOL, FLOW_CONTROL_ERROR)
+    // Before anything that the new settings allow (RFC 9113, section 6.5.3: immediately).
     this.sendControl(SETTINGS, ACK, payload, from, from)
+    this.sendPending()
   }
 
   private setPeerWindow(window: number): boolean {
@@ -243,7 +245,6 @@ export abstract class H2Reader extends H2Blocks {
       stream.sendWindow += change
       if (stream.sendWindow > WINDOW_MAX) return false
     }
-    if (change > 0) this.sendPending()
     return true
   }
 
