@@ -1,11 +1,16 @@
 // The bench's configuration against the real schema: a key that is misspelt here would measure something else.
 
-import { expect, test } from 'vitest'
+import { rmSync } from 'node:fs'
+import { afterAll, expect, test } from 'vitest'
 import { parseLocated } from '../../config/located.ts'
 import { readDocument } from '../../config/read-document.ts'
 import { loadStatic } from '../../config/sources.ts'
+import { workFolder } from '../folders.ts'
 import { defaultOptions } from './contract.ts'
 import { dynamicText, staticText } from './sluice-config.ts'
+
+// The certificate of the bench: a test's process may be ended before its exit handlers have run.
+afterAll(() => rmSync(workFolder, { recursive: true, force: true }))
 
 const options = { ...defaultOptions(9001, null), hasMiddlewares: true, isCoalescing: true }
 
