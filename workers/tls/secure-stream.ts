@@ -59,6 +59,7 @@ export abstract class SecureStream extends Socket {
   protected phase: typeof SHAKING | typeof OPEN | typeof SHUT = SHAKING
   protected onStack = false // below a callback of OpenSSL
   private writing = false // OpenSSL has a write of ours
+  private giving = false // it is being given one
   private queue: (string | Uint8Array)[] = []
   private queuedBytes = 0
   private ending = false // end() waits for the write under way
@@ -143,15 +144,13 @@ export abstract class SecureStream extends Socket {
   override writeText(text: string): boolean {
     if (this.closed || this.writeEnded) return false
     if (this.writing) return this.wait(text)
-    const request = newRequest()
-    return this.given(request, this.tls.writeLatin1String(request, text))
+    return this.given(this.tls.writeLatin1String(this.request(), text))
   }
 
   override writeBytes(bytes: Uint8Array): boolean {
     if (this.closed || this.writeEnded) return false
     if (this.writing) return this.wait(bytes)
-    const request = newRequest()
-    return this.given(request, this.tls.writeBuffer(request, bytes))
+    return this.given(this.tls.writeBuffer(this.request(), bytes))
   }
 
   override writeParts(before: string, bytes: Uint8Array, after: string): boolean {
@@ -165,8 +164,7 @@ export abstract class SecureStream extends Socket {
     if (before !== '') chunks.push(before, 'latin1')
     chunks.push(bytes, 'buffer')
     if (after !== '') chunks.push(after, 'latin1')
-    const request = newRequest()
-    return this.given(request, this.tls.writev(request, chunks, false))
+    return this.given(this.tls.writev(this.request(), chunks, false))
   }
 
   private wait(piece: string | Uint8Array): false {
@@ -176,14 +174,25 @@ export abstract class SecureStream extends Socket {
     return false
   }
 
+  // Knows its socket before it is given away: a write to a peer that has reset completes within the call.
+  private request(): WriteRequest {
+    const request = new WriteWrap()
+    request.oncomplete = onSecureWritten
+    request.socket = this
+    this.writing = true
+    this.giving = true
+    return request
+  }
+
   // True: the kernel has it, though its completion is told later.
-  private given(request: WriteRequest, fault: number): boolean {
+  private given(fault: number): boolean {
+    this.giving = false
     if (fault !== 0) {
+      this.writing = false
       this.failLater(fault)
       return false
     }
-    request.socket = this
-    this.writing = true
+    if (!this.writing) return this.held === 0 // complete, or failed, already
     const taken = this.isOffered()
     if (!taken) this.held++
     return taken
@@ -191,6 +200,10 @@ export abstract class SecureStream extends Socket {
 
   written(status: number): void {
     this.writing = false
+    if (this.giving) {
+      if (status < 0) this.failLater(status) // nobody is called back from a write of its own
+      return
+    }
     if (this.closed) return this.closing ? this.closeAfter(status) : undefined
     if (status < 0) return failFor(this, 'WRITE')
     if (this.queue.length > 0) this.writeQueued()
@@ -209,11 +222,9 @@ export abstract class SecureStream extends Socket {
     const { queue } = this
     this.queue = []
     this.queuedBytes = 0
-    const request = newRequest()
-    const { tls } = this
     const chunks: unknown[] = []
     for (const piece of queue) chunks.push(piece, typeof piece === 'string' ? 'latin1' : 'buffer')
-    this.given(request, tls.writev(request, chunks, false))
+    this.given(this.tls.writev(this.request(), chunks, false))
   }
 
   // ---- endings
@@ -320,12 +331,6 @@ function onSecureWritten(this: WriteRequest, status: number): void {
     tellDefect(defect)
     failFor(socket, 'DEFECT')
   }
-}
-
-function newRequest(): WriteRequest {
-  const request = new WriteWrap()
-  request.oncomplete = onSecureWritten
-  return request
 }
 
 function closeLater(socket: SecureStream): void {

@@ -258,7 +258,8 @@ export class H2Session extends H2Reader implements Swept {
   // 2^31-1 first and the real number later.
   protected override onGoaway(lastId: number, code: number): void {
     this.drain()
-    for (const stream of [...this.streams.values()]) if (stream.id > lastId) stream.neverProcessed()
+    for (const stream of Array.from(this.streams.values()))
+      if (stream.id > lastId) stream.neverProcessed()
     if (code !== NO_ERROR) this.lose()
   }
 
@@ -304,7 +305,7 @@ export class H2Session extends H2Reader implements Swept {
   private lose(): void {
     if (this.state === CLOSED) return
     this.end()
-    for (const stream of [...this.streams.values()]) stream.takeLoss()
+    for (const stream of Array.from(this.streams.values())) stream.takeLoss()
     this.flushTouched()
     if (!this.wasOpen) this.pool.failedToOpen(this)
   }

@@ -371,3 +371,22 @@ test('a server that is not one fails the handshake', async () => {
   expect(code).toBeGreaterThan(0)
   expect(reason).toMatch(/^ERR_SSL_/)
 })
+
+// The kernel refuses such a write within the call, and Node then tells its end before the call returns.
+test('a write to a peer that has just reset ends the socket, after the call', async () => {
+  const served = await serve(security())
+  const raw = net.connect(served.port, '127.0.0.1')
+  raw.on('error', () => undefined)
+  const client = connect(served.port, { socket: raw })
+  const { socket, recorder } = await served.accepted()
+  client.on('data', () => undefined)
+  socket.writeText('hello')
+  await new Promise((resolve) => client.once('data', resolve))
+  socket.pause() // the reset is met by the write, not by a read
+  raw.resetAndDestroy()
+  socket.writeText('a')
+  socket.writeText('b')
+  expect(socket.closed).toBe(false)
+  await recorder!.until(() => recorder!.gone !== '')
+  expect(socket.closed).toBe(true)
+})
