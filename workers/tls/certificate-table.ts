@@ -6,7 +6,7 @@
 // used, one for each kind of key: EC for a client that can verify it, else RSA. OpenSSL could choose by itself, but Node
 // gives it one chain for all certificates of a context, and so the wrong one for some.
 
-import { X509Certificate } from 'node:crypto'
+import { cryptoModule } from '../builtins.ts'
 import { isIP } from 'node:net'
 import type { CertificatePlan, TlsVersion } from '../../config/protocol-plans.ts'
 import type { ClientHello } from '../../core/tls/client-hello.ts'
@@ -73,6 +73,7 @@ const kinds = new WeakMap<CertificatePlan, string>()
 function keyKindOf(plan: CertificatePlan): string {
   let kind = kinds.get(plan)
   if (kind === undefined) {
+    const { X509Certificate } = cryptoModule()
     kind = new X509Certificate(plan.certPem).publicKey.asymmetricKeyType ?? ''
     kinds.set(plan, kind)
   }

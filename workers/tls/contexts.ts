@@ -4,8 +4,8 @@
 //         did not change. Bounded: beyond CONTEXTS_MAX the oldest is forgotten, and made again when it is wanted.
 // Hot:    no, one look-up per generation and pair. Making one takes about 0.3 ms.
 
-import { constants } from 'node:crypto'
-import tls, { type SecureContext } from 'node:tls'
+import { cryptoModule, tlsModule } from '../builtins.ts'
+import type { SecureContext } from 'node:tls'
 import type { CertificatePlan, TlsOptionsPlan } from '../../config/protocol-plans.ts'
 import { digest, policyOf } from './policy.ts'
 import type { TicketKeyring } from './ticket-keys.ts'
@@ -24,10 +24,14 @@ const SUITES_10 = 'ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:AES128-SHA:@SECLE
 const HYBRID = 'X25519MLKEM768'
 const CURVES = 'X25519:P-256:P-384'
 
-const FIXED_OPTIONS =
-  constants.SSL_OP_NO_RENEGOTIATION |
-  constants.SSL_OP_NO_COMPRESSION |
-  constants.SSL_OP_PRIORITIZE_CHACHA // for clients without AES instructions
+function secureOptions(withTickets: boolean): number {
+  const { constants } = cryptoModule()
+  const fixed =
+    constants.SSL_OP_NO_RENEGOTIATION |
+    constants.SSL_OP_NO_COMPRESSION |
+    constants.SSL_OP_PRIORITIZE_CHACHA // for clients without AES instructions
+  return withTickets ? fixed : fixed | constants.SSL_OP_NO_TICKET
+}
 
 export class SecureContexts {
   private readonly known = new Map<string, SecureContext>()
@@ -55,7 +59,7 @@ export class SecureContexts {
 
   // The key is the session id context as well: a session is resumed with the same certificate and options only.
   private make(options: TlsOptionsPlan, certificate: CertificatePlan, key: string): SecureContext {
-    const context = tls.createSecureContext({
+    const context = tlsModule().createSecureContext({
       cert: certificate.certPem,
       key: certificate.keyPem,
       ca: options.clientCas === '' ? [] : options.clientCas,
@@ -64,7 +68,7 @@ export class SecureContexts {
       ciphers: ciphersOf(options),
       ecdhCurve: options.curves === '' ? defaultCurves() : options.curves,
       honorCipherOrder: options.preferServerCiphers,
-      secureOptions: FIXED_OPTIONS | (options.sessionTickets ? 0 : constants.SSL_OP_NO_TICKET),
+      secureOptions: secureOptions(options.sessionTickets),
       sessionIdContext: key,
       sessionTimeout: SESSION_LIFETIME_S,
     })
@@ -85,7 +89,7 @@ let curves = ''
 function defaultCurves(): string {
   if (curves !== '') return curves
   try {
-    tls.createSecureContext({ ecdhCurve: HYBRID })
+    tlsModule().createSecureContext({ ecdhCurve: HYBRID })
     curves = `${HYBRID}:${CURVES}`
   } catch {
     curves = CURVES

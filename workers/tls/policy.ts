@@ -3,7 +3,7 @@
 // Hot: no; remembered per plan. Two options of different names may ask for the same, and one name for something else
 // after a reload: connections are told apart by this, not by names.
 
-import { createHash } from 'node:crypto'
+import { cryptoModule } from '../builtins.ts'
 import type { TlsOptionsPlan } from '../../config/protocol-plans.ts'
 
 const known = new WeakMap<TlsOptionsPlan, string>()
@@ -19,5 +19,6 @@ export function policyOf(options: TlsOptionsPlan): string {
 }
 
 export function digest(value: unknown): string {
-  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 32)
+  const hash = cryptoModule().createHash('sha256')
+  return hash.update(JSON.stringify(value)).digest('hex').slice(0, 32)
 }

@@ -4,7 +4,7 @@
 // own checkServerIdentity), or, where the configuration gives them, subject alternative names or SPIFFE ids in its
 // place. Fails closed: a certificate whose names can't be read has none.
 
-import { checkServerIdentity } from 'node:tls'
+import { tlsModule } from '../builtins.ts'
 import type { DetailedPeerCertificate } from 'node:tls'
 import { type AlternativeName, alternativeNames } from './alternative-names.ts'
 
@@ -32,7 +32,9 @@ export function serverFault(
   if (!hasOneOf(names, identity.sans)) return 'SAN_MISMATCH'
   if (!hasSpiffeId(names, identity)) return 'SPIFFE_MISMATCH'
   if (identity.insecure || identity.host === '') return ''
-  return checkServerIdentity(identity.host, certificate) === undefined ? '' : 'HOST_MISMATCH'
+  return tlsModule().checkServerIdentity(identity.host, certificate) === undefined
+    ? ''
+    : 'HOST_MISMATCH'
 }
 
 function hasOneOf(names: readonly AlternativeName[], wanted: readonly AlternativeName[]): boolean {

@@ -2,7 +2,7 @@
 
 import type { KeyPair } from './live-tls.ts'
 import { SecureContexts } from './contexts.ts'
-import { TicketKeyring, type TicketKeys, firstTicketKeys } from './ticket-keys.ts'
+import { TicketKeyring, type TicketKeys } from './ticket-keys.ts'
 
 // What the supervisor sends every worker at its start, and again when it changes. Secret.
 export interface TlsSecrets {
@@ -12,7 +12,7 @@ export interface TlsSecrets {
 
 export class TlsState {
   generated: KeyPair | null = null
-  private readonly keyring = new TicketKeyring(firstTicketKeys()) // of its own until it is told others
+  private readonly keyring = new TicketKeyring()
   readonly contexts = new SecureContexts(this.keyring)
 
   use(secrets: TlsSecrets): void {

@@ -9,7 +9,7 @@
 // Node's setTicketKeys knows one key only. Its ticket key callback (not documented; process aborts when it is given
 // anything but buffers of the right size) knows as many as one likes, and leaves the IV to us.
 
-import { randomBytes } from 'node:crypto'
+import { cryptoModule } from '../builtins.ts'
 
 export interface TicketKey {
   readonly name: Uint8Array // 16 bytes, sent in clear: which key a ticket is of
@@ -25,6 +25,7 @@ export interface TicketKeys {
 export const ROTATE_AFTER_MS = 12 * 60 * 60 * 1000
 
 function newKey(): TicketKey {
+  const { randomBytes } = cryptoModule()
   return { name: randomBytes(16), hmac: randomBytes(32), aes: randomBytes(16) }
 }
 
@@ -47,16 +48,16 @@ const USE_AND_RENEW = 2
 
 // The keys of one worker; every SecureContext of it asks here.
 export class TicketKeyring {
-  private current: OpenKey
-  private previous: OpenKey | null
+  private told: OpenKey | null = null
+  private previous: OpenKey | null = null
 
-  constructor(keys: TicketKeys) {
-    this.current = openKey(keys.current)
-    this.previous = keys.previous === null ? null : openKey(keys.previous)
+  // One of its own until it is told others.
+  private get current(): OpenKey {
+    return (this.told ??= openKey(newKey()))
   }
 
   replace(keys: TicketKeys): void {
-    this.current = openKey(keys.current)
+    this.told = openKey(keys.current)
     this.previous = keys.previous === null ? null : openKey(keys.previous)
   }
 
@@ -86,5 +87,5 @@ function openKey({ name, hmac, aes }: TicketKey): OpenKey {
 }
 
 function answerOf(verdict: number, key: OpenKey): unknown[] {
-  return [verdict, key.hmac, key.aes, key.name, randomBytes(16)]
+  return [verdict, key.hmac, key.aes, key.name, cryptoModule().randomBytes(16)]
 }

@@ -5,8 +5,8 @@
 // The client has asked by the handshake of HTTP/1.1 (or h2 has made it look so), which ends here: the server sees
 // an extended CONNECT without key, and its 200 becomes the 101 that the client's key calls for.
 
+import { cryptoModule } from '../builtins.ts'
 import type { Buffer } from 'node:buffer'
-import { createHash } from 'node:crypto'
 import { NONE } from '../../core/errors.ts'
 import { METHOD_GET } from '../../core/exchange.ts'
 import { readSwitch } from '../../core/h2/upstream-response.ts'
@@ -47,7 +47,8 @@ export class H2Tunnel extends H2Stream {
   }
 
   private accept(): string {
-    return createHash('sha1')
+    return cryptoModule()
+      .createHash('sha1')
       .update(this.key + KEY_SUFFIX)
       .digest('base64')
   }

@@ -3,7 +3,7 @@
 // A server is its URL and all that its transport says: two services that name the same pair share its
 // connections, and a change of either makes another server, whose predecessor drains.
 
-import { createHash } from 'node:crypto'
+import { cryptoModule } from '../builtins.ts'
 import type { TransportPlan } from '../../config/generation.ts'
 import type { WorkerContext } from '../context.ts'
 import { Server } from './server.ts'
@@ -36,7 +36,10 @@ export class ServerRegistry {
   private digestOf(transport: TransportPlan): string {
     let digest = this.digests.get(transport)
     if (digest === undefined) {
-      digest = createHash('sha256').update(JSON.stringify(transport)).digest('base64')
+      const text = JSON.stringify(transport)
+      // Keys and certificates are not carried about as names.
+      const isLong = transport.tls.keyPem !== '' || transport.tls.rootCas !== ''
+      digest = isLong ? cryptoModule().createHash('sha256').update(text).digest('base64') : text
       this.digests.set(transport, digest)
     }
     return digest

@@ -5,8 +5,9 @@
 //
 // The chain and the names are checked in workers/secure-socket.ts, for resumed sessions too.
 
+import { tlsModule } from '../builtins.ts'
 import { isIP } from 'node:net'
-import { type SecureContext, createSecureContext, getCACertificates } from 'node:tls'
+import type { SecureContext } from 'node:tls'
 import type { TransportPlan } from '../../config/generation.ts'
 import type { ServerTlsPlan } from '../../config/protocol-plans.ts'
 import { UPSTREAM_TLS } from '../../core/errors.ts'
@@ -101,7 +102,7 @@ const contexts = new WeakMap<ServerTlsPlan, SecureContext>()
 export function contextOf(tls: ServerTlsPlan): SecureContext {
   let context = contexts.get(tls)
   if (context === undefined) {
-    context = createSecureContext({
+    context = tlsModule().createSecureContext({
       ca: tls.rootCas !== '' ? tls.rootCas : systemRoots(),
       ...(tls.certPem === '' ? {} : { cert: tls.certPem, key: tls.keyPem }),
       ...(tls.ciphers === '' ? {} : { ciphers: tls.ciphers }),
@@ -118,6 +119,7 @@ let roots: string[] | null = null
 // A machine without a store of its own (a bare container) gets the roots that Node brings.
 function systemRoots(): string[] {
   if (roots === null) {
+    const { getCACertificates } = tlsModule()
     const own = getCACertificates('system')
     const known = own.length > 0 ? own : getCACertificates('bundled')
     roots = [...new Set([...known, ...getCACertificates('extra')])]

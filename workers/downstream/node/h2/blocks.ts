@@ -3,8 +3,8 @@
 // Owner:  see base.ts.
 // Hot:    yes.
 
+import { cryptoModule } from '../../../builtins.ts'
 import type { Buffer } from 'node:buffer'
-import { randomBytes } from 'node:crypto'
 import {
   H2_BLOCK,
   H2_COMPRESSION,
@@ -47,7 +47,7 @@ const ignored = { field(): void {} }
 
 // RFC 6455, section 4.1: what a server of HTTP/1 wants to see answered. Nobody else looks at it.
 function webSocketKey(): string {
-  return randomBytes(16).toString('base64')
+  return cryptoModule().randomBytes(16).toString('base64')
 }
 
 export abstract class H2Blocks extends H2Base {
