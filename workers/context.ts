@@ -7,6 +7,7 @@ import { errorTable } from '../core/errors.ts'
 import { methodNames } from '../core/exchange.ts'
 import { InFlightTable } from '../core/middleware/in-flight-table.ts'
 import {
+  CONNECTIONS,
   DESCRIPTORS_MAX,
   DRAIN,
   DRAIN_NONE,
@@ -167,7 +168,7 @@ export class WorkerContext {
   addToRow(cell: number, amount: number): void {
     const at = this.row + cell
     this.control[at] = this.control[at]! + amount // one writer: no atomic needed
-    if (cell === 2) this.connections += amount
+    if (cell === CONNECTIONS) this.connections += amount
   }
 
   setInRow(cell: number, value: number): void {

@@ -40,6 +40,21 @@ export function bad(reason: string): BadProxyHeader {
   return { reason }
 }
 
+// The proxy does not say who its client is: the connection's own addresses hold.
+export function unknownPeer(version: 1 | 2, bytes: number): ProxyHeader {
+  return {
+    version,
+    bytes,
+    family: 'unknown',
+    datagram: false,
+    sourceAddress: '',
+    sourcePort: 0,
+    destinationAddress: '',
+    destinationPort: 0,
+    tlvs: [],
+  }
+}
+
 export const V1_BYTES_MAX = 107 // by the specification, CR LF counted
 export const V1_PREFIX = 'PROXY '
 export const V2_SIGNATURE: readonly number[] = [

@@ -4,7 +4,7 @@
 // the family that is named: other spellings are refused, since two readers may read them in two ways.
 
 import { parseAddress } from '../address.ts'
-import { NEED_MORE, type ProxyHeader, type ProxyReading, V1_BYTES_MAX, bad } from './header.ts'
+import { NEED_MORE, type ProxyReading, V1_BYTES_MAX, bad, unknownPeer } from './header.ts'
 
 const CR = 13
 const LF = 10
@@ -30,7 +30,7 @@ export function readV1(bytes: Uint8Array, length: number): ProxyReading {
 function parseLine(line: string, bytes: number): ProxyReading {
   const fields = line.split(' ')
   const protocol = fields[1]
-  if (protocol === 'UNKNOWN') return unknown(bytes)
+  if (protocol === 'UNKNOWN') return unknownPeer(1, bytes)
   if (protocol !== 'TCP4' && protocol !== 'TCP6') return bad('v1: neither TCP4, TCP6 nor UNKNOWN')
   if (fields.length !== 6) return bad('v1: not six fields')
   const [, , source, destination, sourcePort, destinationPort] = fields as string[]
@@ -49,20 +49,6 @@ function parseLine(line: string, bytes: number): ProxyReading {
     sourcePort: ports[0],
     destinationAddress: destination!,
     destinationPort: ports[1],
-    tlvs: [],
-  }
-}
-
-function unknown(bytes: number): ProxyHeader {
-  return {
-    version: 1,
-    bytes,
-    family: 'unknown',
-    datagram: false,
-    sourceAddress: '',
-    sourcePort: 0,
-    destinationAddress: '',
-    destinationPort: 0,
     tlvs: [],
   }
 }

@@ -11,7 +11,6 @@ import {
   type AddressFamily,
   type BadProxyHeader,
   NEED_MORE,
-  type ProxyHeader,
   type ProxyReading,
   type ProxyTlv,
   TLVS_MAX,
@@ -22,6 +21,7 @@ import {
   V2_BYTES_MAX,
   V2_HEAD_BYTES,
   bad,
+  unknownPeer,
 } from './header.ts'
 
 const LOCAL = 0
@@ -45,7 +45,7 @@ export function readV2(bytes: Uint8Array, length: number): ProxyReading {
   // Of LOCAL the specification says that family and addresses are to be skipped, whatever they are.
   if (!isLocal && (family > 3 || protocol > 2)) return bad('v2: an unknown family or protocol')
   if (length < end) return NEED_MORE
-  if (isLocal || family === 0 || protocol === 0) return unknown(end)
+  if (isLocal || family === 0 || protocol === 0) return unknownPeer(2, end)
   return readProxied(bytes, end, family, protocol === 2)
 }
 
@@ -112,19 +112,4 @@ function uint32(bytes: Uint8Array, at: number): number {
   return (
     ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
   )
-}
-
-// The connection's own addresses hold.
-function unknown(bytes: number): ProxyHeader {
-  return {
-    version: 2,
-    bytes,
-    family: 'unknown',
-    datagram: false,
-    sourceAddress: '',
-    sourcePort: 0,
-    destinationAddress: '',
-    destinationPort: 0,
-    tlvs: [],
-  }
 }

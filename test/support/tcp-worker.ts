@@ -3,6 +3,7 @@
 
 import net, { type AddressInfo } from 'node:net'
 import type { SecureContext } from 'node:tls'
+import { plainServerTls } from '../../config/facts.ts'
 import type {
   TcpLoadBalancerPlan,
   TcpMiddlewarePlan,
@@ -33,20 +34,6 @@ export interface TcpPlans {
   readonly transports?: readonly TcpTransportPlan[]
 }
 
-export const noTls: TcpTransportPlan['tls'] = {
-  serverName: '',
-  insecureSkipVerify: false,
-  rootCas: '',
-  certPem: '',
-  keyPem: '',
-  ciphers: '',
-  minVersion: '',
-  maxVersion: '',
-  peerSans: [],
-  spiffeIds: [],
-  spiffeTrustDomain: '',
-}
-
 export function transportOf(over: Partial<TcpTransportPlan> = {}): TcpTransportPlan {
   return {
     name: '',
@@ -55,7 +42,7 @@ export function transportOf(over: Partial<TcpTransportPlan> = {}): TcpTransportP
     idleTimeoutMs: 0,
     proxyProtocol: 0,
     terminationDelayMs: 100,
-    tls: noTls,
+    tls: plainServerTls,
     ...over,
   }
 }

@@ -39,7 +39,7 @@ import {
   HTTP2_WINDOW_BYTES,
   responseLimits,
 } from '../../core/limits.ts'
-import { Out } from '../downstream/node/h2/out.ts'
+import { Out } from '../frames-out.ts'
 import { type LiveExchange, hasRequestBody } from '../live-exchange.ts'
 import type { Socket } from '../socket.ts'
 import type { Swept } from '../sweeper.ts'

@@ -1,3 +1,4 @@
+import { plainServerTls } from '../../../config/facts.ts'
 import net from 'node:net'
 import tls from 'node:tls'
 import type { AddressInfo } from 'node:net'
@@ -8,7 +9,7 @@ import { tcpHealthTargets } from '../../../workers/tcp/health.ts'
 import { TestAuthority } from '../../support/certificates.ts'
 import { freePorts } from '../../support/gateway.ts'
 import { startTcpServer, type TcpServer } from '../../support/tcp-server.ts'
-import { noTls, serviceOf, transportOf } from '../../support/tcp-worker.ts'
+import { serviceOf, transportOf } from '../../support/tcp-worker.ts'
 import { Wait } from '../../support/wait.ts'
 
 const ends: (() => unknown)[] = []
@@ -190,7 +191,7 @@ test('the certificate of a server with TLS is verified by its check too', async 
   ends.push(() => server.close())
   const { port } = server.address() as AddressInfo
   const verdict = (serverName: string): Promise<string> => {
-    const options = { ...noTls, serverName, rootCas: authority.root.certPem }
+    const options = { ...plainServerTls, serverName, rootCas: authority.root.certPem }
     return verdictOf(targetOf(port, { expect: 'hello' }, { tls: options }, true))
   }
   expect(await verdict('a.example')).toBe('')

@@ -7,12 +7,12 @@ import { UPSTREAM_CERTIFICATE, UPSTREAM_MALFORMED, UPSTREAM_RESET } from '../../
 import { helloMessage, recordsOf } from '../../../core/tls/hello.fixture.ts'
 import { type Issued, TestAuthority } from '../../support/certificates.ts'
 import { RawClient, connectRaw } from '../../support/raw-client.ts'
+import { plainServerTls } from '../../../config/facts.ts'
 import { echo, startTcpServer } from '../../support/tcp-server.ts'
 import {
   type Arrival,
   type TcpPlans,
   type TcpWorker,
-  noTls,
   routerOf,
   serviceOf,
   startTcpWorker,
@@ -92,7 +92,7 @@ const bothNames = (portA: number, portB: number, clear: number): TcpPlans => ({
 const plansToTls = (port: number, rootCas: string): TcpPlans => ({
   routers: [routerOf('HostSNI(`*`)')],
   services: [serviceOf([], { servers: [{ address: `127.0.0.1:${port}`, tls: true }] })],
-  transports: [transportOf({ tls: { ...noTls, serverName: 'a.example', rootCas } })],
+  transports: [transportOf({ tls: { ...plainServerTls, serverName: 'a.example', rootCas } })],
 })
 
 const plansToPostgres = (port: number): TcpPlans => ({

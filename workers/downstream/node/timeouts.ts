@@ -5,6 +5,7 @@
 // A slow upload that moves is not punished: there is no limit on the whole time of a request unless
 // readTimeout sets one, but a body must not stall, and must keep bodyRateMin after a grace.
 
+import { bodyIsLate, isReading, late } from './deadlines.ts'
 import { BODY_TIMEOUT, HEADER_TIMEOUT, NONE, WRITE_TIMEOUT } from '../../../core/errors.ts'
 import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL } from './phase.ts'
 import type { Connection } from './connection.ts'
@@ -38,22 +39,7 @@ export function overdue(connection: Connection, now: number): number {
   if (now - connection.activeAt > SETTLE_AFTER_MS && phase !== BODY) connection.socket.settle()
   if (responseIsLate(connection, now) || tunnelIsDead(connection, now)) return WRITE_TIMEOUT
   if (phase === TUNNEL || phase !== BODY || connection.paused) return IN_TIME
-  return bodyIsLate(connection, now) ? BODY_TIMEOUT : IN_TIME
-}
-
-function late(elapsed: number, limitMs: number): boolean {
-  return limitMs > 0 && elapsed > limitMs
-}
-
-// The client reads when fewer bytes wait for it than at the last look, or other ones.
-function isReading(connection: Connection, now: number): boolean {
-  const held = connection.socket.heldBytes
-  if (held !== connection.heldBefore) {
-    connection.heldBefore = held
-    connection.progressAt = now
-    return true
-  }
-  return !late(now - connection.progressAt, connection.point.times.writeStallTimeoutMs)
+  return bodyIsLate(connection, times, now) ? BODY_TIMEOUT : IN_TIME
 }
 
 // Traefik's writeTimeout: the whole response, from the first byte of the request. A tunnel has none.
@@ -68,13 +54,4 @@ function tunnelIsDead(connection: Connection, now: number): boolean {
   const { exchange, point } = connection
   if (exchange === null || exchange.tunnelEnds === 0) return false
   return late(now - connection.activeAt, point.times.idleTimeoutMs)
-}
-
-function bodyIsLate(connection: Connection, now: number): boolean {
-  const { times } = connection.point
-  const elapsed = now - connection.startedAt
-  if (late(now - connection.activeAt, times.bodyStallTimeoutMs)) return true
-  if (late(elapsed, times.readTimeoutMs)) return true
-  if (times.bodyRateMin === 0 || elapsed < times.bodyRateGraceMs) return false
-  return (connection.bodyBytes * 1000) / elapsed < times.bodyRateMin
 }

@@ -3,6 +3,7 @@
 // Hot: once per connection or stream and tick (10 times a second), comparisons only. The settings are those of
 // HTTP/1 (../timeouts.ts) and mean the same; what a body or a response is there, a stream is here.
 
+import { bodyIsLate, isReading, late } from '../deadlines.ts'
 import { BODY_TIMEOUT, HEADER_TIMEOUT, NONE, WRITE_TIMEOUT } from '../../../../core/errors.ts'
 import { hasRequestBody } from '../../../live-exchange.ts'
 import type { H2Connection } from './connection.ts'
@@ -43,29 +44,5 @@ export function streamOverdue(connection: H2Connection, stream: H2Stream, now: n
   if (exchange.wroteHead && late(now - exchange.startedAt, times.writeTimeoutMs))
     return WRITE_TIMEOUT
   const waitsForBody = stream.remoteOpen && !stream.paused && hasRequestBody(exchange)
-  return waitsForBody && bodyIsLate(connection, stream, now) ? BODY_TIMEOUT : IN_TIME
-}
-
-function late(elapsed: number, limitMs: number): boolean {
-  return limitMs > 0 && elapsed > limitMs
-}
-
-// The client reads when fewer bytes wait for it than at the last look, or other ones.
-function isReading(connection: H2Connection, now: number): boolean {
-  const held = connection.socket.heldBytes
-  if (held !== connection.heldBefore) {
-    connection.heldBefore = held
-    connection.progressAt = now
-    return true
-  }
-  return !late(now - connection.progressAt, connection.point.times.writeStallTimeoutMs)
-}
-
-function bodyIsLate(connection: H2Connection, stream: H2Stream, now: number): boolean {
-  const { times } = connection.point
-  const elapsed = now - stream.startedAt
-  if (late(now - stream.activeAt, times.bodyStallTimeoutMs)) return true
-  if (late(elapsed, times.readTimeoutMs)) return true
-  if (times.bodyRateMin === 0 || elapsed < times.bodyRateGraceMs) return false
-  return (stream.bodyBytes * 1000) / elapsed < times.bodyRateMin
+  return waitsForBody && bodyIsLate(stream, times, now) ? BODY_TIMEOUT : IN_TIME
 }

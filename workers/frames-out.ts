@@ -1,14 +1,14 @@
-// workers/downstream/node/h2/out.ts: what goes out on one HTTP/2 connection: frames, gathered for one write.
+// workers/frames-out.ts: what goes out on one HTTP/2 connection: frames, gathered for one write.
 //
-// Owner:  the connection.
+// Owner:  the connection, of a client or to a server.
 // Memory: a buffer from the worker's pool, only while something is in it. It goes back when its write was taken
 //         whole; one that the kernel did not take is left to that write.
 // Hot:    yes. Whatever all streams of a connection say in one turn of the event loop leaves in one write: the
 //         answers of many servers arrive in one turn, and a write per answer was the dearest part of them.
 
 import { Buffer } from 'node:buffer'
-import { END_STREAM, HEADER_BYTES } from '../../../../core/h2/frames.ts'
-import { type Socket, tellDefect } from '../../../socket.ts'
+import { END_STREAM, HEADER_BYTES } from '../core/h2/frames.ts'
+import { type Socket, tellDefect } from './socket.ts'
 
 const OUT_BYTES = 64 * 1024
 const POOL_MAX = 32
