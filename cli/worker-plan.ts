@@ -71,6 +71,7 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
     accessLogs: observability.accessLogs,
     metrics: observability.metrics,
     proxyProtocol: point.proxyProtocol,
+    acmeByPass: point.allowACMEByPass,
     http2: {
       maxConcurrentStreams: point.http2.maxConcurrentStreams,
       decoderTableBytesMax: point.http2.maxDecoderHeaderTableSize,

@@ -20,6 +20,7 @@ export interface EntryPointFacts {
   readonly accessLogs: boolean
   readonly metrics: boolean
   readonly redirection: Redirection | null
+  readonly acmeByPass: boolean // challenges may be for somebody behind
 }
 
 export interface Domain {
@@ -46,6 +47,7 @@ export interface InternalRouter {
   readonly entryPoint: string
   readonly rule: string
   readonly service: string
+  readonly yields: boolean // to routers of users, by the length of its rule
 }
 
 export interface StaticFacts {
@@ -102,6 +104,7 @@ function entryPointFacts(config: StaticConfig): EntryPointFacts[] {
     accessLogs: at.observability.accessLogs,
     metrics: at.observability.metrics,
     redirection: redirectionOf(at),
+    acmeByPass: at.allowACMEByPass,
   }))
 }
 
@@ -124,7 +127,8 @@ function internalRoutersOf(config: StaticConfig): InternalRouter[] {
   const routers: InternalRouter[] = []
   const add = (name: string, entryPoint: string, path: string): void => {
     const service = `${name}@internal`
-    routers.push({ name: service, entryPoint, rule: `PathPrefix(\`${path}\`)`, service })
+    const rule = `PathPrefix(\`${path}\`)`
+    routers.push({ name: service, entryPoint, rule, service, yields: false })
   }
   const { api, ping } = config
   const prometheus = config.metrics?.prometheus ?? null
@@ -143,14 +147,16 @@ function internalRoutersOf(config: StaticConfig): InternalRouter[] {
 }
 
 // RFC 8555 8.3: authorities ask in clear text on port 80, whatever else is there.
+export const challengeRule = 'PathPrefix(`/.well-known/acme-challenge/`)'
+
 function challengeRouters(config: StaticConfig): InternalRouter[] {
-  const rule = 'PathPrefix(`/.well-known/acme-challenge/`)'
   const service = 'acme-http@internal'
   return challengePoints(config).map((entryPoint, at) => ({
     name: at === 0 ? service : `acme-http-${entryPoint}@internal`,
     entryPoint,
-    rule,
+    rule: challengeRule,
     service,
+    yields: config.entryPoints[entryPoint]?.allowACMEByPass === true,
   }))
 }
 

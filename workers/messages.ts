@@ -38,6 +38,7 @@ export interface EntryPointPlan {
   readonly accessLogs: boolean
   readonly metrics: boolean
   readonly proxyProtocol: ProxyProtocolPlan | null
+  readonly acmeByPass: boolean // a passthrough router is asked before our own answer to a challenge
   readonly http2: Http2Plan
   readonly altSvc: string // of a QUIC terminator in front: the header's value; '' sends none
 }

@@ -3,7 +3,8 @@
 // An entry point may have middlewares and TLS of its own, which every router on it gets. A router on several
 // such entry points is planned once for each, named as Traefik names it: 'web2-shop@file'. Hot: no.
 
-import type { EntryPointFacts, Redirection } from '../facts.ts'
+import { rulePriority } from '../../core/route/parse.ts'
+import { challengeRule, type EntryPointFacts, type Redirection } from '../facts.ts'
 import type { RouterPlan } from '../generation.ts'
 import type { Compilation } from './compilation.ts'
 import type { Resolver } from './resolver.ts'
@@ -109,9 +110,10 @@ function internalDraft(name: string, entryPoint: string, rule: string, service: 
 export function internalDrafts(shared: Compilation, resolver: Resolver): Draft[] {
   const { entryPoints, internalRouters } = shared.facts
   const drafts: Draft[] = []
-  for (const { name, entryPoint, rule, service } of internalRouters) {
+  for (const { name, entryPoint, rule, service, yields } of internalRouters) {
     if (entryPoints.some((at) => at.name === entryPoint)) {
-      drafts.push(internalDraft(name, entryPoint, rule, service))
+      const draft = internalDraft(name, entryPoint, rule, service)
+      drafts.push(yields ? { ...draft, ...afterUsers(shared, rule) } : draft)
     } else {
       const known = entryPoints.map((at) => at.name)
       const message = `the entry point ${entryPoint} of ${name} does not exist`
@@ -122,6 +124,11 @@ export function internalDrafts(shared: Compilation, resolver: Resolver): Draft[]
     if (at.redirection !== null) addRedirection(shared, resolver, at, at.redirection, drafts)
   }
   return drafts
+}
+
+// As a router of users that names no priority, and behind theirs where the rules are of one length.
+function afterUsers(shared: Compilation, rule: string): Pick<Draft, 'priority' | 'rank'> {
+  return { priority: rulePriority(rule), rank: shared.facts.precedence.length + 1 }
 }
 
 function addRedirection(
@@ -144,7 +151,8 @@ function addRedirection(
   const { scheme, permanent, priority } = redirection
   const options = { scheme, port, permanent }
   resolver.addMiddleware({ name: `redirect-${name}`, kind: 'redirectScheme', options })
-  const draft = internalDraft(name, at.name, 'PathPrefix(`/`)', 'noop@internal')
+  const rule = at.acmeByPass ? `PathPrefix(\`/\`) && !${challengeRule}` : 'PathPrefix(`/`)'
+  const draft = internalDraft(name, at.name, rule, 'noop@internal')
   drafts.push({ ...draft, middlewares: [`redirect-${name}`], priority })
 }
 

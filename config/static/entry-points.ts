@@ -165,7 +165,7 @@ const entryPointKeys = z.object({
     error: 'is not an address such as :80, 127.0.0.1:8080, [::1]:443/tcp or :53/udp',
   }),
   asDefault: flag(false),
-  allowACMEByPass: notYet(flag(false), 'ACME'),
+  allowACMEByPass: flag(false),
   reusePort: noted(flag(false), 'always on: every worker listens on every entry point'),
   engine: extension(
     z.enum(['node', 'uws']).default('node'),

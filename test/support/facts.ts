@@ -21,6 +21,7 @@ export function testEntryPoint(name: string, port: number): EntryPointFacts {
     accessLogs: true,
     metrics: true,
     redirection: null,
+    acmeByPass: false,
   }
 }
 

@@ -5,6 +5,8 @@
 //
 //   tls-alpn-01 challenge -> HTTPS of a named host -> TCP of a named host -> HTTPS of any host -> TCP of any host
 //   -> HTTPS all the same, which answers 404
+//
+// With allowACMEByPass a passthrough router that would get the connection comes before the challenge.
 
 import { Buffer } from 'node:buffer'
 import type { TlsOptionsPlan } from '../../../config/protocol-plans.ts'
@@ -30,17 +32,29 @@ const UNKNOWN_NAME = Buffer.of(21, 3, 3, 0, 2, 2, 112)
 export function dispatchTls(opening: Opening, hello: ClientHello, first: Buffer): void {
   const { entrance } = opening
   const facts = opening.facts(true, hello.serverName, hello.alpn)
-  if (isChallenge(hello) && answerChallenge(opening, hello, first)) return
-  const { context, name } = opening.point
+  const { context, name, plan } = opening.point
+  const isForAuthority = isChallenge(hello)
+  if (isForAuthority && !plan.acmeByPass && answerChallenge(opening, hello, first)) return
   const tls = context.generation.tls!
   const isHttp = entrance.https && !opening.postgres
   const own = isHttp ? tls.optionsOfHost(name, hello.serverName) : null
+  const router = own === null ? tcpRouterOf(opening, facts, isHttp) : null
+  const passes = router?.tls === 'passthrough'
+  if (isForAuthority && !passes && answerChallenge(opening, hello, first)) return
   if (own !== null) return terminateHttp(opening, hello, facts, first, own)
-  const router = entrance.tcpTls ? opening.tcpRouter(facts) : null
-  if (router !== null && !(router.catchAll && isHttp && entrance.httpsCatchAll))
-    return toTcp(opening, hello, facts, first, router)
+  if (router !== null) return toTcp(opening, hello, facts, first, router)
   if (opening.postgres) return opening.refuse(OPENING_INVALID)
   terminateHttp(opening, hello, facts, first, tls.optionsFor(name, hello.serverName))
+}
+
+function tcpRouterOf(
+  opening: Opening,
+  facts: TcpConnectionFacts,
+  isHttp: boolean,
+): LiveTcpRouter | null {
+  const { tcpTls, httpsCatchAll } = opening.entrance
+  const router = tcpTls ? opening.tcpRouter(facts) : null
+  return router !== null && router.catchAll && isHttp && httpsCatchAll ? null : router
 }
 
 // RFC 8737, section 3: exactly this protocol.
