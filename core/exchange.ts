@@ -165,6 +165,7 @@ export class Exchange {
   retries = 0
   serverUrl = ''
   serviceName = ''
+  protocol = 0 // of core/request-protocol.ts; looked at only where requests are counted
   wroteHead = false // the response head has gone downstream
 
   // What middlewares keep from onRequest to onFinish, by their slot; null until one asks.
@@ -224,6 +225,7 @@ export class Exchange {
     this.retries = 0
     this.serverUrl = ''
     this.serviceName = ''
+    this.protocol = 0
     this.wroteHead = false
     this.notes = null
   }

@@ -11,7 +11,6 @@ import {
   MANAGED_FIRST,
   MANAGED_LAST,
   UNKNOWN,
-  UPGRADE,
   X_FORWARDED_FOR,
   X_FORWARDED_HOST,
   X_FORWARDED_PORT,
@@ -25,6 +24,7 @@ import {
 } from './header-ids.ts'
 import type { Head } from './headers.ts'
 import { ownCopy, portOf } from './normalise-host.ts'
+import { isWebSocket } from './request-protocol.ts'
 
 export interface ForwardedPolicy {
   readonly insecure: boolean // every peer is trusted
@@ -174,17 +174,6 @@ function valueOf(head: Head, id: number): string {
 function protoOf(exchange: Exchange): string {
   if (isWebSocket(exchange)) return exchange.secure ? 'wss' : 'ws'
   return exchange.secure ? 'https' : 'http'
-}
-
-function isWebSocket(exchange: Exchange): boolean {
-  if ((exchange.facts & SAW_UPGRADE) === 0) return false
-  const head = exchange.request
-  for (let at = 0; at < head.count; at++) {
-    if (head.ids[at] === UPGRADE && /(?:^|,)\s*websocket\s*(?:,|$)/i.test(head.valueAt(at))) {
-      return true
-    }
-  }
-  return false
 }
 
 function portFor(exchange: Exchange, port: string, proto: string): string {

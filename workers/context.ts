@@ -37,6 +37,7 @@ export class WorkerContext {
   readonly servers: ServerRegistry
   readonly series: SeriesTable
   readonly log: AccessLog | null
+  readonly counts: boolean // requests, somewhere
   generation: LiveGeneration = emptyLiveGeneration
   prepared: LiveGeneration | null = null
   readonly health = new HealthBoard()
@@ -58,6 +59,7 @@ export class WorkerContext {
     this.post = post
     this.control = new Int32Array(plan.control)
     this.row = rowOf(plan.index)
+    this.counts = plan.metrics !== null
     this.series = new SeriesTable(plan.series, (block, labels) =>
       post({ type: 'series', block, labels }),
     )
@@ -115,28 +117,23 @@ export class WorkerContext {
     this.addToRow(IN_FLIGHT, -1)
     const now = this.sweeper.turnNow()
     const seconds = (now - exchange.startedAt) / 1000
-    const { methodId, status, requestBytes, responseBytes } = exchange
     const point = exchange.point!
     const router = exchange.router
     if (router === null || router.counted) {
-      if (point.series !== null)
-        point.series.count(methodId, status, seconds, requestBytes, responseBytes)
-      if (router !== null && router.series !== null) {
-        router.series.count(methodId, status, seconds, requestBytes, responseBytes)
-      }
-      const service = exchange.countedBy
-      if (service !== null) service.count(methodId, status, seconds, requestBytes, responseBytes)
+      if (point.series !== null) count(point.series, exchange, seconds)
+      if (router !== null && router.series !== null) count(router.series, exchange, seconds)
+      if (exchange.countedBy !== null) count(exchange.countedBy, exchange, seconds)
       if (this.headerLabels !== null) this.countLabelled(exchange, this.headerLabels)
     }
     if (point.logged && (router === null || router.logged)) this.log!.record(exchange, now)
   }
 
   private countLabelled(exchange: LiveExchange, headerLabels: HeaderLabels): void {
-    const { methodId, status, router } = exchange
+    const { methodId, status, protocol, router } = exchange
     const set = headerLabels.of(exchange.request)
-    exchange.point!.series?.countLabelled(methodId, status, set)
-    router?.series?.countLabelled(methodId, status, set)
-    exchange.countedBy?.countLabelled(methodId, status, set)
+    exchange.point!.series?.countLabelled(methodId, status, protocol, set)
+    router?.series?.countLabelled(methodId, status, protocol, set)
+    exchange.countedBy?.countLabelled(methodId, status, protocol, set)
   }
 
   requestSeries(family: string, labels: Readonly<Record<string, string>>): RequestSeries {
@@ -195,4 +192,10 @@ export class WorkerContext {
   say(message: FromWorker): void {
     this.post(message)
   }
+}
+
+function count(series: RequestSeries, exchange: LiveExchange, seconds: number): void {
+  const { methodId, status, requestBytes, responseBytes, protocol, tls } = exchange
+  series.count(methodId, status, seconds, requestBytes, responseBytes, protocol)
+  if (tls !== null) series.countTls(tls.version, tls.cipher)
 }

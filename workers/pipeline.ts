@@ -48,6 +48,7 @@ import type { Head } from '../core/headers.ts'
 import { requestHead } from '../core/h1/write.ts'
 import { ANSWERED, type Middleware, NEXT, type Verdict } from '../core/middleware/contract.ts'
 import { normalise } from '../core/normalise.ts'
+import { protocolOf } from '../core/request-protocol.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import type { WorkerContext } from './context.ts'
 import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
@@ -90,6 +91,7 @@ export function begin(exchange: LiveExchange): void {
   exchange.startedAt = context.sweeper.turnNow()
   context.begun()
   context.adoptIfNew()
+  if (context.counts) exchange.protocol = protocolOf(exchange)
   const point = exchange.point!
   const fault = normalise(exchange, point.policy)
   if (fault !== 0) return refuse(exchange, fault)

@@ -13,6 +13,9 @@ const ofEntryPoint = ['code', 'entrypoint', 'method', 'protocol']
 const ofRouter = ['code', 'method', 'protocol', 'router', 'service']
 const ofConnection = ['entrypoint', 'router', 'service']
 const ofService = ['code', 'method', 'protocol', 'service']
+const ofSuite = ['tls_cipher', 'tls_version']
+
+const ofRequest = new Set(['code', 'method', 'protocol'])
 
 function requestFacts(family: string, what: string, labels: readonly string[]): MetricFact[] {
   const name = `traefik_${family}_`
@@ -23,6 +26,12 @@ function requestFacts(family: string, what: string, labels: readonly string[]): 
       type: 'histogram',
       help: `Time from the first to the last byte of an exchange ${what}.`,
       labels,
+    },
+    {
+      name: `${name}requests_tls_total`,
+      type: 'counter',
+      help: `Requests by TLS ${what}.`,
+      labels: [...labels.filter((label) => !ofRequest.has(label)), ...ofSuite].toSorted(),
     },
     {
       name: `${name}requests_bytes_total`,

@@ -7,6 +7,7 @@
 // A series is a block of CELLS doubles. Which labels a block stands for is told to the supervisor once,
 // when the block is given out (onNew); so the table of labels never crosses threads again.
 
+import { HTTP, protocolNames } from '../request-protocol.ts'
 import type { LabelSet } from './header-labels.ts'
 
 export const REQUESTS = 0
@@ -55,17 +56,23 @@ export class SeriesTable {
   }
 }
 
-// The series of one entry point, router or service: one block for each method and status it has seen.
-// Most requests have the method and status of the one before, so the last block is kept at hand; a table
-// of all pairs would cost 38 KB for each of 10,000 services.
+// The series of one entry point, router or service: one block for each method, status and protocol it has seen.
+// Most requests have those of the one before, so the last block is kept at hand; a table of all of them would
+// cost 190 KB for each of 10,000 services.
+const METHODS = 16 // more than there are in core/exchange.ts
 const STATUSES = 600 // 0..599; anything else is counted as 0
 const LABEL_SETS = 128 // more than SETS_MAX of header-labels.ts
 export const LABELLED = '_requests' // 'entrypoint_requests': see countLabelled
+const OVER_TLS = '_requests_tls_total'
 export class RequestSeries {
   private readonly blocks = new Map<number, number>()
   private labelled: Map<number, number> | null = null // one for each of 10,000 services would be a megabyte
-  private lastPair = -1
+  private lastKind = -1
   private lastBlock = 0
+  private overTls: Map<string, number> | null = null
+  private lastVersion = ''
+  private lastCipher = ''
+  private lastTlsBlock = 0
   private readonly table: SeriesTable
   private readonly family: string
   private readonly labels: Readonly<Record<string, string>>
@@ -92,9 +99,11 @@ export class RequestSeries {
     seconds: number,
     inBytes: number,
     outBytes: number,
+    protocol = HTTP,
   ): void {
-    const pair = methodId * STATUSES + (status < STATUSES ? status : 0)
-    const block = pair === this.lastPair ? this.lastBlock : this.find(pair, methodId, status)
+    const kind = kindOf(methodId, status, protocol)
+    const block =
+      kind === this.lastKind ? this.lastBlock : this.find(kind, methodId, status, protocol)
     const cells = this.table.cells
     const at = block * CELLS
     cells[at + REQUESTS] = cells[at + REQUESTS]! + 1
@@ -107,33 +116,59 @@ export class RequestSeries {
   }
 
   // With headerLabels the number of requests is counted once more, in a family of its own: only that has these labels.
-  countLabelled(methodId: number, status: number, set: LabelSet): void {
-    const code = status < STATUSES ? status : 0
-    const key = (methodId * STATUSES + code) * LABEL_SETS + set.id
+  countLabelled(methodId: number, status: number, protocol: number, set: LabelSet): void {
+    const key = kindOf(methodId, status, protocol) * LABEL_SETS + set.id
     this.labelled ??= new Map()
     let block = this.labelled.get(key)
     if (block === undefined) {
-      const labels = { ...this.labelsOf(methodId, status), ...set.labels }
+      const labels = { ...this.labelsOf(methodId, status, protocol), ...set.labels }
       block = this.table.give({ family: `${this.family}${LABELLED}`, labels })
       this.labelled.set(key, block)
     }
     this.table.add(block, REQUESTS, 1)
   }
 
-  private labelsOf(methodId: number, status: number): Record<string, string> {
-    const method = this.methods[methodId]!
-    return { ...this.labels, code: String(status), method, protocol: 'http' }
+  // A request that came by TLS, once more. Clients choose among OpenSSL's suites, which are a few dozen.
+  countTls(version: string, cipher: string): void {
+    if (version !== this.lastVersion || cipher !== this.lastCipher) this.findTls(version, cipher)
+    this.table.add(this.lastTlsBlock, REQUESTS, 1)
   }
 
-  private find(pair: number, methodId: number, status: number): number {
-    let block = this.blocks.get(pair)
+  private findTls(version: string, cipher: string): void {
+    const key = `${version} ${cipher}`
+    this.overTls ??= new Map()
+    let block = this.overTls.get(key)
+    if (block === undefined) {
+      const tls = { tls_version: version.replace(/^TLSv/, ''), tls_cipher: cipher }
+      block = this.table.give({
+        family: this.family + OVER_TLS,
+        labels: { ...this.labels, ...tls },
+      })
+      this.overTls.set(key, block)
+    }
+    this.lastVersion = version
+    this.lastCipher = cipher
+    this.lastTlsBlock = block
+  }
+
+  private labelsOf(methodId: number, status: number, protocol: number): Record<string, string> {
+    const method = this.methods[methodId]!
+    return { ...this.labels, code: String(status), method, protocol: protocolNames[protocol]! }
+  }
+
+  private find(kind: number, methodId: number, status: number, protocol: number): number {
+    let block = this.blocks.get(kind)
     if (block === undefined) {
       const { family } = this
-      block = this.table.give({ family, labels: this.labelsOf(methodId, status) })
-      this.blocks.set(pair, block)
+      block = this.table.give({ family, labels: this.labelsOf(methodId, status, protocol) })
+      this.blocks.set(kind, block)
     }
-    this.lastPair = pair
+    this.lastKind = kind
     this.lastBlock = block
     return block
   }
+}
+
+function kindOf(methodId: number, status: number, protocol: number): number {
+  return (protocol * METHODS + methodId) * STATUSES + (status < STATUSES ? status : 0)
 }

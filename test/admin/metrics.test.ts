@@ -195,9 +195,14 @@ test('every line is legal, every family has one head, and every name is in the c
     certificates: () => [{ id: 'root', certPem, isDefault: false, issued: false }],
   })
   const worker = startWorker(page)
-  worker.series('entrypoint', { entrypoint: 'web' }).count(METHOD_GET, 200, 1, 0, 0)
-  worker.series('router', { router: 'r', service: 's' }).count(METHOD_GET, 200, 1, 0, 0)
-  worker.series('service', { service: 's' }).count(METHOD_GET, 200, 1, 0, 0)
+  for (const series of [
+    worker.series('entrypoint', { entrypoint: 'web' }),
+    worker.series('router', { router: 'r', service: 's' }),
+    worker.series('service', { service: 's' }),
+  ]) {
+    series.count(METHOD_GET, 200, 1, 0, 0)
+    series.countTls('TLSv1.3', 'TLS_AES_128_GCM_SHA256')
+  }
   worker.table.give({ family: 'open_connections', labels: { entrypoint: 'web', protocol: 'TCP' } })
   worker.table.give({ family: 'service_retries_total', labels: { service: 's' } })
   worker.table.give({ family: 'sluice_accept_errors_total', labels: { entrypoint: 'web' } })
