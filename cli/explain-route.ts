@@ -9,6 +9,7 @@ import { MISDIRECTED, NO_ROUTER, NO_SERVER } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
 import { ANSWERED, WAIT } from '../core/middleware/contract.ts'
+import { inertWorker } from '../core/middleware/inert-worker.ts'
 import { InFlightTable } from '../core/middleware/in-flight-table.ts'
 import { explainMatch, type Explanation } from '../core/route/explain.ts'
 import { MatcherBuilder } from '../core/route/matcher-builder.ts'
@@ -119,7 +120,12 @@ function passOne(
   plan: MiddlewarePlan,
   owner: string,
 ): boolean {
-  const context = { router: owner, inFlight: new InFlightTable(), now: () => 0 }
+  const context = {
+    router: owner,
+    inFlight: new InFlightTable(),
+    worker: inertWorker(),
+    now: () => 0,
+  }
   const middleware = buildMiddleware(plan, context)
   const sentence = middleware.explain(exchange)
   const verdict = middleware.onRequest(exchange)

@@ -477,6 +477,26 @@ export const UPSTREAM_CERTIFICATE = define(
   'The certificate of the server could not be verified, or is not of the expected name.',
 )
 
+// Middlewares that hold bodies, and requests of our own (workers/side-request.ts).
+export const BODY_TOO_LARGE = define(
+  'BODY_TOO_LARGE',
+  413,
+  'client',
+  'The request body is longer than a middleware of the route takes.',
+)
+export const RESPONSE_BODY_TOO_LARGE = define(
+  'RESPONSE_BODY_TOO_LARGE',
+  500,
+  'upstream',
+  'The response body is longer than a middleware of the route takes.',
+)
+export const SIDE_TIMEOUT = define(
+  'SIDE_TIMEOUT',
+  504,
+  'upstream',
+  'A server that a middleware asks did not answer in time.',
+)
+
 // Ours.
 export const SHED_CONNECTIONS = define(
   'SHED_CONNECTIONS',

@@ -15,6 +15,7 @@
 
 import { Head } from './headers.ts'
 import type { BodyRewriter } from './middleware/body.ts'
+import type { BodyKeeper } from './middleware/body-keeper.ts'
 import type { Middleware } from './middleware/contract.ts'
 
 export const DOWNSTREAM_DONE = 1 // the client has its last byte, or has gone away
@@ -155,6 +156,9 @@ export class Exchange {
   pathChanged = false // the request line must be rebuilt
   requestRewriter: BodyRewriter | null = null // of a middleware that changes the body as it passes
   responseRewriter: BodyRewriter | null = null
+  keeper: BodyKeeper | null = null // of the request's body; a middleware sets it in onRequest
+  collectResponseMax = 0 // the whole body is collected before the response phases, up to so many bytes; 0: it streams
+  responseBody: Uint8Array | null = null // what was collected; a response phase may put another in its place
 
   // Accounting; times are milliseconds of the worker's monotonic clock.
   startedAt = 0
@@ -217,6 +221,9 @@ export class Exchange {
     this.pathChanged = false
     this.requestRewriter = null
     this.responseRewriter = null
+    this.keeper = null
+    this.collectResponseMax = 0
+    this.responseBody = null
     this.startedAt = 0
     this.upstreamStartedAt = 0
     this.upstreamHeadAt = 0

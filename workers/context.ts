@@ -27,6 +27,7 @@ import type { LiveExchange } from './live-exchange.ts'
 import type { FromWorker, WorkerPlan } from './messages.ts'
 import { ServerRegistry } from './upstream/registry.ts'
 import { Names } from './upstream/dial.ts'
+import { Services } from './services.ts'
 import { Sweeper } from './sweeper.ts'
 import { TlsState } from './tls/state.ts'
 
@@ -38,6 +39,7 @@ export class WorkerContext {
   readonly series: SeriesTable
   readonly log: AccessLog | null
   readonly counts: boolean // requests, somewhere
+  readonly services: Services // of middlewares
   generation: LiveGeneration = emptyLiveGeneration
   prepared: LiveGeneration | null = null
   readonly health = new HealthBoard()
@@ -67,6 +69,7 @@ export class WorkerContext {
     this.headerLabels = Object.keys(headerLabels).length > 0 ? new HeaderLabels(headerLabels) : null
     this.servers = new ServerRegistry(this)
     this.log = plan.accessLog === null ? null : new AccessLog(plan.accessLog, this.sendLines, true)
+    this.services = new Services(this)
   }
 
   private readonly sendLines = (lines: string, count: number): void => {

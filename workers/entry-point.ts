@@ -25,6 +25,7 @@ export class EntryPoint {
   readonly series: RequestSeries | null
   readonly logged: boolean
   readonly timesUpstream: boolean
+  readonly isSide: boolean // of requests of our own (services.ts)
   connections = 0
   draining = false // accepts no more: connections end after their exchange
   private readonly trusted: AddressSet | null
@@ -60,10 +61,11 @@ export class EntryPoint {
     const counted = metrics !== null && metrics.entryPoints && plan.metrics
     const labels = { entrypoint: plan.name }
     this.series = counted ? context.requestSeries('entrypoint', labels) : null
-    this.openBlock = context.series.give({
-      family: 'open_connections',
-      labels: { ...labels, protocol: 'TCP' },
-    })
+    this.isSide = index < 0
+    const openLabels = { ...labels, protocol: 'TCP' }
+    this.openBlock = this.isSide
+      ? 0
+      : context.series.give({ family: 'open_connections', labels: openLabels })
     this.logged = context.log !== null && plan.accessLogs
     this.timesUpstream = this.logged
   }

@@ -239,8 +239,8 @@ export class GenerationBuilder {
   private buildMiddleware(name: string, router: string): Middleware {
     const plan = this.next.middlewares.get(name)
     if (plan === undefined) throw new Error(`middleware ${name} is missing from the generation`)
-    const { inFlight, now } = this.context
-    return buildMiddleware(plan, { router, inFlight, now })
+    const { inFlight, now, services: worker } = this.context
+    return buildMiddleware(plan, { router, inFlight, now, worker })
   }
 
   // Routers that must be made anew though their plan did not change: a middleware of theirs did, or a

@@ -11,6 +11,7 @@ import {
   DOWNSTREAM_DONE,
   Exchange,
 } from '../core/exchange.ts'
+import type { BodyKeeper } from '../core/middleware/body-keeper.ts'
 import type { RequestSeries } from '../core/shared/series.ts'
 import type { Downstream } from './downstream/contract.ts'
 import type { EntryPoint } from './entry-point.ts'
@@ -30,6 +31,11 @@ export class LiveExchange extends Exchange {
   requestComplete = false // the whole request has arrived
   requestStarted = false // some of its body was passed upstream: it can't be sent again
   requestHeld = false // the engine was asked to pause the body until an upstream connection is there
+  waiting = false // a middleware said WAIT or AGAIN
+  again = false // and wants to be called once more
+  sendingKept = false // the server gets what was kept of the body; the client's next bytes come after that
+  keptSent = 0 // pieces of the keeper that this server has got
+  collector: BodyKeeper | null = null // of the response, while it is collected
   wantsUpgrade = false
   tunnel = false
   phasesFailed = false // a response phase threw
@@ -62,6 +68,11 @@ export function leaseExchange(): LiveExchange {
   exchange.requestComplete = false
   exchange.requestStarted = false
   exchange.requestHeld = false
+  exchange.waiting = false
+  exchange.again = false
+  exchange.sendingKept = false
+  exchange.keptSent = 0
+  exchange.collector = null
   exchange.wantsUpgrade = false
   exchange.tunnel = false
   exchange.phasesFailed = false

@@ -189,6 +189,6 @@ function seriesOf(plan: ServicePlan, context: WorkerContext): RequestSeries | nu
   const { metrics } = context.plan
   if (metrics === null || !metrics.services) return null
   if (plan.kind === 'internal' && !metrics.internals) return null
-  if (plan.kind === 'weighted') return null // its leaves count
+  if (plan.kind === 'weighted' || plan.name === '') return null // its leaves count; nobody's own
   return context.requestSeries('service', { service: plan.name })
 }

@@ -88,11 +88,17 @@ export interface AccessLogPlan {
   readonly bufferingSize: number // lines of this worker that are held before they are sent; 0: see access-log.ts
 }
 
+// Memory that all workers of the process write, without locks; see core/middleware/worker.ts, SharedTables.
+export interface SharedMemory {
+  readonly states: SharedArrayBuffer // core/shared/slot-table.ts
+}
+
 // workerData of a new worker.
 export interface WorkerPlan {
   readonly index: number
   readonly control: SharedArrayBuffer
   readonly series: SharedArrayBuffer
+  readonly shared: SharedMemory
   readonly entryPoints: readonly EntryPointPlan[]
   readonly udpEntryPoints: readonly UdpEntryPointPlan[]
   readonly hostname: string

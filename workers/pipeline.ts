@@ -4,7 +4,7 @@
 // Hot:    yes. Engines and upstream connections call in; nothing here keeps a closure or a promise.
 //
 //   begin -> normalise -> trust -> match -> middlewares -> pick a server -> send
-//                                               |                            |
+//                                   wake --->  |  | WAIT                     |
 //        answer (local) <-----------------------'      upstreamHead <--------'
 //             |                                            |
 //             '----> response phases, in reverse <---------'
@@ -46,16 +46,24 @@ import { forwardedLines, stripManaged } from '../core/forwarded.ts'
 import { HOST } from '../core/header-ids.ts'
 import type { Head } from '../core/headers.ts'
 import { requestHead } from '../core/h1/write.ts'
-import { ANSWERED, type Middleware, NEXT, type Verdict } from '../core/middleware/contract.ts'
+import {
+  AGAIN,
+  ANSWERED,
+  type Middleware,
+  NEXT,
+  type Verdict,
+} from '../core/middleware/contract.ts'
 import { normalise } from '../core/normalise.ts'
 import { protocolOf } from '../core/request-protocol.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import type { WorkerContext } from './context.ts'
 import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
 import { VIA, installResponses, refuse, sendAnswer } from './responses.ts'
-import { enterStage, hasPassed } from './stages.ts'
-import { endRewrittenRequest, rewriteRequest } from './rewriting.ts'
+import { canSendAgain, collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
+import { installRewriting, passEnd, passPiece } from './rewriting.ts'
+import { enterStage, hasPassed, noStage } from './stages.ts'
 import { tellDefect } from './socket.ts'
+import type { Downstream } from './downstream/contract.ts'
 import type { Server } from './upstream/server.ts'
 import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
@@ -81,6 +89,7 @@ export function install(worker: WorkerContext): void {
   context = worker
   installEndings(worker)
   installResponses(worker, forward)
+  installRewriting(requestFailed)
 }
 
 // ---- from the engine
@@ -116,9 +125,14 @@ export function beginRefused(exchange: LiveExchange, code: number): void {
   refuse(exchange, code)
 }
 
-// Runs what is left of the current stage's middlewares and goes on to what is behind it. Whoever made an
-// exchange WAIT calls it again.
-export function run(exchange: LiveExchange): void {
+// A request of our own (side-request.ts): it has no router, and goes to a service as it is.
+export function beginSide(exchange: LiveExchange, service: LiveService): void {
+  exchange.stage = noStage
+  forward(exchange, service)
+}
+
+// Runs what is left of the current stage's middlewares and goes on to what is behind it.
+function run(exchange: LiveExchange): void {
   const stage = exchange.stage!
   const { middlewares } = stage
   if (middlewares !== null) {
@@ -128,6 +142,7 @@ export function run(exchange: LiveExchange): void {
       const verdict = runMiddleware(exchange, middleware)
       if (verdict === NEXT) continue
       if (verdict === ANSWERED) answered(exchange)
+      else wait(exchange, verdict)
       return
     }
   }
@@ -135,6 +150,35 @@ export function run(exchange: LiveExchange): void {
   const service = stage.service()
   if (service === null) refuse(exchange, NO_SERVER)
   else forward(exchange, service)
+}
+
+// The body is not read meanwhile, unless it is what is waited for.
+function wait(exchange: LiveExchange, verdict: Verdict): void {
+  exchange.waiting = true
+  exchange.again = verdict === AGAIN
+  if (collects(exchange) || exchange.requestComplete || !hasRequestBody(exchange)) return
+  exchange.requestHeld = true
+  exchange.downstream!.pauseBody(exchange)
+}
+
+// Ends a wait; see core/middleware/worker.ts. The exchange may have ended, and be another one by now.
+export function wake(exchange: LiveExchange, serial: number, verdict: Verdict): void {
+  if (exchange.serial !== serial || !exchange.waiting || exchange.downstream === null) return
+  exchange.waiting = false
+  const held = exchange.requestHeld
+  if (exchange.again) {
+    exchange.again = false
+    if (verdict === NEXT) exchange.step--
+  }
+  if (verdict === ANSWERED) answered(exchange)
+  else run(exchange)
+  if (held) letBodyFlow(exchange, serial)
+}
+
+// The engine was asked to hold the body back; where a server has a connection for it now, it may go on.
+function letBodyFlow(exchange: LiveExchange, serial: number): void {
+  if (exchange.serial !== serial || exchange.requestHeld || exchange.sendingKept) return
+  exchange.downstream?.resumeBody(exchange)
 }
 
 // A middleware that throws is a defect of ours. It fails closed: the request goes no further.
@@ -196,13 +240,16 @@ function sendTo(exchange: LiveExchange, service: LiveService, server: Server): v
   server.inFlight++
   exchange.requestHeld = hasRequestBody(exchange)
   server.send(exchange, head)
-  if (exchange.upstream !== null) exchange.requestHeld = false
+  if (exchange.upstream === null) return
+  exchange.requestHeld = false
+  if (exchange.keeper !== null && hasKept(exchange)) sendKept(exchange)
 }
 
 function headToSend(exchange: LiveExchange): string {
   if (exchange.replacementHeaders !== null)
     return headOfReplacement(exchange, exchange.replacementHeaders)
-  const { forwarding } = exchange.point!
+  const { forwarding, isSide } = exchange.point!
+  if (isSide) return requestHead(exchange, '') // who asks has said all there is to say
   return requestHead(exchange, forwardedLines(exchange, forwarding, exchange.downstream!.forwarded))
 }
 
@@ -219,10 +266,11 @@ function headOfReplacement(exchange: LiveExchange, kept: readonly string[]): str
   return head
 }
 
-// A connection is there for an exchange that had to wait for one.
+// A connection is there for the exchange; it may have had to wait for one.
 export function upstreamReady(exchange: LiveExchange): void {
   if (!exchange.requestHeld) return
   exchange.requestHeld = false
+  if (exchange.keeper !== null && hasKept(exchange)) return sendKept(exchange)
   exchange.downstream?.resumeBody(exchange)
 }
 
@@ -235,29 +283,26 @@ export function requestBody(
   owned: boolean,
 ): boolean {
   exchange.requestBytes += to - from
-  const upstream = exchange.upstream
+  if (exchange.keeper !== null && exchange.bodyKind !== BODY_NONE) {
+    const fault = keepPiece(exchange, bytes, from, to)
+    if (fault !== NONE) requestFailed(exchange, fault)
+    if (exchange.keeper.collects) return true
+    if (exchange.sendingKept) return false // in its turn: it is the last of what was kept
+  }
   if (exchange.requestHeld) requestFailed(exchange, INTERNAL) // an engine that does not wait: a defect
-  if (upstream === null || exchange.bodyKind === BODY_NONE) return true // answered already: thrown away
+  if (exchange.upstream === null || exchange.bodyKind === BODY_NONE) return true // answered already: thrown away
   exchange.requestStarted = true
-  if (exchange.requestRewriter !== null) return passRewritten(exchange, bytes, from, to)
-  return upstream.sendBody(exchange, bytes, from, to, owned)
+  return passPiece(exchange, bytes, from, to, owned)
 }
 
 export function requestEnd(exchange: LiveExchange, trailers: Head | null): void {
   exchange.requestComplete = true
-  if (exchange.requestRewriter !== null) return endRewritten(exchange, trailers)
-  if (exchange.bodyKind !== BODY_NONE) exchange.upstream?.sendEnd(exchange, trailers)
-}
-
-function passRewritten(exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean {
-  const { taken, fault } = rewriteRequest(exchange, bytes, from, to)
-  if (fault !== NONE) requestFailed(exchange, fault)
-  return taken
-}
-
-function endRewritten(exchange: LiveExchange, trailers: Head | null): void {
-  const fault = endRewrittenRequest(exchange, trailers)
-  if (fault !== NONE) requestFailed(exchange, fault)
+  if (exchange.bodyKind === BODY_NONE) return
+  if (exchange.keeper !== null && keepEnd(exchange, trailers)) {
+    if (exchange.waiting) wake(exchange, exchange.serial, NEXT)
+    return
+  }
+  passEnd(exchange, trailers)
 }
 
 export function requestFlush(exchange: LiveExchange): void {
@@ -294,22 +339,18 @@ export function downstreamDone(exchange: LiveExchange): void {
 // ---- from the upstream connection
 
 export function upstreamWritable(exchange: LiveExchange): void {
+  if (exchange.sendingKept) return sendKept(exchange)
   exchange.downstream?.resumeBody(exchange)
 }
 
 // The exchange has left its connection, which failed with `code`.
 export function upstreamFailed(exchange: LiveExchange, code: number, retry: RetryAnswer): void {
   leaveServer(exchange)
+  exchange.collector = null
   const downstream = exchange.downstream
   if (downstream === null) return finish(exchange, UPSTREAM_DONE)
   if (!exchange.wroteHead && mayRetry(exchange, retry)) {
-    exchange.attempts++
-    exchange.retries++
-    exchange.service!.countRetry(context)
-    forward(exchange, exchange.service!)
-    // The body waits for the new connection; it is not to flow into nothing meanwhile.
-    if (exchange.requestHeld && exchange.downstream === downstream) downstream.pauseBody(exchange)
-    return
+    return askAgain(exchange, downstream)
   }
   if (!exchange.wroteHead) return refuse(exchange, code)
   exchange.error = code
@@ -319,9 +360,23 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
   finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
 }
 
-// RFC 9110, section 9.2.2. A body that has begun to flow is gone: such a request is never sent twice.
+function askAgain(exchange: LiveExchange, downstream: Downstream): void {
+  const { serial, requestHeld } = exchange
+  exchange.attempts++
+  exchange.retries++
+  exchange.requestStarted = false
+  exchange.sendingKept = false
+  exchange.service!.countRetry(context)
+  forward(exchange, exchange.service!)
+  // The body waits for the new connection; it is not to flow into nothing meanwhile.
+  if (exchange.downstream === downstream && exchange.requestHeld) downstream.pauseBody(exchange)
+  else if (requestHeld) letBodyFlow(exchange, serial)
+}
+
+// RFC 9110, section 9.2.2. A body that has begun to flow is gone, unless it was kept: such a request is never sent twice.
 function mayRetry(exchange: LiveExchange, retry: RetryAnswer): boolean {
-  if (exchange.requestStarted || exchange.attempts + 1 >= ATTEMPTS_MAX) return false
+  if (exchange.attempts + 1 >= ATTEMPTS_MAX) return false
+  if (exchange.requestStarted && !canSendAgain(exchange)) return false
   // The same server again would take as long to fail, twice dialTimeout in all.
   if (retry === RETRY_ALWAYS) return exchange.service!.servers.length > 1
   if (retry === RETRY_ANYWHERE) return true

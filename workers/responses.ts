@@ -7,10 +7,18 @@
 //                                REPLACE: another service is asked: forward
 
 import { Buffer } from 'node:buffer'
-import { DRAINING, MIDDLEWARE_FAILED, NO_ROUTER, NO_SERVER, errorTable } from '../core/errors.ts'
+import {
+  DRAINING,
+  MIDDLEWARE_FAILED,
+  NO_ROUTER,
+  NO_SERVER,
+  RESPONSE_BODY_TOO_LARGE,
+  errorTable,
+} from '../core/errors.ts'
 import { BODY_LENGTH, BODY_NONE, METHOD_GET, METHOD_HEAD, UPSTREAM_DONE } from '../core/exchange.ts'
 import { statusPhrase } from '../core/h1/status.ts'
 import type { Head } from '../core/headers.ts'
+import { BodyKeeper, COLLECT } from '../core/middleware/body-keeper.ts'
 import type { Replacement } from '../core/middleware/contract.ts'
 import type { WorkerContext } from './context.ts'
 import { finish, leaveServer } from './endings.ts'
@@ -34,7 +42,9 @@ export function installResponses(worker: WorkerContext, ask: typeof forward): vo
 export function upstreamHead(exchange: LiveExchange): void {
   if (exchange.downstream === null) return
   if (exchange.point!.timesUpstream) exchange.upstreamHeadAt = context.sweeper.turnNow()
-  sendHead(exchange)
+  if (exchange.collectResponseMax > 0 && !exchange.replaced && exchange.responseKind !== BODY_NONE)
+    exchange.collector = new BodyKeeper(exchange.collectResponseMax, COLLECT)
+  else sendHead(exchange)
 }
 
 export function upstreamInformational(exchange: LiveExchange): void {
@@ -51,6 +61,7 @@ export function upstreamBody(
 ): boolean {
   const downstream = exchange.downstream
   if (downstream === null) return true
+  if (exchange.collector !== null) return collect(exchange, exchange.collector, bytes, from, to)
   if (exchange.responseRewriter !== null) return rewriteResponse(exchange, bytes, from, to)
   exchange.responseBytes += to - from
   return downstream.sendBody(exchange, bytes, from, to, owned)
@@ -60,9 +71,36 @@ export function upstreamEnd(exchange: LiveExchange, trailers: Head | null): void
   leaveServer(exchange)
   const downstream = exchange.downstream
   if (downstream === null) return finish(exchange, UPSTREAM_DONE)
+  if (exchange.collector !== null) return sendCollected(exchange, exchange.collector)
   if (exchange.responseRewriter === null) downstream.sendEnd(exchange, trailers)
   else endRewrittenResponse(exchange, trailers)
   finish(exchange, UPSTREAM_DONE)
+}
+
+// ---- a response that is wanted whole before its head is sent
+
+function collect(
+  exchange: LiveExchange,
+  collector: BodyKeeper,
+  bytes: Buffer,
+  from: number,
+  to: number,
+): boolean {
+  if (!collector.keep(bytes, from, to)) {
+    exchange.collector = null
+    failClosed(exchange, RESPONSE_BODY_TOO_LARGE)
+  }
+  return true
+}
+
+// Trailers are left behind: a body with a length has none.
+function sendCollected(exchange: LiveExchange, collector: BodyKeeper): void {
+  exchange.collector = null
+  exchange.responseBody = collector.whole()
+  exchange.answerBody = exchange.responseBody
+  exchange.responseKind = BODY_LENGTH
+  exchange.responseLength = exchange.responseBody.length
+  sendAnswer(exchange)
 }
 
 // ---- towards the client
@@ -72,10 +110,11 @@ function sendHead(exchange: LiveExchange): void {
   const stage = exchange.stage
   if (stage !== null && !exchange.phasesFailed && (stage.hasResponse || exchange.outer !== null)) {
     const replacement = safeResponsePhases(exchange)
-    if (exchange.phasesFailed) return failClosed(exchange)
+    if (exchange.phasesFailed) return failClosed(exchange, MIDDLEWARE_FAILED)
     if (replacement !== null && replace(exchange, replacement)) return
   }
   if (exchange.replaced) takeReplacementStatus(exchange)
+  if (exchange.responseBody !== null) takeResponseBody(exchange, exchange.responseBody)
   const { via, altSvc } = exchange.point!.plan
   if (via) exchange.response.add('Via', VIA)
   if (altSvc !== '' && exchange.tls !== null) exchange.response.add('Alt-Svc', altSvc)
@@ -93,11 +132,17 @@ function safeResponsePhases(exchange: LiveExchange): Replacement | null {
   }
 }
 
-// What a response phase was to hide or change must not go out: the client gets a 500 instead.
-function failClosed(exchange: LiveExchange): void {
+// What a response phase was to hide, change or see whole must not go out: the client gets a 500 instead.
+function failClosed(exchange: LiveExchange, code: number): void {
   if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
   leaveServer(exchange)
-  refuse(exchange, MIDDLEWARE_FAILED)
+  refuse(exchange, code)
+}
+
+// What was collected, or what a response phase has put in its place.
+function takeResponseBody(exchange: LiveExchange, body: Uint8Array): void {
+  exchange.answerBody = body
+  if (exchange.responseKind === BODY_LENGTH) exchange.responseLength = body.length
 }
 
 // The page comes from the replacement, what it says of the request from the response that it replaced.
@@ -132,6 +177,8 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
   exchange.hasQuery = by.query !== ''
   exchange.pathChanged = true
   exchange.answerBody = ''
+  exchange.responseBody = null
+  exchange.responseRewriter = null
   forward(exchange, service)
   return true
 }
@@ -151,17 +198,20 @@ export function sendAnswer(exchange: LiveExchange): void {
   const downstream = exchange.downstream
   if (downstream === null) return
   const body = exchange.answerBody
-  if (
-    body.length > 0 &&
-    exchange.methodId !== METHOD_HEAD &&
-    exchange.responseKind === BODY_LENGTH
-  ) {
-    const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body)
-    exchange.responseBytes += bytes.length
-    downstream.sendBody(exchange, bytes, 0, bytes.length, true)
-  }
-  downstream.sendEnd(exchange, null)
+  if (body.length > 0 && exchange.methodId !== METHOD_HEAD) sendWhole(exchange, body)
+  if (exchange.responseRewriter === null) downstream.sendEnd(exchange, null)
+  else endRewrittenResponse(exchange, null)
   finish(exchange, UPSTREAM_DONE)
+}
+
+function sendWhole(exchange: LiveExchange, body: string | Uint8Array): void {
+  const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body)
+  if (exchange.responseRewriter !== null) {
+    rewriteResponse(exchange, bytes, 0, bytes.length)
+  } else if (exchange.responseKind === BODY_LENGTH) {
+    exchange.responseBytes += bytes.length
+    exchange.downstream!.sendBody(exchange, bytes, 0, bytes.length, true)
+  }
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -175,6 +225,8 @@ export function refuse(exchange: LiveExchange, code: number): void {
       ? '404 page not found\n'
       : statusPhrase(fact.status) + ' (' + fact.name + ')\n'
   exchange.requestHeld = false
+  exchange.responseBody = null
+  exchange.responseRewriter = null
   exchange.answer(fact.status, code, body, 'text/plain; charset=utf-8')
   if (code === DRAINING || code === NO_SERVER) exchange.response.add('Retry-After', '1')
   context.countError(code)

@@ -8,34 +8,39 @@ import { BODY_NONE } from '../core/exchange.ts'
 import type { Head } from '../core/headers.ts'
 import type { LiveExchange } from './live-exchange.ts'
 
-// Sends one piece of a request on, rewritten. A code: the body is none of its kind; nothing was sent.
-export function rewriteRequest(
+let failRequest: (exchange: LiveExchange, code: number) => void // the pipeline's
+
+export function installRewriting(fail: typeof failRequest): void {
+  failRequest = fail
+}
+
+// A piece of the request goes to the server. False: no more until pipeline.upstreamWritable.
+export function passPiece(
   exchange: LiveExchange,
   bytes: Buffer,
   from: number,
   to: number,
-): { taken: boolean; fault: number } {
-  const rewriter = exchange.requestRewriter!
+  owned: boolean,
+): boolean {
+  const rewriter = exchange.requestRewriter
+  if (rewriter === null) return exchange.upstream!.sendBody(exchange, bytes, from, to, owned)
   const out = asBuffer(rewriter.piece(bytes, from, to))
-  result.fault = rewriter.fault
-  result.taken = true
-  if (rewriter.fault === NONE && out.length > 0)
-    result.taken = exchange.upstream!.sendBody(exchange, out, 0, out.length, true)
-  return result
+  if (rewriter.fault !== NONE) {
+    failRequest(exchange, rewriter.fault) // the body is none of its kind
+    return true
+  }
+  return out.length === 0 || exchange.upstream!.sendBody(exchange, out, 0, out.length, true)
 }
 
-const result = { taken: true, fault: NONE } // used up before the next call
-
-// The last piece, and the end. Returns NONE or a code: the server must not take what it has for whole.
-export function endRewrittenRequest(exchange: LiveExchange, trailers: Head | null): number {
-  const rewriter = exchange.requestRewriter!
-  const upstream = exchange.upstream
-  if (upstream === null || exchange.bodyKind === BODY_NONE) return NONE
+// The last piece, and the end.
+export function passEnd(exchange: LiveExchange, trailers: Head | null): void {
+  const { upstream, requestRewriter: rewriter } = exchange
+  if (upstream === null || exchange.bodyKind === BODY_NONE) return
+  if (rewriter === null) return upstream.sendEnd(exchange, trailers)
   const out = asBuffer(rewriter.end(trailers))
-  if (rewriter.fault !== NONE) return rewriter.fault
+  if (rewriter.fault !== NONE) return failRequest(exchange, rewriter.fault)
   if (out.length > 0) upstream.sendBody(exchange, out, 0, out.length, true)
   upstream.sendEnd(exchange, rewriter.keepsTrailers ? trailers : null)
-  return NONE
 }
 
 export function rewriteResponse(

@@ -18,6 +18,15 @@ export interface Stage {
   service(): LiveService | null // what comes behind it when there are no children
 }
 
+// Of an exchange that no router has taken.
+export const noStage: Stage = {
+  middlewares: null,
+  hasResponse: false,
+  hasFinish: false,
+  children: null,
+  service: () => null,
+}
+
 export interface Passed {
   readonly stage: Stage
   readonly step: number

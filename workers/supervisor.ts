@@ -22,8 +22,9 @@ import {
   rowOf,
 } from '../core/shared/control.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
+import { SLOT_TABLE_BYTES } from '../core/shared/slot-table.ts'
 import { readDescriptorsMax } from './descriptors.ts'
-import type { FromWorker, WorkerPlan } from './messages.ts'
+import type { FromWorker, SharedMemory, WorkerPlan } from './messages.ts'
 import { slicesOf } from './slices.ts'
 import { WorkerHandle } from './worker-handle.ts'
 
@@ -35,7 +36,7 @@ const RESTART_DELAY_MAX_MS = 1500 // so that a worker is back within 2 s
 const YOUNG_MS = 5000
 const DRAIN_LATE_MS = 1000 // a worker that has not ended so long after its last grace never will
 
-export type SharedPlan = Omit<WorkerPlan, 'index' | 'control' | 'series'>
+export type SharedPlan = Omit<WorkerPlan, 'index' | 'control' | 'series' | 'shared'>
 
 export interface SupervisorOptions {
   readonly workers: number
@@ -64,6 +65,7 @@ export interface SupervisorEvents {
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly handles: WorkerHandle[] = []
   readonly control: Int32Array
+  readonly shared: SharedMemory = { states: new SharedArrayBuffer(SLOT_TABLE_BYTES) }
   restarts = 0
   defects = 0
   convergenceMs = 0
@@ -97,7 +99,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   private startWorker(index: number): WorkerHandle {
     // A worker that ended has left its gauges behind; the next one counts up from them.
     this.control.fill(0, rowOf(index), rowOf(index + 1))
-    const handle = new WorkerHandle({ ...this.options.plan, index }, this.memory)
+    const { shared } = this
+    const handle = new WorkerHandle({ ...this.options.plan, index, shared }, this.memory)
     this.handles[index] = handle
     handle.onMessage = (message) => this.receive(handle, message)
     handle.onExit = (reason) => this.workerEnded(handle, reason)

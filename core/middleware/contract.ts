@@ -6,11 +6,13 @@
 
 import type { Exchange } from '../exchange.ts'
 import type { InFlightTable } from './in-flight-table.ts'
+import type { WorkerServices } from './worker.ts'
 
 export const NEXT = 0 // go on to the next middleware
-export const WAIT = 1 // stop here; whoever wakes the exchange runs the pipeline again, after this one
+export const WAIT = 1 // stop here; whoever wakes the exchange (worker.ts) runs the pipeline again, after this one
 export const ANSWERED = 2 // exchange.answer() was called; the server is not asked
-export type Verdict = typeof NEXT | typeof WAIT | typeof ANSWERED
+export const AGAIN = 3 // as WAIT, but then this one is called once more: its body is collected, say
+export type Verdict = typeof NEXT | typeof WAIT | typeof ANSWERED | typeof AGAIN
 
 // What a response phase may ask for instead of going on.
 export const KEEP = 0
@@ -45,11 +47,12 @@ export interface Middleware {
   explain(exchange: Exchange): string
 }
 
-// What a middleware may ask of the worker that builds it. Pure: no clock, no sockets.
+// What a middleware is given when it is built. Core itself has no clock and no sockets.
 export interface MiddlewareContext {
   readonly router: string // 'shop@file': limits are counted per router and middleware
   readonly inFlight: InFlightTable // one per worker; outlives generations, as the exchanges in it do
-  now(): number // milliseconds, monotonic
+  readonly worker: WorkerServices
+  now(): number // milliseconds, monotonic, this thread's own, at the most a tick old
 }
 
 // Most middlewares need one phase; they extend this and override what they use.

@@ -11,6 +11,7 @@ import { HEADER_COUNT_MAX, HEAD_BYTES_MAX } from '../limits.ts'
 import { defaultPolicy, normalise } from '../normalise.ts'
 import type { MiddlewareContext } from './contract.ts'
 import { InFlightTable } from './in-flight-table.ts'
+import { inertWorker } from './inert-worker.ts'
 
 const limits = { headBytesMax: HEAD_BYTES_MAX, headerCountMax: HEADER_COUNT_MAX }
 
@@ -46,5 +47,5 @@ export function sentLines(head: Head): string[] {
 }
 
 export function contextOf(router = 'shop@file'): MiddlewareContext {
-  return { router, inFlight: new InFlightTable(), now: () => 0 }
+  return { router, inFlight: new InFlightTable(), worker: inertWorker(), now: () => 0 }
 }

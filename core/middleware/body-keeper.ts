@@ -1,0 +1,64 @@
+// core/middleware/body-keeper.ts: a body that is kept in memory, whole or up to a bound.
+//
+// Owner:  the exchange that it belongs to, or a middleware's answer from elsewhere (worker.ts).
+// Hot:    yes, for exchanges that have one; for all others the pipeline compares one field with null.
+//
+//   COLLECT   nothing is passed on before the end: a middleware wants to see the whole (buffering, forwardAuth)
+//   TEE       bytes pass on as they come and are kept beside, so that they can be sent again (retry, mirroring);
+//             what is longer than the bound is passed on all the same, and can't be sent again
+
+import type { Head } from '../headers.ts'
+
+export const COLLECT = 0
+export const TEE = 1
+export type KeepMode = typeof COLLECT | typeof TEE
+
+export class BodyKeeper {
+  readonly mode: KeepMode
+  bytesMax: number // a later middleware may lower or raise it while nothing was kept
+  bytes = 0
+  complete = false // the end of the body is here
+  overflowed = false // it is longer than bytesMax; nothing is kept then
+  trailers: Head | null = null
+  readonly pieces: Uint8Array[] = []
+
+  constructor(bytesMax: number, mode: KeepMode) {
+    this.bytesMax = bytesMax
+    this.mode = mode
+  }
+
+  get collects(): boolean {
+    return this.mode === COLLECT
+  }
+
+  // Takes a copy. False: the body is longer than the bound.
+  keep(bytes: Uint8Array, from: number, to: number): boolean {
+    if (this.overflowed) return false
+    this.bytes += to - from
+    if (this.bytes > this.bytesMax) {
+      this.overflowed = true
+      this.pieces.length = 0
+      return false
+    }
+    // Not slice(), which of a Buffer is a view of memory that the next read overwrites.
+    if (to > from) this.pieces.push(Uint8Array.prototype.slice.call(bytes, from, to))
+    return true
+  }
+
+  end(trailers: Head | null): void {
+    this.complete = true
+    this.trailers = trailers
+  }
+
+  // In one piece; the very piece when there is only one.
+  whole(): Uint8Array {
+    if (this.pieces.length === 1) return this.pieces[0]!
+    const whole = new Uint8Array(this.bytes)
+    let at = 0
+    for (const piece of this.pieces) {
+      whole.set(piece, at)
+      at += piece.length
+    }
+    return whole
+  }
+}

@@ -1,0 +1,58 @@
+// core/middleware/worker.ts: what a middleware may ask of the worker that it runs in, and cannot do itself.
+//
+// The worker implements it (workers/services.ts); tests and `sluice explain` have one that does nothing
+// (inertWorker). Hot: no; what is called per request are plain methods of one object.
+
+import type { Exchange } from '../exchange.ts'
+import type { Head } from '../headers.ts'
+import type { SlotTable } from '../shared/slot-table.ts'
+import type { ANSWERED, NEXT } from './contract.ts'
+
+export type Cancel = () => void
+
+export interface Counter {
+  add(amount: number): void
+}
+
+// A request of our own: to a service of the generation, or to a server by its URL.
+export interface SideRequest {
+  readonly service: string // qualified name; '' when `url` is asked
+  readonly url: string // 'https://auth.example:8443': scheme, host, port; '' when a service is asked
+  readonly transport: string // of `url`: name of a transport of the generation, '' for the default one
+  readonly method: string
+  readonly path: string // with its query
+  readonly authority: string // the Host header; '' for that of the server
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: readonly Uint8Array[] // sent with its length; [] for none
+  readonly timeoutMs: number // for the whole answer
+  readonly bodyMax: number // bytes of the answer's body that are wanted; more is an error
+}
+
+export interface SideAnswer {
+  readonly status: number
+  readonly headers: Head // valid during the call of `done` only
+  readonly body: Uint8Array // the caller's own
+}
+
+// `code` is 0 with an answer; without one it is a code of core/errors.ts.
+export type SideDone = (answer: SideAnswer | null, code: number) => void
+
+export interface WorkerServices {
+  // Milliseconds of a clock that all threads of the process share and that nobody can set; exact to the turn of
+  // the event loop. For what lies in shared memory; MiddlewareContext.now is cheaper and this thread's own.
+  preciseNow(): number
+  // Ends a WAIT or AGAIN: `serial` is exchange.serial as it was then. Does nothing when the exchange has ended or
+  // does not wait. ANSWERED: exchange.answer() was called. Never within onRequest.
+  wake(exchange: Exchange, serial: number, verdict: typeof NEXT | typeof ANSWERED): void
+  after(ms: number, action: () => void): Cancel
+  // Cold: an object and closures per call. `done` is called once, never within ask, and not after Cancel.
+  ask(request: SideRequest, done: SideDone): Cancel
+  // A metric of this worker; the same family and labels give the same one.
+  counter(family: string, labels: Readonly<Record<string, string>>): Counter
+  readonly shared: SharedTables
+}
+
+// What all workers of the process share by name, without locks. The supervisor may read.
+export interface SharedTables {
+  readonly states: SlotTable // see core/shared/slot-table.ts
+}

@@ -1,0 +1,166 @@
+// workers/services.ts: what middlewares may ask of their worker; core/middleware/worker.ts is the contract.
+//
+// Owner:  the worker, one for its life. Hot: preciseNow and wake; the rest is asked for by name, once, or is a request
+//         to somebody else and costs that much anyway.
+
+import { NO_SERVER, NONE } from '../core/errors.ts'
+import type { ANSWERED, NEXT } from '../core/middleware/contract.ts'
+import type {
+  Cancel,
+  Counter,
+  SharedTables,
+  SideDone,
+  SideRequest,
+  WorkerServices,
+} from '../core/middleware/worker.ts'
+import { REQUESTS } from '../core/shared/series.ts'
+import { SlotTable } from '../core/shared/slot-table.ts'
+import type { Exchange } from '../core/exchange.ts'
+import type { WorkerContext } from './context.ts'
+import { EntryPoint } from './entry-point.ts'
+import type { LiveExchange } from './live-exchange.ts'
+import { LiveService } from './live-service.ts'
+import type { EntryPointPlan } from './messages.ts'
+import * as pipeline from './pipeline.ts'
+import { SideExchange } from './side-request.ts'
+import { tellDefect } from './socket.ts'
+
+const ASKED_MAX = 1000 // servers that are asked by URL; URLs come from configurations, this bounds their history
+
+export class Services implements WorkerServices {
+  readonly shared: SharedTables
+  private readonly context: WorkerContext
+  private readonly point: EntryPoint // where requests of our own come from
+  private readonly asked = new Map<string, LiveService>()
+  // Threads begin at different times and performance.now() counts from there.
+  private readonly origin = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+
+  constructor(context: WorkerContext) {
+    this.context = context
+    this.shared = { states: new SlotTable(context.plan.shared.states) }
+    this.point = new EntryPoint(sidePlan, -1, context)
+  }
+
+  preciseNow(): number {
+    return this.context.sweeper.turnNow() + this.origin
+  }
+
+  wake(exchange: Exchange, serial: number, verdict: typeof NEXT | typeof ANSWERED): void {
+    pipeline.wake(exchange as LiveExchange, serial, verdict)
+  }
+
+  after(ms: number, action: () => void): Cancel {
+    const timer = setTimeout(() => attempt(action), ms)
+    return () => clearTimeout(timer)
+  }
+
+  counter(family: string, labels: Readonly<Record<string, string>>): Counter {
+    const { series } = this.context
+    const block = series.give({ family, labels })
+    return { add: (amount) => series.add(block, REQUESTS, amount) }
+  }
+
+  ask(request: SideRequest, done: SideDone): Cancel {
+    const service = this.serviceFor(request)
+    const side = new SideExchange(request, (answer, code) => attempt(() => done(answer, code)))
+    // In a turn of its own: whoever asks has not said WAIT yet.
+    let cancelled = false
+    process.nextTick(() => {
+      if (cancelled) return
+      const code = service === null ? NO_SERVER : side.start(request, this.point, service)
+      if (code === NONE) return
+      side.cancel()
+      attempt(() => done(null, code))
+    })
+    return () => {
+      cancelled = true
+      side.cancel()
+    }
+  }
+
+  private serviceFor(request: SideRequest): LiveService | null {
+    if (request.service !== '') return this.context.generation.service(request.service)
+    const transport = this.context.generation.transports.get(request.transport)
+    if (transport === undefined) return null
+    const key = request.url + ' ' + request.transport
+    const known = this.asked.get(key)
+    const server = this.context.servers.get(request.url, transport)
+    if (known !== undefined && known.servers[0] === server) return known
+    const service = new LiveService(
+      { ...askedPlan, servers: [{ url: request.url, weight: 1, preservePath: false }] },
+      this.context,
+      () => transport,
+      () => {
+        throw new Error('a server that is asked by URL has no child services')
+      },
+      [],
+    )
+    known?.retire()
+    if (known === undefined && this.asked.size >= ASKED_MAX) this.forgetOldest()
+    this.asked.set(key, service)
+    return service
+  }
+
+  private forgetOldest(): void {
+    const [oldest] = this.asked.keys()
+    this.asked.get(oldest!)!.retire()
+    this.asked.delete(oldest!)
+  }
+}
+
+function attempt(action: () => void): void {
+  try {
+    action()
+  } catch (defect) {
+    tellDefect(defect)
+  }
+}
+
+const askedPlan = {
+  kind: 'loadBalancer',
+  name: '', // it is in no metric: what asks counts
+  servers: [],
+  strategy: 'wrr',
+  passHostHeader: true,
+  serversTransport: '',
+  middlewares: [],
+} as const
+
+// An entry point that nobody can reach.
+const sidePlan: EntryPointPlan = {
+  name: '',
+  engine: 'node',
+  trustChunked: false,
+  host: '',
+  port: 0,
+  acceptGraceMs: 0,
+  graceMs: 0,
+  times: {
+    headerTimeoutMs: 0,
+    idleTimeoutMs: 0,
+    readTimeoutMs: 0,
+    bodyStallTimeoutMs: 0,
+    bodyRateMin: 0,
+    bodyRateGraceMs: 0,
+    writeStallTimeoutMs: 0,
+    writeTimeoutMs: 0,
+    keepAliveMaxRequests: 0,
+    keepAliveMaxTimeMs: 0,
+  },
+  bounds: { headBytesMax: 0, headerCountMax: 0, connectionsMax: 0, bufferedBytesMax: 0 },
+  sanitizePath: true,
+  encodeQuerySemicolons: false,
+  allowEncoded: -1,
+  underscoreHeaders: 'keep',
+  trustAll: true,
+  trustedIPs: [],
+  notAppendXForwardedFor: true,
+  addXForwardedScheme: false,
+  connectionHeaders: [],
+  via: false,
+  accessLogs: false,
+  metrics: false,
+  proxyProtocol: null,
+  http2: { maxConcurrentStreams: 0, decoderTableBytesMax: 0, encoderTableBytesMax: 0 },
+  altSvc: '',
+}

@@ -1,0 +1,142 @@
+// workers/side-request.ts: a request of our own: to an authentication server, a mirror, or for the cache.
+//
+// Owner:  the worker. It is an exchange like any other, whose client is this object instead of a connection: the same
+//         services, pools, TLS and HTTP/2, the same strictness with what comes back. Hot: no, an object per request.
+//
+//   ASKING ---- sendHead, sendBody ... sendEnd ----> done(answer)
+//      '------- abort, timeout, too long a body ---> done(null, code)          each once; cancel(): neither
+//
+// A kept connection that has died under a request is no answer: what is idempotent is asked once more.
+
+import { Buffer } from 'node:buffer'
+import { NONE, RESPONSE_BODY_TOO_LARGE, SIDE_TIMEOUT } from '../core/errors.ts'
+import { BODY_LENGTH, DOWNSTREAM_DONE, UPSTREAM_DONE } from '../core/exchange.ts'
+import { ForwardedCache } from '../core/forwarded.ts'
+import { RequestParser } from '../core/h1/request.ts'
+import { BodyKeeper, COLLECT } from '../core/middleware/body-keeper.ts'
+import type { SideDone, SideRequest } from '../core/middleware/worker.ts'
+import { defaultPolicy, normalise } from '../core/normalise.ts'
+import type { Downstream } from './downstream/contract.ts'
+import { finish, leaveUpstream } from './endings.ts'
+import type { EntryPoint } from './entry-point.ts'
+import { type LiveExchange, leaseExchange } from './live-exchange.ts'
+import type { LiveService } from './live-service.ts'
+import * as pipeline from './pipeline.ts'
+
+const headLimits = { headBytesMax: 256 * 1024, headerCountMax: 512 } // of what we write ourselves
+
+export class SideExchange implements Downstream {
+  readonly forwarded = new ForwardedCache()
+  private exchange: LiveExchange | null = null
+  private readonly body: BodyKeeper
+  private readonly timer: NodeJS.Timeout
+  private readonly done: SideDone
+
+  constructor(request: SideRequest, done: SideDone) {
+    this.done = done
+    this.body = new BodyKeeper(request.bodyMax, COLLECT)
+    this.timer = setTimeout(() => this.giveUp(SIDE_TIMEOUT), request.timeoutMs)
+  }
+
+  // A code of core/errors.ts when the request could not even be written.
+  start(request: SideRequest, point: EntryPoint, service: LiveService): number {
+    const exchange = leaseExchange()
+    const code = readSide(exchange, request)
+    if (code !== NONE) return code
+    exchange.point = point
+    exchange.downstream = this
+    exchange.startedAt = point.context.sweeper.turnNow()
+    this.exchange = exchange
+    point.context.begun()
+    pipeline.beginSide(exchange, service)
+    return NONE
+  }
+
+  cancel(): void {
+    this.leave()
+  }
+
+  // ---- Downstream
+
+  sendHead(exchange: LiveExchange): void {
+    if (exchange.responseKind === BODY_LENGTH && exchange.responseLength > this.body.bytesMax)
+      process.nextTick(() => this.giveUp(RESPONSE_BODY_TOO_LARGE))
+  }
+
+  sendBody(_exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean {
+    if (this.exchange === null || this.body.overflowed) return true
+    if (!this.body.keep(bytes, from, to))
+      process.nextTick(() => this.giveUp(RESPONSE_BODY_TOO_LARGE))
+    return true
+  }
+
+  // An answer that the gateway made itself is none: nobody was asked.
+  sendEnd(exchange: LiveExchange): void {
+    exchange.downstream = null
+    if (this.exchange === null || this.body.overflowed) return pipeline.downstreamDone(exchange)
+    this.exchange = null
+    clearTimeout(this.timer)
+    const { error, status, response: headers } = exchange
+    if (error !== NONE) this.done(null, error)
+    else this.done({ status, headers, body: this.body.whole() }, NONE)
+    pipeline.downstreamDone(exchange)
+  }
+
+  abort(exchange: LiveExchange): void {
+    this.exchange = null
+    clearTimeout(this.timer)
+    this.done(null, exchange.error)
+  }
+
+  sendContinue(): void {}
+  sendInformational(): void {}
+  flush(): void {}
+  pauseBody(): void {}
+  resumeBody(): void {}
+  beginTunnel(exchange: LiveExchange): void {
+    this.abort(exchange) // never asked for
+  }
+  tunnelSend(): boolean {
+    return true
+  }
+  tunnelEnd(): void {}
+  tunnelClosed(): void {}
+
+  // ---- endings
+
+  private giveUp(code: number): void {
+    if (this.exchange === null) return
+    this.leave()
+    this.done(null, code)
+  }
+
+  private leave(): void {
+    const { exchange } = this
+    this.exchange = null
+    clearTimeout(this.timer)
+    if (exchange === null) return
+    exchange.downstream = null
+    leaveUpstream(exchange)
+    finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
+  }
+}
+
+// Written as bytes and read by the codec that reads those of clients: what we may not send is found there.
+function readSide(exchange: LiveExchange, request: SideRequest): number {
+  const length = request.body.reduce((sum, piece) => sum + piece.length, 0)
+  const lines = [`${request.method} ${request.path} HTTP/1.1`, `Host: ${request.authority}`]
+  for (const [name, value] of request.headers) lines.push(`${name}: ${value}`)
+  if (length > 0) lines.push(`Content-Length: ${length}`)
+  const bytes = Buffer.from([...lines, '', ''].join('\r\n'), 'latin1')
+  const end = new RequestParser().parse(exchange, bytes, 0, bytes.length, headLimits)
+  if (end < 0) return -end
+  const fault = normalise(exchange, defaultPolicy)
+  if (fault !== NONE) return fault
+  if (length > 0) {
+    exchange.keeper = new BodyKeeper(length, COLLECT)
+    for (const piece of request.body) exchange.keeper.keep(piece, 0, piece.length)
+    exchange.keeper.end(null)
+  }
+  exchange.requestComplete = true
+  return NONE
+}
