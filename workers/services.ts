@@ -133,6 +133,7 @@ const sidePlan: EntryPointPlan = {
   trustChunked: false,
   host: '',
   port: 0,
+  acmeByPass: false,
   acceptGraceMs: 0,
   graceMs: 0,
   times: {
