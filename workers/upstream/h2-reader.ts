@@ -235,12 +235,14 @@ export abstract class H2Reader implements SocketOwner {
   private takeReset(): void {
     const { streamId, payload, from } = this.frames
     if (this.isIdle(streamId)) return this.fail(PROTOCOL_ERROR)
-    this.streams.get(streamId)?.takeReset(payload.readUInt32BE(from))
+    const stream = this.streams.get(streamId)
+    if (stream === undefined) return this.spend(1)
+    stream.takeReset(payload.readUInt32BE(from))
   }
 
   private takeSettings(): void {
     const { flags, payload, from, to } = this.frames
-    if ((flags & ACK) !== 0) return
+    if ((flags & ACK) !== 0) return this.spend(1)
     this.spend(SETTINGS_COST)
     if (this.isClosed) return
     let error = NO_ERROR
@@ -273,19 +275,23 @@ export abstract class H2Reader implements SocketOwner {
 
   private takePing(): void {
     const { flags, payload, from, to } = this.frames
-    if ((flags & ACK) !== 0) return // bytes came: that was the question
     this.spend(1)
+    if ((flags & ACK) !== 0) return // bytes came: that was the question
     if (!this.isClosed) this.sendFrame(PING, ACK, 0, payload, from, to)
   }
 
   private takeGoaway(): void {
     const { payload, from } = this.frames
+    this.spend(1)
+    if (this.isClosed) return
     this.onGoaway(payload.readUInt32BE(from) & WINDOW_MAX, payload.readUInt32BE(from + 4))
   }
 
   private takeWindowUpdate(): void {
     const { streamId, payload, from } = this.frames
     const increment = payload.readUInt32BE(from) & WINDOW_MAX
+    this.spend(1) // DATA that we send earns as many as go with it
+    if (this.isClosed) return
     if (streamId === 0) {
       this.sendWindow += increment
       if (increment === 0) return this.fail(PROTOCOL_ERROR)
@@ -293,7 +299,7 @@ export abstract class H2Reader implements SocketOwner {
     } else {
       if (this.isIdle(streamId)) return this.fail(PROTOCOL_ERROR)
       const stream = this.streams.get(streamId)
-      if (stream === undefined) return this.spend(1)
+      if (stream === undefined) return
       if (increment === 0 || !stream.addSendWindow(increment))
         return stream.refuse(UPSTREAM_MALFORMED)
     }

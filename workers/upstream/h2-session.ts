@@ -221,6 +221,7 @@ export class H2Session extends H2Reader implements Swept {
       this.sendFrame(DATA, 0, stream.id, bytes, from, from + room)
       stream.sendWindow -= room
       this.sendWindow -= room
+      this.calm.earnFrames()
       from += room
     }
     return from

@@ -181,12 +181,36 @@ test.each<[string, (stream: number) => Buffer]>([
   expect(server.connections.length).toBe(before + 1)
 })
 
-test('a server that floods us with pings is left', async () => {
-  const ping = frame(6, 0, 0, Buffer.alloc(8))
-  answers = [() => Array.from({ length: 3000 }, () => ping)]
+const floods: readonly (readonly [string, () => Buffer])[] = [
+  ['pings', () => frame(6, 0, 0, Buffer.alloc(8))],
+  ['settings', () => frame(4, 0, 0, Buffer.from([0, 4, 0, 0, 255, 255]))],
+  ['origins (CVE-2026-48619)', () => frame(12, 0, 0, Buffer.from('\0\x10https://a.test/1'))],
+  ['frames of a type that nobody knows', () => frame(0xbb, 0, 0, Buffer.alloc(100))],
+  ['window updates', () => frame(8, 0, 0, Buffer.from([0, 0, 0, 1]))],
+  ['acknowledgements of pings that nobody sent', () => frame(6, 1, 0, Buffer.alloc(8))],
+  ['acknowledgements of settings', () => frame(4, 1, 0, Buffer.alloc(0))],
+]
+
+test.each(floods)('a server that floods us with %s is left', async (_, flood) => {
+  const one = flood()
+  answers = [() => Array.from({ length: 3000 }, () => one)]
   const client = await open()
   client.send(requestText('POST', '/', 'Content-Length: 0\r\n'))
   expect((await client.readResponse()).status).toBe(502)
+})
+
+test.each(floods)('%s without end on a connection that is idle end it', async (_, flood) => {
+  await ask(head(OK)) // so that there is one
+  const connection = server.connections.at(-1)!
+  const one = Buffer.concat(Array.from({ length: 100 }, flood))
+  let sent = 0
+  while (!connection.socket.destroyed && sent < 100_000) {
+    await new Promise<void>((resolve) => connection.socket.write(one, () => resolve()))
+    await new Promise((resolve) => setImmediate(resolve))
+    sent += 100
+  }
+  expect(sent).toBeLessThan(100_000)
+  expect((await ask(head(OK))).status).toBe(200)
 })
 
 test.each([
