@@ -16,7 +16,8 @@ export interface Issued {
 }
 
 export interface Wanted {
-  readonly names?: readonly string[] // 'a.example', 'IP:127.0.0.1', 'URI:spiffe://x/y'
+  readonly names?: readonly string[] // 'a.example', 'IP:127.0.0.1', 'URI:spiffe://x/y'; [] for no extension
+  readonly rawName?: string // a DNS name that openssl would not write
   readonly key?: 'ec' | 'rsa'
   readonly days?: number // negative: expired
 }
@@ -46,7 +47,7 @@ export class TestAuthority {
       subject.startsWith('/') ? subject : `/CN=${subject}`,
     ])
     const extFile = certFile + '.ext'
-    writeFileSync(extFile, extensions(wanted.names ?? [subject]))
+    writeFileSync(extFile, extensions(wanted.names ?? [subject], wanted.rawName))
     const dates = `-days ${wanted.days ?? 30}`
     const { root } = this
     openssl(
@@ -65,9 +66,18 @@ export class TestAuthority {
   }
 }
 
-function extensions(names: readonly string[]): string {
+function extensions(names: readonly string[], rawName?: string): string {
+  if (rawName !== undefined) return `subjectAltName=DER:${dnsName(rawName)}\n`
+  if (names.length === 0) return 'basicConstraints=CA:FALSE\n'
   const sans = names.map((name) => (/^(IP|URI|DNS|email):/.test(name) ? name : `DNS:${name}`))
   return `subjectAltName=${sans.join(',')}\nbasicConstraints=CA:FALSE\n`
+}
+
+// GeneralNames { [2] IA5String }, RFC 5280, section 4.2.1.6: below 128 bytes.
+function dnsName(text: string): string {
+  const bytes = Buffer.from(text, 'latin1')
+  const name = Buffer.from([0x82, bytes.length, ...bytes])
+  return Buffer.from([0x30, name.length, ...name]).toString('hex')
 }
 
 function openssl(command: string, more: readonly string[]): void {

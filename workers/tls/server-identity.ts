@@ -32,6 +32,8 @@ export function serverFault(
   if (!hasOneOf(names, identity.sans)) return 'SAN_MISMATCH'
   if (!hasSpiffeId(names, identity)) return 'SPIFFE_MISMATCH'
   if (identity.insecure || identity.host === '') return ''
+  // Node would look at the common name where there are none; RFC 9525, section 6.3, and Go do not.
+  if (!names.some(({ type }) => type === 'dns' || type === 'ip')) return 'HOST_MISMATCH'
   return tlsModule().checkServerIdentity(identity.host, certificate) === undefined
     ? ''
     : 'HOST_MISMATCH'

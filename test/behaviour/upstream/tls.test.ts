@@ -115,6 +115,11 @@ beforeAll(async () => {
   route('expired', await serve(expired), trust)
   const wrong = ours.issue('wrong', { names: ['wrong.test'] })
   route('wrong-name', await serve(wrong), trust)
+  const nul = await serve(ours.issue('app.test', { rawName: 'app.test\0.evil.test' }))
+  route('nul-name', nul, { ...trust, serverName: 'app.test' })
+  route('nul-pinned', nul, { ...trust, peerCertSANs: [{ type: 'DNSName', value: 'app.test' }] })
+  const common = await serve(ours.issue('/CN=app.test', { names: [] }))
+  route('common-name', common, { ...trust, serverName: 'app.test' })
   const client = ours.issue('gateway', { names: ['gateway.test'] })
   const demanding = await serve(ip, {
     ca: ours.root.certPem,
@@ -179,6 +184,9 @@ test.each([
   ['misnamed', 'UPSTREAM_CERTIFICATE', 'a certificate that is not of serverName'],
   ['wrong-name', 'UPSTREAM_CERTIFICATE', 'a certificate that is not of the address'],
   ['expired', 'UPSTREAM_CERTIFICATE', 'an expired certificate'],
+  ['nul-name', 'UPSTREAM_CERTIFICATE', 'a name that is ours up to a NUL (CVE-2025-66220)'],
+  ['nul-pinned', 'UPSTREAM_CERTIFICATE', 'a pinned name that is there up to a NUL'],
+  ['common-name', 'UPSTREAM_CERTIFICATE', 'a name that stands in the subject alone (RFC 9525)'],
   ['mispinned', 'UPSTREAM_CERTIFICATE', 'a certificate without the pinned name'],
   [
     'pinned-unverified',
