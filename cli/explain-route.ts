@@ -8,7 +8,7 @@ import type { TlsOptionsPlan } from '../config/protocol-plans.ts'
 import { MISDIRECTED, NO_ROUTER, NO_SERVER } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
-import { ANSWERED, WAIT } from '../core/middleware/contract.ts'
+import { ANSWERED } from '../core/middleware/contract.ts'
 import { inertWorker } from '../core/middleware/inert-worker.ts'
 import { InFlightTable } from '../core/middleware/in-flight-table.ts'
 import { explainMatch, type Explanation } from '../core/route/explain.ts'
@@ -130,7 +130,7 @@ function passOne(
   const sentence = middleware.explain(exchange)
   const verdict = middleware.onRequest(exchange)
   journey.steps.push({ name: plan.name, kind: plan.kind, owner, sentence })
-  if (verdict !== ANSWERED) return verdict !== WAIT
+  if (verdict !== ANSWERED) return true // what it waits for is taken as granted: the sentence says what it is
   const { status, error, response } = exchange
   const headers: string[] = []
   for (let i = 0; i < response.extraCount; i++) {
@@ -148,15 +148,21 @@ function serve(generation: Generation, journey: Journey, exchange: Exchange, nam
   if (!pass(generation, journey, exchange, own, name)) return
   const none = service.kind === 'loadBalancer' && service.servers.length === 0
   if (none) journey.answer = { by: name, status: 503, code: NO_SERVER, headers: [] }
-  if (service.kind === 'weighted') collect(generation, journey, service)
+  if (leadsTo(service).length > 0) collect(generation, journey, service)
 }
 
-// Every service that a weighted one may lead to. Their own middlewares depend on the choice.
+function leadsTo(service: ServicePlan): readonly string[] {
+  if (service.kind === 'weighted') return service.services.map(({ name }) => name)
+  if (service.kind === 'failover') return [service.service, service.fallback]
+  if (service.kind !== 'mirroring') return []
+  return [service.service, ...service.mirrors.map((mirror) => mirror.service)]
+}
+
+// Every service that a composite one may lead to. Their own middlewares depend on the choice.
 function collect(generation: Generation, journey: Journey, top: ServicePlan): void {
   const open = [top]
   for (let service = open.pop(); service !== undefined; service = open.pop()) {
-    if (service.kind !== 'weighted') continue
-    for (const { name } of service.services) {
+    for (const name of leadsTo(service)) {
       const child = generation.services.get(name)
       if (child === undefined || journey.services.includes(child)) continue
       journey.services.push(child)

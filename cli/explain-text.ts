@@ -1,6 +1,11 @@
 // cli/explain-text.ts: what was found out about a request, as data for machines and as text for people.
 
-import type { ObjectStatus, ServicePlan } from '../config/generation.ts'
+import type {
+  FailoverPlan,
+  MirroringPlan,
+  ObjectStatus,
+  ServicePlan,
+} from '../config/generation.ts'
 import { errorTable } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import type { Explanation } from '../core/route/explain.ts'
@@ -205,8 +210,25 @@ function serviceText(service: ServicePlan): string {
     const rows = service.services.map(({ name, weight }) => ['  -', name, `weight ${weight}`])
     return `Service: ${service.name} (weighted)\n${tableText(rows)}`
   }
+  if (service.kind === 'mirroring') return mirroringText(service)
+  if (service.kind === 'failover') return failoverText(service)
   const rows = service.servers.map(({ url, weight }) => ['  -', url, `weight ${weight}`])
   return `Service: ${service.name} (loadBalancer, ${service.strategy})\n${tableText(rows)}`
+}
+
+function mirroringText({ name, service, mirrors }: MirroringPlan): string {
+  const rows = mirrors.map((mirror) => ['  -', mirror.service, `copies of ${mirror.percent} %`])
+  return `Service: ${name} (mirroring)\n${tableText([['  -', service, 'answers'], ...rows])}`
+}
+
+function failoverText({ name, service, fallback, statuses }: FailoverPlan): string {
+  const ranges = statuses.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`))
+  const also = ranges.length === 0 ? '' : `, or it answers ${ranges.join(', ')}`
+  const rows = [
+    ['  -', service, 'answers'],
+    ['  -', fallback, `when that is down${also}`],
+  ]
+  return `Service: ${name} (failover)\n${tableText(rows)}`
 }
 
 // A request that somebody pastes here may hold anything; a terminal gets only what can be read.

@@ -67,12 +67,46 @@ export interface WeightedPlan {
   readonly middlewares: readonly string[]
 }
 
+// One service whose requests are copied to others, whose answers nobody sees.
+export interface MirroringPlan {
+  readonly kind: 'mirroring'
+  readonly name: string
+  readonly service: string
+  readonly mirrors: readonly MirrorPlan[]
+  readonly middlewares: readonly string[]
+}
+
+// The options of core/middleware/http/mirror.ts.
+export interface MirrorPlan {
+  readonly service: string
+  readonly percent: number
+  readonly mirrorBody: boolean
+  readonly maxBodySize: number // negative: a bound of ours
+  readonly when: 'after' | 'during'
+}
+
+// The second service takes what the first one can't: because it is down, or has answered one of `statuses`.
+export interface FailoverPlan {
+  readonly kind: 'failover'
+  readonly name: string
+  readonly service: string
+  readonly fallback: string
+  readonly statuses: readonly (readonly [from: number, to: number])[] // [] looks at health alone
+  readonly bodyMax: number // of a request that can be asked again; more is 413. Negative: more is asked once
+  readonly middlewares: readonly string[]
+}
+
 export interface InternalPlan {
   readonly kind: 'internal'
   readonly name: string // one of internalServices
 }
 
-export type ServicePlan = LoadBalancerPlan | WeightedPlan | InternalPlan
+export type ServicePlan =
+  | LoadBalancerPlan
+  | WeightedPlan
+  | MirroringPlan
+  | FailoverPlan
+  | InternalPlan
 
 export const internalServices = [
   'whoami@internal',

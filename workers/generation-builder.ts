@@ -6,12 +6,13 @@
 import {
   families,
   type MiddlewarePlan,
+  type MirroringPlan,
   type RouterPlan,
   type ServicePlan,
   type TransportPlan,
 } from '../config/generation.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
-import type { Middleware } from '../core/middleware/contract.ts'
+import type { Middleware, MiddlewareContext } from '../core/middleware/contract.ts'
 import { MapCopies } from '../core/map-copy.ts'
 import { MatcherBuilder } from '../core/route/matcher-builder.ts'
 import type { Matcher } from '../core/route/matcher.ts'
@@ -166,8 +167,16 @@ export class GenerationBuilder {
     const cell = this.cellOf(plan.name)
     const names = plan.kind === 'internal' ? [] : plan.middlewares
     const own = this.buildMiddlewares(names, plan.name)
+    if (plan.kind === 'mirroring') own.push(...this.mirrorsOf(plan))
     const service = new LiveService(plan, this.context, this.transportOf, this.cellOf, own)
     this.next.changedCells.push({ cell, service })
+  }
+
+  // Each is a middleware behind the service's own ones, as it is one on a router.
+  private mirrorsOf({ name, mirrors }: MirroringPlan): Middleware[] {
+    return mirrors.map((options) => {
+      return buildMiddleware({ name, kind: 'mirror', options }, this.contextFor(name))
+    })
   }
 
   private removeService(name: string): void {
@@ -239,8 +248,12 @@ export class GenerationBuilder {
   private buildMiddleware(name: string, router: string): Middleware {
     const plan = this.next.middlewares.get(name)
     if (plan === undefined) throw new Error(`middleware ${name} is missing from the generation`)
+    return buildMiddleware(plan, this.contextFor(router))
+  }
+
+  private contextFor(router: string): MiddlewareContext {
     const { inFlight, now, services: worker } = this.context
-    return buildMiddleware(plan, { router, inFlight, now, worker })
+    return { router, inFlight, now, worker }
   }
 
   // Routers that must be made anew though their plan did not change: a middleware of theirs did, or a

@@ -22,7 +22,7 @@ export function collects(exchange: LiveExchange): boolean {
 export function keepPiece(exchange: LiveExchange, bytes: Buffer, from: number, to: number): number {
   const keeper = exchange.keeper!
   if (keeper.keep(bytes, from, to)) return NONE
-  if (keeper.collects) return BODY_TOO_LARGE
+  if (keeper.collects || keeper.refusesMore) return BODY_TOO_LARGE
   return exchange.sendingKept ? INTERNAL : NONE // an engine that was paused and sends on: a defect
 }
 

@@ -15,6 +15,7 @@ import type { BodyKeeper } from '../core/middleware/body-keeper.ts'
 import type { RequestSeries } from '../core/shared/series.ts'
 import type { Downstream } from './downstream/contract.ts'
 import type { EntryPoint } from './entry-point.ts'
+import type { Fallback } from './failover.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
 import type { Passed, Stage } from './stages.ts'
@@ -48,9 +49,19 @@ export class LiveExchange extends Exchange {
   askedMethod = ''
   replacementStatus = 0 // what the client sees of a replaced response
   replacementHeaders: readonly string[] | null = null // of the request for it; null = all
+  fallbacks: Fallback | null = null // services to ask instead, by the statuses that lead to them
   tunnelEnds = 0 // halves of a tunnel that have ended
   stage: Stage | null = null // the list of middlewares that `step` counts in
   outer: Passed | null = null // stages before it, innermost first
+
+  // What was tried, and how the exchange was addressed, says nothing about another service.
+  forgetServer(): void {
+    this.attempts = 0
+    this.triedServer = -1
+    if (this.plainPath !== '') this.path = this.plainPath
+    this.plainPath = ''
+    if (this.service !== null && !this.service.passHostHeader) this.forwardHost = ''
+  }
 }
 
 const POOL_MAX = 4096 // beyond this, a burst's exchanges are left to the garbage collector
@@ -85,6 +96,7 @@ export function leaseExchange(): LiveExchange {
   exchange.askedMethod = ''
   exchange.replacementStatus = 0
   exchange.replacementHeaders = null
+  exchange.fallbacks = null
   exchange.tunnelEnds = 0
   exchange.stage = null
   exchange.outer = null

@@ -9,9 +9,11 @@
 import type { ServicePlan, TransportPlan } from '../config/generation.ts'
 import { buildP2c, buildWrr } from '../core/balance/build.ts'
 import type { Balancer } from '../core/balance/contract.ts'
+import { FirstUpBalancer } from '../core/balance/first-up.ts'
 import { ServiceState } from '../core/balance/weighted.ts'
 import { REQUESTS, type RequestSeries } from '../core/shared/series.ts'
 import type { WorkerContext } from './context.ts'
+import type { FailoverRule } from './failover.ts'
 import { internalAnswers } from './internal.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { Stage } from './stages.ts'
@@ -34,6 +36,7 @@ export class LiveService {
   readonly servers: readonly Server[]
   readonly state: ServiceState
   readonly series: RequestSeries | null
+  readonly failover: FailoverRule | null // null: health alone decides
   readonly stage: Stage | null // its own middlewares; null when it has none
   private readonly balancer: Balancer
   private readonly children: readonly ServiceCell[] | null
@@ -51,7 +54,9 @@ export class LiveService {
     this.name = plan.name
     this.plan = plan
     this.internal = plan.kind === 'internal' ? (internalAnswers.get(plan.name) ?? null) : null
-    this.children = plan.kind === 'weighted' ? plan.services.map((s) => cellOf(s.name)) : null
+    const children = childrenOf(plan)
+    this.children = children === null ? null : children.map(cellOf)
+    this.failover = failoverOf(plan, this.children, context)
     this.servers = serversOf(plan, context, transportOf)
     this.state = stateOf(plan, this.servers, this.children)
     this.balancer = balancerOf(plan, this.servers, this.children, context.plan.index)
@@ -64,11 +69,11 @@ export class LiveService {
     for (const server of this.servers) server.users++
   }
 
-  get isWeighted(): boolean {
+  get isComposite(): boolean {
     return this.children !== null
   }
 
-  // The child of a weighted service that takes this exchange; null when none can.
+  // The child of a composite service that takes this exchange; null when none can.
   pickChild(exchange: LiveExchange): LiveService | null {
     const index = this.balancer.pick(exchange, -1)
     return index < 0 ? null : this.children![index]!.current
@@ -137,11 +142,29 @@ function stateOf(
 ): ServiceState {
   if (plan.kind === 'internal') return new ServiceState([alwaysUp])
   const targets = children === null ? servers : children.map(childState)
+  if (plan.kind === 'mirroring' || plan.kind === 'failover') return new ServiceState(targets)
   const weights = plan.kind === 'weighted' ? plan.services : plan.servers
   return new ServiceState(targets.filter((_, i) => weights[i]!.weight > 0))
 }
 
 const alwaysUp = { up: true }
+
+function childrenOf(plan: ServicePlan): readonly string[] | null {
+  if (plan.kind === 'weighted') return plan.services.map((s) => s.name)
+  if (plan.kind === 'mirroring') return [plan.service]
+  return plan.kind === 'failover' ? [plan.service, plan.fallback] : null
+}
+
+function failoverOf(
+  plan: ServicePlan,
+  children: readonly ServiceCell[] | null,
+  context: WorkerContext,
+): FailoverRule | null {
+  if (plan.kind !== 'failover' || plan.statuses.length === 0) return null
+  const { statuses, bodyMax, name } = plan
+  const taken = context.services.counter('sluice_failovers_total', { service: name })
+  return { statuses, bodyMax, fallback: children![1]!, taken }
+}
 
 // A cell answers for whatever service it holds at the moment.
 function childState(cell: ServiceCell): { readonly up: boolean } {
@@ -174,6 +197,8 @@ function balancerOf(
   children: readonly ServiceCell[] | null,
   worker: number,
 ): Balancer {
+  if (plan.kind === 'mirroring' || plan.kind === 'failover')
+    return new FirstUpBalancer(children!.map(childState))
   if (plan.kind === 'weighted') {
     const weights = plan.services.map((s) => s.weight)
     return buildWrr(children!.map(childState), weights, worker)
@@ -189,6 +214,6 @@ function seriesOf(plan: ServicePlan, context: WorkerContext): RequestSeries | nu
   const { metrics } = context.plan
   if (metrics === null || !metrics.services) return null
   if (plan.kind === 'internal' && !metrics.internals) return null
-  if (plan.kind === 'weighted' || plan.name === '') return null // its leaves count; nobody's own
+  if (childrenOf(plan) !== null || plan.name === '') return null // its leaves count; nobody's own
   return context.requestSeries('service', { service: plan.name })
 }

@@ -31,12 +31,6 @@ import {
   BODY_NONE,
   DOWNSTREAM_DONE,
   METHOD_CONNECT,
-  METHOD_DELETE,
-  METHOD_GET,
-  METHOD_HEAD,
-  METHOD_OPTIONS,
-  METHOD_PUT,
-  METHOD_TRACE,
   SAW_ALIAS,
   SAW_MANAGED,
   SAW_UPGRADE,
@@ -58,9 +52,11 @@ import { protocolOf } from '../core/request-protocol.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import type { WorkerContext } from './context.ts'
 import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
+import { enterFailover, fallBack, installFailover } from './failover.ts'
 import { VIA, installResponses, refuse, sendAnswer } from './responses.ts'
-import { canSendAgain, collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
+import { collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
 import { installRewriting, passEnd, passPiece } from './rewriting.ts'
+import { type RetryAnswer, mayRetry } from './retrying.ts'
 import { enterStage, hasPassed, noStage } from './stages.ts'
 import { tellDefect } from './socket.ts'
 import type { Downstream } from './downstream/contract.ts'
@@ -70,18 +66,7 @@ import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
 
 export * from './responses.ts'
-
-export const RETRY_NEVER = 0
-export const RETRY_IF_IDEMPOTENT = 1 // a reused connection died before any byte of the response
-export const RETRY_ALWAYS = 2 // nothing was sent: another server may be asked, whatever the method
-export const RETRY_ANYWHERE = 3 // the server has said that it did nothing with it: it may be asked again too
-export type RetryAnswer =
-  | typeof RETRY_NEVER
-  | typeof RETRY_IF_IDEMPOTENT
-  | typeof RETRY_ALWAYS
-  | typeof RETRY_ANYWHERE
-
-const ATTEMPTS_MAX = 2 // one retry
+export * from './retrying.ts'
 
 let context: WorkerContext
 
@@ -90,6 +75,7 @@ export function install(worker: WorkerContext): void {
   installEndings(worker)
   installResponses(worker, forward)
   installRewriting(requestFailed)
+  installFailover(forward)
 }
 
 // ---- from the engine
@@ -207,7 +193,7 @@ function runChild(exchange: LiveExchange, children: Matcher<LiveRouter>): void {
   run(exchange) // at the most as deep as routers nest, which config bounds
 }
 
-// Services with middlewares of their own are stages too; weighted services lead to their children.
+// Services with middlewares of their own are stages too; composite services lead to their children.
 function forward(exchange: LiveExchange, service: LiveService): void {
   exchange.service = service
   if (service.stage !== null && !hasPassed(exchange, service.stage)) {
@@ -218,9 +204,13 @@ function forward(exchange: LiveExchange, service: LiveService): void {
     service.internal(exchange, context)
     return sendAnswer(exchange)
   }
-  if (service.isWeighted) {
+  if (service.isComposite) {
     const child = service.pickChild(exchange)
-    return child === null ? refuse(exchange, NO_SERVER) : forward(exchange, child)
+    if (child === null) return refuse(exchange, NO_SERVER)
+    const { failover } = service
+    const isFirst = failover !== null && failover.fallback.current !== child
+    const fault = isFirst ? enterFailover(exchange, failover) : NONE
+    return fault === NONE ? forward(exchange, child) : refuse(exchange, fault)
   }
   const server = service.pick(exchange)
   if (server === null) refuse(exchange, NO_SERVER)
@@ -352,7 +342,10 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
   if (!exchange.wroteHead && mayRetry(exchange, retry)) {
     return askAgain(exchange, downstream)
   }
-  if (!exchange.wroteHead) return refuse(exchange, code)
+  if (!exchange.wroteHead) {
+    const isFallen = exchange.fallbacks !== null && fallBack(exchange, errorTable[code]!.status)
+    return isFallen ? undefined : refuse(exchange, code)
+  }
   exchange.error = code
   context.countError(code)
   exchange.downstream = null
@@ -371,28 +364,4 @@ function askAgain(exchange: LiveExchange, downstream: Downstream): void {
   // The body waits for the new connection; it is not to flow into nothing meanwhile.
   if (exchange.downstream === downstream && exchange.requestHeld) downstream.pauseBody(exchange)
   else if (requestHeld) letBodyFlow(exchange, serial)
-}
-
-// RFC 9110, section 9.2.2. A body that has begun to flow is gone, unless it was kept: such a request is never sent twice.
-function mayRetry(exchange: LiveExchange, retry: RetryAnswer): boolean {
-  if (exchange.attempts + 1 >= ATTEMPTS_MAX) return false
-  if (exchange.requestStarted && !canSendAgain(exchange)) return false
-  // The same server again would take as long to fail, twice dialTimeout in all.
-  if (retry === RETRY_ALWAYS) return exchange.service!.servers.length > 1
-  if (retry === RETRY_ANYWHERE) return true
-  return retry === RETRY_IF_IDEMPOTENT && isIdempotent(exchange.methodId)
-}
-
-function isIdempotent(methodId: number): boolean {
-  switch (methodId) {
-    case METHOD_GET:
-    case METHOD_HEAD:
-    case METHOD_PUT:
-    case METHOD_DELETE:
-    case METHOD_OPTIONS:
-    case METHOD_TRACE:
-      return true
-    default:
-      return false
-  }
 }

@@ -22,6 +22,7 @@ import { BodyKeeper, COLLECT } from '../core/middleware/body-keeper.ts'
 import type { Replacement } from '../core/middleware/contract.ts'
 import type { WorkerContext } from './context.ts'
 import { finish, leaveServer } from './endings.ts'
+import { fallBack } from './failover.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
 import { endRewrittenResponse, rewriteResponse } from './rewriting.ts'
@@ -42,6 +43,7 @@ export function installResponses(worker: WorkerContext, ask: typeof forward): vo
 export function upstreamHead(exchange: LiveExchange): void {
   if (exchange.downstream === null) return
   if (exchange.point!.timesUpstream) exchange.upstreamHeadAt = context.sweeper.turnNow()
+  if (exchange.fallbacks !== null && fallBack(exchange, exchange.status)) return
   if (exchange.collectResponseMax > 0 && !exchange.replaced && exchange.responseKind !== BODY_NONE)
     exchange.collector = new BodyKeeper(exchange.collectResponseMax, COLLECT)
   else sendHead(exchange)
@@ -171,7 +173,8 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
   }
   exchange.bodyKind = BODY_NONE
   exchange.requestStarted = false
-  forgetServer(exchange)
+  exchange.forgetServer()
+  exchange.fallbacks = null
   exchange.path = by.path
   exchange.query = by.query
   exchange.hasQuery = by.query !== ''
@@ -181,14 +184,6 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
   exchange.responseRewriter = null
   forward(exchange, service)
   return true
-}
-
-// What was tried, and how the exchange was addressed, says nothing about another service.
-function forgetServer(exchange: LiveExchange): void {
-  exchange.attempts = 0
-  exchange.triedServer = -1
-  exchange.plainPath = ''
-  if (exchange.service !== null && !exchange.service.passHostHeader) exchange.forwardHost = ''
 }
 
 // Sends what exchange.answer() has set.

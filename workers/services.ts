@@ -5,9 +5,13 @@
 
 import { NO_SERVER, NONE } from '../core/errors.ts'
 import type { ANSWERED, NEXT } from '../core/middleware/contract.ts'
+import { BODY_LENGTH, BODY_NONE, type Exchange } from '../core/exchange.ts'
+import { forwardedLines } from '../core/forwarded.ts'
+import { requestHead } from '../core/h1/write.ts'
 import type {
   Cancel,
   Counter,
+  RequestShape,
   SharedTables,
   SideDone,
   SideRequest,
@@ -15,16 +19,17 @@ import type {
 } from '../core/middleware/worker.ts'
 import { REQUESTS } from '../core/shared/series.ts'
 import { SlotTable } from '../core/shared/slot-table.ts'
-import type { Exchange } from '../core/exchange.ts'
 import type { WorkerContext } from './context.ts'
 import { EntryPoint } from './entry-point.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import { LiveService } from './live-service.ts'
 import type { EntryPointPlan } from './messages.ts'
 import * as pipeline from './pipeline.ts'
-import { SideExchange } from './side-request.ts'
+import { SideExchange, headOfSide } from './side-request.ts'
 import { tellDefect } from './socket.ts'
 
+const COPIES_MAX = 1024 // mirrored requests under way; what comes on top is not mirrored
+const copyBounds = { timeoutMs: 60_000, bodyMax: -1 }
 const ASKED_MAX = 1000 // servers that are asked by URL; URLs come from configurations, this bounds their history
 
 export class Services implements WorkerServices {
@@ -34,6 +39,11 @@ export class Services implements WorkerServices {
   private readonly asked = new Map<string, LiveService>()
   // Threads begin at different times and performance.now() counts from there.
   private readonly origin = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+
+  private copies = 0 // under way
+  private readonly copyDone = (): void => {
+    this.copies--
+  }
 
   constructor(context: WorkerContext) {
     this.context = context
@@ -67,7 +77,7 @@ export class Services implements WorkerServices {
     let cancelled = false
     process.nextTick(() => {
       if (cancelled) return
-      const code = service === null ? NO_SERVER : side.start(request, this.point, service)
+      const code = service === null ? NO_SERVER : this.startSide(side, request, service)
       if (code === NONE) return
       side.cancel()
       attempt(() => done(null, code))
@@ -76,6 +86,28 @@ export class Services implements WorkerServices {
       cancelled = true
       side.cancel()
     }
+  }
+
+  private startSide(side: SideExchange, request: SideRequest, service: LiveService): number {
+    const authority = request.authority || (service.servers[0]?.address.authority ?? 'localhost')
+    return side.start(headOfSide(request, authority), request.body, this.point, service)
+  }
+
+  copyTo(
+    service: string,
+    exchange: Exchange,
+    shape: RequestShape,
+    body: readonly Uint8Array[],
+  ): boolean {
+    const live = this.context.generation.service(service)
+    if (live === null || this.copies >= COPIES_MAX) return false
+    const side = new SideExchange(copyBounds, this.copyDone)
+    const head = headOfCopy(exchange as LiveExchange, shape, body)
+    this.copies++
+    if (side.start(head, body, this.point, live) === NONE) return true
+    side.cancel()
+    this.copies--
+    return false
   }
 
   private serviceFor(request: SideRequest): LiveService | null {
@@ -106,6 +138,23 @@ export class Services implements WorkerServices {
     this.asked.get(oldest!)!.retire()
     this.asked.delete(oldest!)
   }
+}
+
+// The request as its middlewares left it, with what a server is told of its client.
+function headOfCopy(
+  exchange: LiveExchange,
+  shape: RequestShape,
+  body: readonly Uint8Array[],
+): string {
+  const { forwardHost, path, query, hasQuery, pathChanged, bodyKind, bodyLength } = exchange
+  Object.assign(exchange, shape)
+  exchange.pathChanged = true
+  exchange.bodyKind = body.length > 0 ? BODY_LENGTH : BODY_NONE
+  exchange.bodyLength = body.reduce((sum, piece) => sum + piece.length, 0)
+  const lines = forwardedLines(exchange, exchange.point!.forwarding, null)
+  const head = requestHead(exchange, lines)
+  Object.assign(exchange, { forwardHost, path, query, hasQuery, pathChanged, bodyKind, bodyLength })
+  return head
 }
 
 function attempt(action: () => void): void {

@@ -9,7 +9,7 @@
 // A kept connection that has died under a request is no answer: what is idempotent is asked once more.
 
 import { Buffer } from 'node:buffer'
-import { NONE, RESPONSE_BODY_TOO_LARGE, SIDE_TIMEOUT } from '../core/errors.ts'
+import { NONE, REQUEST_CUT, RESPONSE_BODY_TOO_LARGE, SIDE_TIMEOUT } from '../core/errors.ts'
 import { BODY_LENGTH, DOWNSTREAM_DONE, UPSTREAM_DONE } from '../core/exchange.ts'
 import { ForwardedCache } from '../core/forwarded.ts'
 import { RequestParser } from '../core/h1/request.ts'
@@ -19,29 +19,41 @@ import { defaultPolicy, normalise } from '../core/normalise.ts'
 import type { Downstream } from './downstream/contract.ts'
 import { finish, leaveUpstream } from './endings.ts'
 import type { EntryPoint } from './entry-point.ts'
-import { type LiveExchange, leaseExchange } from './live-exchange.ts'
+import { type LiveExchange, hasRequestBody, leaseExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
 import * as pipeline from './pipeline.ts'
 
 const headLimits = { headBytesMax: 256 * 1024, headerCountMax: 512 } // of what we write ourselves
 
+export interface SideBounds {
+  readonly timeoutMs: number // for the whole answer
+  readonly bodyMax: number // bytes of the answer's body that are wanted; negative: it is thrown away
+}
+
 export class SideExchange implements Downstream {
   readonly forwarded = new ForwardedCache()
   private exchange: LiveExchange | null = null
   private readonly body: BodyKeeper
+  private readonly wantsBody: boolean
   private readonly timer: NodeJS.Timeout
   private readonly done: SideDone
 
-  constructor(request: SideRequest, done: SideDone) {
+  constructor({ timeoutMs, bodyMax }: SideBounds, done: SideDone) {
     this.done = done
-    this.body = new BodyKeeper(request.bodyMax, COLLECT)
-    this.timer = setTimeout(() => this.giveUp(SIDE_TIMEOUT), request.timeoutMs)
+    this.body = new BodyKeeper(bodyMax, COLLECT)
+    this.wantsBody = bodyMax >= 0
+    this.timer = setTimeout(() => this.giveUp(SIDE_TIMEOUT), timeoutMs)
   }
 
-  // A code of core/errors.ts when the request could not even be written.
-  start(request: SideRequest, point: EntryPoint, service: LiveService): number {
+  // `head` ends with its blank line. A code of core/errors.ts when it can't be sent.
+  start(
+    head: string,
+    body: readonly Uint8Array[],
+    point: EntryPoint,
+    service: LiveService,
+  ): number {
     const exchange = leaseExchange()
-    const code = readSide(exchange, request)
+    const code = readSide(exchange, head, body)
     if (code !== NONE) return code
     exchange.point = point
     exchange.downstream = this
@@ -59,12 +71,13 @@ export class SideExchange implements Downstream {
   // ---- Downstream
 
   sendHead(exchange: LiveExchange): void {
-    if (exchange.responseKind === BODY_LENGTH && exchange.responseLength > this.body.bytesMax)
+    if (!this.wantsBody || exchange.responseKind !== BODY_LENGTH) return
+    if (exchange.responseLength > this.body.bytesMax)
       process.nextTick(() => this.giveUp(RESPONSE_BODY_TOO_LARGE))
   }
 
   sendBody(_exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean {
-    if (this.exchange === null || this.body.overflowed) return true
+    if (this.exchange === null || !this.wantsBody || this.body.overflowed) return true
     if (!this.body.keep(bytes, from, to))
       process.nextTick(() => this.giveUp(RESPONSE_BODY_TOO_LARGE))
     return true
@@ -121,22 +134,28 @@ export class SideExchange implements Downstream {
   }
 }
 
-// Written as bytes and read by the codec that reads those of clients: what we may not send is found there.
-function readSide(exchange: LiveExchange, request: SideRequest): number {
-  const length = request.body.reduce((sum, piece) => sum + piece.length, 0)
-  const lines = [`${request.method} ${request.path} HTTP/1.1`, `Host: ${request.authority}`]
-  for (const [name, value] of request.headers) lines.push(`${name}: ${value}`)
-  if (length > 0) lines.push(`Content-Length: ${length}`)
-  const bytes = Buffer.from([...lines, '', ''].join('\r\n'), 'latin1')
+// Read by the codec that reads those of clients: what may not be sent is found there.
+function readSide(exchange: LiveExchange, head: string, body: readonly Uint8Array[]): number {
+  const bytes = Buffer.from(head, 'latin1')
   const end = new RequestParser().parse(exchange, bytes, 0, bytes.length, headLimits)
   if (end < 0) return -end
+  if (end !== bytes.length) return REQUEST_CUT
   const fault = normalise(exchange, defaultPolicy)
   if (fault !== NONE) return fault
-  if (length > 0) {
-    exchange.keeper = new BodyKeeper(length, COLLECT)
-    for (const piece of request.body) exchange.keeper.keep(piece, 0, piece.length)
+  if (hasRequestBody(exchange)) {
+    exchange.keeper = new BodyKeeper(Infinity, COLLECT)
+    exchange.keeper.pieces.push(...body)
+    exchange.keeper.bytes = body.reduce((sum, piece) => sum + piece.length, 0)
     exchange.keeper.end(null)
   }
   exchange.requestComplete = true
   return NONE
+}
+
+export function headOfSide(request: SideRequest, authority: string): string {
+  const length = request.body.reduce((sum, piece) => sum + piece.length, 0)
+  const lines = [`${request.method} ${request.path} HTTP/1.1`, `Host: ${authority}`]
+  for (const [name, value] of request.headers) lines.push(`${name}: ${value}`)
+  if (length > 0) lines.push(`Content-Length: ${length}`)
+  return [...lines, '', ''].join('\r\n')
 }

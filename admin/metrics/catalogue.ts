@@ -76,6 +76,19 @@ export const workerFacts: readonly MetricFact[] = [
     'service',
   ),
   fact(
+    'sluice_failovers_total',
+    'counter',
+    'Requests that the fallback of a service was asked for because of the status of the first one.',
+    'service',
+  ),
+  fact(
+    'sluice_mirrored_requests_total',
+    'counter',
+    'Copies of requests for a service, by outcome: sent, dropped (too long a body, or too many copies).',
+    'outcome',
+    'service',
+  ),
+  fact(
     'sluice_accept_errors_total',
     'counter',
     'Connections that were refused because the process is nearly out of file descriptors (engine node).',

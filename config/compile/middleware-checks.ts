@@ -65,7 +65,7 @@ function headerMap(key: string, headers: Readonly<Record<string, string>>): Faul
   })
 }
 
-const wantStatus = (text: string): string => {
+export const wantStatus = (text: string): string => {
   const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(text)
   const isRange = match !== null && Number(match[2] ?? match[1]) >= Number(match[1])
   return isRange ? '' : `${quoted(text)} is not a status such as 404 or 500-599`

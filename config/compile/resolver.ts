@@ -5,7 +5,13 @@
 // something disabled is disabled too: nothing is ever served without a part that it was given. Hot: no.
 
 import { builtKinds, type MiddlewareConfig } from '../dynamic/middlewares.ts'
-import type { LoadBalancerConfig, ServiceConfig, WeightedConfig } from '../dynamic/services.ts'
+import type {
+  FailoverConfig,
+  LoadBalancerConfig,
+  MirroringConfig,
+  ServiceConfig,
+  WeightedConfig,
+} from '../dynamic/services.ts'
 import type { TransportConfig } from '../dynamic/transports.ts'
 import { timesOf } from '../facts.ts'
 import type { MiddlewarePlan, ServicePlan, TransportPlan } from '../generation.ts'
@@ -14,7 +20,7 @@ import type { Path } from '../problem.ts'
 import { qualify, shortened, type Compilation } from './compilation.ts'
 import { checkMiddleware } from './middleware-checks.ts'
 import { planInstalledTls, planServerTls } from './server-tls.ts'
-import { kindOfService, planServers } from './service-plan.ts'
+import { kindOfService, planFailoverErrors, planServers } from './service-plan.ts'
 
 const depthMax = 100
 const flattenedMax = 1000 // middlewares of one list once its chains are written out
@@ -209,6 +215,13 @@ export class Resolver {
         service: this.serviceName(config.errors!.service, entry, key, errors),
       }
     }
+    if (kind === 'mirror') {
+      const key = ['mirror', 'service']
+      return {
+        ...config.mirror,
+        service: this.serviceName(config.mirror!.service, entry, key, errors),
+      }
+    }
     if (kind === 'ipWhiteList') return { ...config.ipWhiteList, rejectStatusCode: 403 }
     return (config as Record<string, unknown>)[kind]
   }
@@ -236,6 +249,9 @@ export class Resolver {
       return this.planBalancer(entry, config.loadBalancer!, middlewares, errors)
     }
     if (kind === 'weighted') return this.planWeighted(entry, config.weighted!, middlewares, errors)
+    if (kind === 'mirroring')
+      return this.planMirroring(entry, config.mirroring!, middlewares, errors)
+    if (kind === 'failover') return this.planFailover(entry, config.failover!, middlewares, errors)
     const isKind = typeof kind === 'string'
     const message = isKind ? `${kind} is not built in this version` : kind.message
     errors.push(message)
@@ -277,6 +293,41 @@ export class Resolver {
       return { name: this.serviceName(name, entry, key, errors), weight }
     })
     return { kind: 'weighted', name: entry.qualified, services, middlewares }
+  }
+
+  private planMirroring(
+    entry: Entry<ServiceConfig>,
+    config: MirroringConfig,
+    middlewares: readonly string[],
+    errors: string[],
+  ): ServicePlan {
+    const child = (name: string, ...key: Path) =>
+      this.serviceName(name, entry, ['mirroring', ...key], errors)
+    const { mirrorBody, maxBodySize, when } = config
+    const mirrors = config.mirrors.map(({ name, percent }, at) => {
+      const service = child(name, 'mirrors', at, 'name')
+      return { service, percent, mirrorBody, maxBodySize, when }
+    })
+    const service = child(config.service, 'service')
+    return { kind: 'mirroring', name: entry.qualified, service, mirrors, middlewares }
+  }
+
+  private planFailover(
+    entry: Entry<ServiceConfig>,
+    config: FailoverConfig,
+    middlewares: readonly string[],
+    errors: string[],
+  ): ServicePlan {
+    const child = (key: 'service' | 'fallback') =>
+      this.serviceName(config[key], entry, ['failover', key], errors)
+    const { statuses, bodyMax, faults } = planFailoverErrors(config)
+    for (const { key, message } of faults) {
+      errors.push(message)
+      this.shared.error(entry, key, 'CONFIG_SERVICE', `${entry.qualified}: ${message}`)
+    }
+    const [service, fallback] = [child('service'), child('fallback')]
+    const { qualified: name } = entry
+    return { kind: 'failover', name, service, fallback, statuses, bodyMax, middlewares }
   }
 
   private transportName(

@@ -4,7 +4,7 @@
 // durations are milliseconds. Checks that look at a value more closely are in middleware-checks.ts. Hot: no.
 
 import { z } from 'zod'
-import { flag, list, map, noted, off, text } from '../static/blocks.ts'
+import { extension, flag, list, map, noted, off, text } from '../static/blocks.ts'
 import { laterMiddlewares } from './middlewares-later.ts'
 
 const ipStrategy = () =>
@@ -120,6 +120,16 @@ const builtMiddlewares = {
   redirectScheme: off({ scheme: z.string().min(1), port: text(), permanent: flag(false) }),
   grpcWeb: off({ allowOrigins: list() }),
   passTLSClientCert,
+  mirror: extension(
+    off({
+      service: z.string().min(1),
+      percent: z.int().min(0).max(100).default(100),
+      mirrorBody: flag(true),
+      maxBodySize: z.int().default(-1),
+      when: z.enum(['after', 'during']).default('after'),
+    }),
+    'a mirroring service as a middleware',
+  ),
   inFlightReq: off({ amount: z.int().min(0), sourceCriterion: sourceCriterion() }),
 }
 

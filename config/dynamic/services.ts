@@ -2,7 +2,18 @@
 
 import { z } from 'zod'
 import { duration, meta, signedDuration } from '../schema.ts'
-import { block, flag, list, map, noted, notYet, off, text, time } from '../static/blocks.ts'
+import {
+  block,
+  extension,
+  flag,
+  list,
+  map,
+  noted,
+  notYet,
+  off,
+  text,
+  time,
+} from '../static/blocks.ts'
 
 export const weight = () => z.int().min(0).max(1_000_000).default(1)
 
@@ -84,28 +95,32 @@ const highestRandomWeight = notYet(
   'the service is disabled',
 )
 
-const mirroring = notYet(
-  off({
-    service: z.string().min(1),
-    mirrorBody: flag(true),
-    maxBodySize: z.int().default(-1),
-    mirrors: z
-      .array(z.object({ name: z.string().min(1), percent: z.int().min(0).max(100).default(0) }))
-      .default([]),
-    healthCheck: healthOfChildren(),
-  }),
-  'the service is disabled',
-)
+const mirroring = off({
+  service: z.string().min(1),
+  mirrorBody: flag(true),
+  maxBodySize: noted(
+    z.int().default(-1),
+    'without a bound of its own a body is copied up to 16 MiB, since copies are kept in memory',
+  ),
+  mirrors: z
+    .array(z.object({ name: z.string().min(1), percent: z.int().min(0).max(100).default(0) }))
+    .default([]),
+  when: extension(z.enum(['after', 'during']).default('after'), 'when copies are sent'),
+  healthCheck: healthOfChildren(),
+})
 
-const failover = notYet(
-  off({
-    service: z.string().min(1),
-    fallback: z.string().min(1),
-    healthCheck: healthOfChildren(),
-    errors: off({ maxRequestBodyBytes: z.int().default(-1), status: list() }),
+const failover = off({
+  service: z.string().min(1),
+  fallback: z.string().min(1),
+  healthCheck: healthOfChildren(),
+  errors: off({
+    maxRequestBodyBytes: noted(
+      z.int().default(-1),
+      'without a bound of its own a request with a longer body than 16 MiB is not asked again',
+    ),
+    status: list(),
   }),
-  'the service is disabled',
-)
+})
 
 export const serviceSchema = z.object({
   middlewares: list(),
@@ -127,3 +142,5 @@ export const serviceKinds = [
 export type ServiceConfig = z.output<typeof serviceSchema>
 export type LoadBalancerConfig = NonNullable<ServiceConfig['loadBalancer']>
 export type WeightedConfig = NonNullable<ServiceConfig['weighted']>
+export type MirroringConfig = NonNullable<ServiceConfig['mirroring']>
+export type FailoverConfig = NonNullable<ServiceConfig['failover']>

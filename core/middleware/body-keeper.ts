@@ -19,6 +19,7 @@ export class BodyKeeper {
   bytes = 0
   complete = false // the end of the body is here
   overflowed = false // it is longer than bytesMax; nothing is kept then
+  refusesMore = false // of TEE: a body that is longer is answered 413 as well
   trailers: Head | null = null
   readonly pieces: Uint8Array[] = []
 

@@ -19,6 +19,8 @@ import { InFlightReq } from './http/in-flight-req.ts'
 import type { InFlightReqOptions } from './http/in-flight-req.ts'
 import { IpAllowList } from './http/ip-allow-list.ts'
 import type { IpAllowListOptions } from './http/ip-allow-list.ts'
+import { Mirror } from './http/mirror.ts'
+import type { MirrorOptions } from './http/mirror.ts'
 import { PassTlsClientCert } from './http/pass-tls-client-cert.ts'
 import type { PassTlsClientCertOptions } from './http/pass-tls-client-cert.ts'
 import { RedirectRegex } from './http/redirect-regex.ts'
@@ -64,6 +66,7 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
     'passTLSClientCert',
     (name, options) => new PassTlsClientCert(name, options as PassTlsClientCertOptions),
   ],
+  ['mirror', (name, options, context) => new Mirror(name, options as MirrorOptions, context)],
   ['grpcWeb', (name, options) => new GrpcWeb(name, options as GrpcWebOptions)],
   ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],
   [

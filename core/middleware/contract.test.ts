@@ -61,6 +61,10 @@ const options: Record<string, unknown[]> = {
     { status: ['404', '500-599'], service: 'pages@file', query: '/{status}.html?u={url}' },
     { status: ['100-999'], service: 'pages@file', query: `/${EVIL}{url}` },
   ],
+  mirror: [
+    { service: 'copy@file', percent: 100, mirrorBody: true, maxBodySize: -1, when: 'after' },
+    { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },
+  ],
   passTLSClientCert: [{ pem: true, info: null }],
   grpcWeb: [{ allowOrigins: ['*'] }, { allowOrigins: ['https://app.example', EVIL] }],
   encodedCharacters: [

@@ -13,6 +13,7 @@ export function inertWorker(over: Partial<WorkerServices> = {}): WorkerServices 
     wake: nothing,
     after: () => nothing,
     ask: () => nothing,
+    copyTo: () => true,
     counter: () => ({ add: nothing }),
     shared: { states: new SlotTable(new SharedArrayBuffer(SLOT_TABLE_BYTES)) },
     ...over,

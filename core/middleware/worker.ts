@@ -37,6 +37,14 @@ export interface SideAnswer {
 // `code` is 0 with an answer; without one it is a code of core/errors.ts.
 export type SideDone = (answer: SideAnswer | null, code: number) => void
 
+// How a request was addressed at some point of its way.
+export interface RequestShape {
+  readonly forwardHost: string
+  readonly path: string
+  readonly query: string
+  readonly hasQuery: boolean
+}
+
 export interface WorkerServices {
   // Milliseconds of a clock that all threads of the process share and that nobody can set; exact to the turn of
   // the event loop. For what lies in shared memory; MiddlewareContext.now is cheaper and this thread's own.
@@ -47,6 +55,14 @@ export interface WorkerServices {
   after(ms: number, action: () => void): Cancel
   // Cold: an object and closures per call. `done` is called once, never within ask, and not after Cancel.
   ask(request: SideRequest, done: SideDone): Cancel
+  // Sends a copy of the request to a service and throws the answer away. False: there is no such service, or too
+  // many copies are under way. Without pieces the copy has no body.
+  copyTo(
+    service: string,
+    exchange: Exchange,
+    shape: RequestShape,
+    body: readonly Uint8Array[],
+  ): boolean
   // A metric of this worker; the same family and labels give the same one.
   counter(family: string, labels: Readonly<Record<string, string>>): Counter
   readonly shared: SharedTables

@@ -11,6 +11,7 @@ import type { GrpcWebOptions } from '../../core/middleware/http/grpc-web.ts'
 import type { HeadersOptions } from '../../core/middleware/http/headers.ts'
 import type { InFlightReqOptions } from '../../core/middleware/http/in-flight-req.ts'
 import type { IpAllowListOptions } from '../../core/middleware/http/ip-allow-list.ts'
+import type { MirrorOptions } from '../../core/middleware/http/mirror.ts'
 import type { PassTlsClientCertOptions } from '../../core/middleware/http/pass-tls-client-cert.ts'
 import type { RedirectRegexOptions } from '../../core/middleware/http/redirect-regex.ts'
 import type { RedirectSchemeOptions } from '../../core/middleware/http/redirect-scheme.ts'
@@ -36,6 +37,7 @@ interface CoreOptions {
   encodedCharacters: EncodedCharactersOptions
   errors: ErrorsOptions
   grpcWeb: GrpcWebOptions
+  mirror: MirrorOptions
   passTLSClientCert: PassTlsClientCertOptions
   redirectRegex: RedirectRegexOptions
   redirectScheme: RedirectSchemeOptions
@@ -58,6 +60,7 @@ const fits: {
   encodedCharacters: true,
   errors: true,
   grpcWeb: true,
+  mirror: true,
   passTLSClientCert: true,
   redirectRegex: true,
   redirectScheme: true,
