@@ -46,7 +46,7 @@ export class Gateway {
     this.config = config
     this.log = createLog(config.log)
     this.directory = mkdtempSync(join(tmpdir(), 'sluice-'))
-    this.accessLog = config.accessLog && new LogFile(config.accessLog.filePath || null)
+    this.accessLog = config.accessLog && this.openAccessLog(config.accessLog.filePath)
     this.supervisor = new Supervisor({
       workers: config.workers,
       plan: workerPlanOf(config, this.socketPath),
@@ -68,6 +68,14 @@ export class Gateway {
     this.admin = new AdminServer(this.state)
     this.pidFile =
       config.upgrade.pidFile === '' ? null : new PidFile(config.upgrade.pidFile, this.log)
+  }
+
+  private openAccessLog(path: string): LogFile {
+    return new LogFile(path || null, {
+      onFault: (message) =>
+        this.log.warn(`the access log can't be written, lines wait: ${message}`),
+      onRecovery: () => this.log.info('the access log is written again'),
+    })
   }
 
   private get lostLines(): number {

@@ -1,0 +1,16 @@
+// test/faults/rows.ts: all rows, in the order of their numbers.
+
+import type { FaultRow } from './contract.ts'
+import { clientRows } from './rows/clients.ts'
+import { configurationRows } from './rows/configuration.ts'
+import { machineRows } from './rows/machine.ts'
+import { upstreamRows } from './rows/upstream.ts'
+import { workerRows } from './rows/workers.ts'
+
+export const faultRows: readonly FaultRow[] = [
+  ...workerRows,
+  ...configurationRows,
+  ...upstreamRows,
+  ...clientRows,
+  ...machineRows,
+].toSorted((a, b) => a.number - b.number)

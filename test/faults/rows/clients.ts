@@ -1,0 +1,337 @@
+// Rows 16 to 20, 30 and 36: what clients do, and how many of them.
+
+import { spawn, spawnSync } from 'node:child_process'
+import net from 'node:net'
+import { startGateway, routesTo } from '../../support/gateway.ts'
+import { startHttpOrigin } from '../../support/origin.ts'
+import { type RawClient, connectRaw } from '../../support/raw-client.ts'
+import { eventually } from '../../support/wait.ts'
+import { type FaultRow, finding } from '../contract.ts'
+import { pause, startLedgerOrigin, startTraffic } from '../ledger.ts'
+import { cpuSeconds, residentMiB } from '../memory.ts'
+
+const halfCloses: FaultRow = {
+  number: 16,
+  name: 'A client half-closes after its request',
+  accept: 'it gets its answer',
+  smoke: true,
+  run: async () => {
+    const origin = await startLedgerOrigin((_request, response) => {
+      setTimeout(() => response.end('late'), 50)
+    })
+    const gateway = await startGateway({ routes: routesTo([origin.url]) })
+    let whole = 0
+    for (let i = 0; i < 20; i++) {
+      const client = await connectRaw(gateway.port)
+      client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n').end()
+      await client.untilEnded()
+      if (client.received.endsWith('late')) whole++
+      client.destroy()
+    }
+    await gateway.stop()
+    await origin.stop()
+    return finding(whole === 20, `${whole} of 20 answered`)
+  },
+}
+
+const MIB = 1024 * 1024
+
+const slowReaders: FaultRow = {
+  number: 17,
+  name: 'Clients that hardly read a large answer',
+  accept: 'at the most 256 KiB each; the server is paused',
+  smoke: false,
+  run: async ({ full }) => {
+    const count = full ? 1000 : 100
+    let sent = 0
+    const piece = Buffer.alloc(64 * 1024, 'x')
+    const origin = await startHttpOrigin((_request, response) => {
+      response.writeHead(200, { 'Content-Length': 1024 * MIB })
+      const more = (): void => {
+        do sent += piece.length
+        while (response.write(piece))
+        response.once('drain', more)
+      }
+      response.on('error', () => undefined)
+      more()
+    })
+    const gateway = await startGateway({ routes: routesTo([origin.url]) })
+    const before = residentMiB(gateway.child.pid!)
+    const clients: net.Socket[] = []
+    for (let i = 0; i < count; i++) {
+      const socket = net.connect({ port: gateway.port, host: '127.0.0.1' })
+      socket.on('error', () => undefined)
+      socket.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+      socket.pause()
+      clients.push(socket)
+    }
+    await pause(5000)
+    const taken = sent
+    await pause(3000)
+    const more = (residentMiB(gateway.child.pid!) - before) * 1024
+    const still = (sent - taken) / MIB
+    for (const socket of clients) socket.destroy()
+    await gateway.stop()
+    await origin.stop()
+    const each = more / count
+    return finding(
+      each <= 256 && still < 16,
+      `${count} clients: ${each.toFixed(0)} KiB each; ${still.toFixed(1)} MiB more from the server in 3 s`,
+    )
+  },
+}
+
+// The four modes of slowhttptest: slow heads, slow bodies, slow reading, ranges.
+const modes = [['-H'], ['-B'], ['-X'], ['-R']] as const
+
+const slowWriters: FaultRow = {
+  number: 18,
+  name: 'Thousands of slow connections, four modes of slowhttptest',
+  accept: 'good traffic 100 %',
+  smoke: true,
+  missing: () => (spawnSync('slowhttptest', ['-h']).error ? 'slowhttptest is not installed' : ''),
+  run: async ({ full }) => {
+    const origin = await startLedgerOrigin()
+    const web = { transport: { respondingTimeouts: { headerTimeout: '5s' } } }
+    const gateway = await startGateway({ routes: routesTo([origin.url]), web })
+    const count = full ? 10_000 : 800
+    const parts: string[] = []
+    let ok = true
+    const calm = startTraffic({ port: gateway.port, perSecond: 60 })
+    await pause(4000)
+    await calm.stop()
+    for (const [mode] of modes) {
+      const attack = spawn(
+        'prlimit',
+        [
+          '--nofile=20000',
+          'slowhttptest',
+          mode,
+          '-c',
+          String(count),
+          '-r',
+          '2000',
+          '-i',
+          '2',
+          '-l',
+          full ? '20' : '6',
+          '-u',
+          `http://127.0.0.1:${gateway.port}/`,
+        ],
+        { stdio: 'ignore' },
+      )
+      const traffic = startTraffic({ port: gateway.port, perSecond: 60 })
+      await new Promise((resolve) => attack.once('close', resolve))
+      await traffic.stop()
+      const failed = traffic.failures().length
+      const ratio = traffic.quantile(0.99) / calm.quantile(0.99)
+      parts.push(`${mode} ${failed} of ${traffic.ended.length} failed, p99 ${ratio.toFixed(2)} x`)
+      ok &&= failed === 0
+    }
+    await gateway.stop()
+    await origin.stop()
+    return finding(
+      ok,
+      `${count} connections: ${parts.join('; ')} (p99 ${calm.quantile(0.99).toFixed(1)} ms without)`,
+    )
+  },
+}
+
+const idle: FaultRow = {
+  number: 19,
+  name: 'Idle connections',
+  accept: 'all are held, at the most 8 KiB each',
+  smoke: false,
+  run: async ({ full }) => {
+    const count = full ? 50_000 : 5000
+    const origin = await startLedgerOrigin()
+    const web = {
+      transport: { limits: { connectionsMax: 60_000 }, respondingTimeouts: { idleTimeout: '10m' } },
+    }
+    const gateway = await startGateway({ routes: routesTo([origin.url]), web })
+    spawnSync('prlimit', [`--pid=${process.pid}`, '--nofile=120000'])
+    spawnSync('prlimit', [`--pid=${gateway.child.pid}`, '--nofile=120000'])
+    const before = residentMiB(gateway.child.pid!)
+    const sockets: net.Socket[] = []
+    let lost = 0
+    for (let i = 0; i < count; i++) {
+      // 20,000 ports of each address.
+      const localAddress = `127.0.${1 + Math.floor(i / 20_000)}.1`
+      const socket = net.connect({ port: gateway.port, host: '127.0.0.1', localAddress })
+      socket.once('connect', () => socket.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n'))
+      socket.on('error', () => lost++)
+      socket.on('close', () => lost++)
+      socket.on('data', () => undefined)
+      sockets.push(socket)
+      if (i % 200 === 199) await pause(20)
+    }
+    await pause(full ? 60_000 : 5000)
+    const each = ((residentMiB(gateway.child.pid!) - before) * 1024) / count
+    const held = count - lost
+    const times: number[] = []
+    for (let i = 0; i < 50; i++) {
+      const from = performance.now()
+      const client = await connectRaw(gateway.port)
+      client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+      await client.readResponse()
+      times.push(performance.now() - from)
+      client.destroy()
+    }
+    for (const socket of sockets) socket.destroy()
+    await gateway.stop()
+    await origin.stop()
+    const median = times.toSorted((a, b) => a - b)[25]!
+    return finding(
+      held === count && each <= 8,
+      `${held} of ${count} held, ${each.toFixed(1)} KiB each; a new one is answered in ${median.toFixed(1)} ms`,
+    )
+  },
+}
+
+const noDescriptors: FaultRow = {
+  number: 20,
+  name: 'The process has no descriptors left',
+  accept:
+    'no spinning, those that are there are served, it recovers by itself, one line of log a second',
+  smoke: true,
+  missing: () => (spawnSync('prlimit', ['--version']).error ? 'prlimit is not installed' : ''),
+  run: async () => {
+    const origin = await startLedgerOrigin()
+    const gateway = await startGateway({ routes: routesTo([origin.url]) })
+    const pid = gateway.child.pid!
+    const good = await connectRaw(gateway.port)
+    good.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+    await good.readResponse()
+    spawnSync('prlimit', [`--pid=${pid}`, '--nofile=256:256'])
+    const lines = gateway.stderr().split('\n').length
+    const clients: net.Socket[] = []
+    for (let i = 0; i < 500; i++) {
+      const socket = net.connect({ port: gateway.port, host: '127.0.0.1' })
+      socket.on('error', () => undefined)
+      clients.push(socket)
+    }
+    await pause(500)
+    const cpu = cpuSeconds(pid)
+    await pause(3000)
+    const busy = ((cpuSeconds(pid) - cpu) / 3) * 100
+    good.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
+    const { status } = await good.readResponse()
+    const said = gateway.stderr().split('\n').length - lines
+    for (const socket of clients) socket.destroy()
+    const from = performance.now()
+    await eventually('it to recover', () => isServed(gateway.port), 10_000)
+    const ms = performance.now() - from
+    good.destroy()
+    await gateway.stop()
+    await origin.stop()
+    return finding(
+      busy < 20 && status === 200 && ms < 1000 && said <= 10,
+      `${busy.toFixed(0)} % CPU, kept connection ${status}, ${said} lines; serves again after ${ms.toFixed(0)} ms`,
+    )
+  },
+}
+
+async function isServed(port: number): Promise<boolean> {
+  let client: RawClient | null = null
+  try {
+    client = await connectRaw(port)
+    client.send('GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n')
+    return (await client.readResponse(false, 500)).status === 200
+  } catch {
+    return false
+  } finally {
+    client?.destroy()
+  }
+}
+
+const headBombs: FaultRow = {
+  number: 30,
+  name: 'Heads without end',
+  accept: '431 or 400, closed; memory stays',
+  smoke: true,
+  run: async () => {
+    const origin = await startLedgerOrigin()
+    const gateway = await startGateway({ routes: routesTo([origin.url]) })
+    const before = residentMiB(gateway.child.pid!)
+    const bombs = [
+      'X: 1\r\n'.repeat(1_000_000),
+      `X: ${'a'.repeat(10 * MIB)}\r\n`,
+      `Cookie: ${'c=1; '.repeat(13_000)}\r\n`.repeat(100),
+      `${'n'.repeat(10 * MIB)}: 1\r\n`,
+    ]
+    const statuses: number[] = []
+    for (const bomb of bombs) {
+      for (let i = 0; i < 5; i++) {
+        const client = await connectRaw(gateway.port)
+        client.send(`GET / HTTP/1.1\r\nHost: a.test\r\n${bomb}\r\n`)
+        await client.untilEnded(10_000)
+        statuses.push(Number(client.received.slice(9, 12)))
+        client.destroy()
+      }
+    }
+    const more = residentMiB(gateway.child.pid!) - before
+    await gateway.stop()
+    await origin.stop()
+    // A client that is still sending may find its connection reset before it has read the answer.
+    const refused = statuses.every((status) => [431, 400, 0].includes(status))
+    const said = statuses.filter((status) => status === 431).length
+    return finding(
+      refused && said > 0 && more < 64,
+      `431 was read ${said} times of ${statuses.length}, closed else; +${more.toFixed(0)} MiB`,
+    )
+  },
+}
+
+const smallPieces: FaultRow = {
+  number: 36,
+  name: 'Everything in segments of one byte',
+  accept: 'the same answers as for whole writes',
+  smoke: true,
+  run: async () => {
+    const origin = await startLedgerOrigin()
+    const gateway = await startGateway({ routes: routesTo([origin.url]) })
+    const requests = [
+      'GET /a HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n',
+      'POST /b HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello',
+      'POST /c HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3;x=y\r\nabc\r\n0\r\nT: 1\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: a.test\r\n: x\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: a.test\r\nHost: b.test\r\n\r\n',
+      'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n',
+      'POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\ng\r\n',
+      'nonsense\r\n\r\n',
+    ]
+    let same = 0
+    for (const text of requests) {
+      if (
+        (await answerTo(gateway.port, text, false)) === (await answerTo(gateway.port, text, true))
+      )
+        same++
+    }
+    await gateway.stop()
+    await origin.stop()
+    return finding(same === requests.length, `${same} of ${requests.length} the same`)
+  },
+}
+
+async function answerTo(port: number, text: string, byLetters: boolean): Promise<string> {
+  const client = await connectRaw(port)
+  const letters = byLetters ? [...text] : [text]
+  for (const letter of letters) {
+    client.send(letter)
+    if (byLetters) await new Promise((resolve) => setImmediate(resolve))
+  }
+  await client.untilEnded()
+  const answer = client.received.replace(/^Date: .*\r\n/m, '')
+  client.destroy()
+  return answer
+}
+
+export const clientRows: readonly FaultRow[] = [
+  halfCloses,
+  slowReaders,
+  slowWriters,
+  idle,
+  noDescriptors,
+  headBombs,
+  smallPieces,
+]
