@@ -6,6 +6,7 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { formatProblem, type Problem } from '../config/problem.ts'
+import type { SpiffeStatus } from '../config/spiffe.ts'
 import { certificates, oneCertificate } from './certificates.ts'
 import { isWanted, pageOf, sortItems } from './listing.ts'
 import { staticWithoutSecrets } from './redact.ts'
@@ -92,8 +93,15 @@ function overview(state: AdminState): Shown {
       lastLoadSucceeded: state.lastLoad().succeeded,
       problems: state.lastLoad().problems.map(shownProblem),
       workers: state.workers(),
+      spiffe: shownSpiffe(state.spiffe()),
     },
   }
+}
+
+function shownSpiffe(status: SpiffeStatus | null): Shown | null {
+  if (status === null) return null
+  const { notAfter } = status
+  return { ...status, notAfter: notAfter === 0 ? '' : new Date(notAfter).toISOString() }
 }
 
 function countsOf(state: AdminState, protocol: Protocol, kind: Kind): Shown {

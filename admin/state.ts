@@ -5,6 +5,7 @@
 
 import type { RuntimeStatus } from '../config/generation.ts'
 import type { Problem } from '../config/problem.ts'
+import type { SpiffeStatus } from '../config/spiffe.ts'
 import type { StaticConfig } from '../config/static.ts'
 import type { MetricsPage } from './metrics/page.ts'
 
@@ -40,6 +41,7 @@ export interface AdminState {
   generation(): GenerationInfo
   lastLoad(): LoadInfo
   workers(): readonly WorkerRow[]
+  spiffe(): SpiffeStatus | null // null: no Workload API is configured
   // Whether a server may be given requests; without health checks every one may.
   isUp(service: string, url: string): boolean
 }

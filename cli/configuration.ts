@@ -17,6 +17,7 @@ import { type Located, type Problem, formatProblem } from '../config/located.ts'
 import type { CertificatePlan, ChallengePlan } from '../config/protocol-plans.ts'
 import { FileProvider } from '../config/providers/file.ts'
 import { WatchedFiles } from '../config/providers/watched-files.ts'
+import type { SpiffeIdentity, SpiffeStatus } from '../config/spiffe.ts'
 import type { StaticConfig } from '../config/static.ts'
 import type { OperationsLog } from '../workers/supervisor.ts'
 
@@ -35,6 +36,7 @@ export class Configuration {
   wishes: readonly CertificateWish[] = [] // for the resolvers of certificates
   reloads = 0
   stapler: Stapler | null = null // set before the start
+  svid: { readonly status: SpiffeStatus } | null = null // of the Workload API; set before the start
   private certificates: Certificates = new Map() // without answers of OCSP
   lastSuccessAt = 0 // seconds since the epoch; 0 before the first
   lastFailedAt = 0
@@ -48,6 +50,7 @@ export class Configuration {
   private readonly files = new WatchedFiles(() => this.build())
   private issued: readonly CertificatePlan[] = []
   private challenges: readonly ChallengePlan[] = []
+  private spiffe: SpiffeIdentity | null = null
   private started = false // something was compiled
   private told = new Set<string>() // problems that were written to the log already
 
@@ -103,6 +106,12 @@ export class Configuration {
     if (this.started) this.build()
   }
 
+  // Who we are to servers, by the Workload API.
+  setSpiffe(identity: SpiffeIdentity | null): void {
+    this.spiffe = identity
+    if (this.started) this.build()
+  }
+
   // What the operator gave, as against what resolvers have got.
   get configured(): readonly CertificatePlan[] {
     const issued = new Set(this.issued.map((plan) => plan.id))
@@ -141,8 +150,8 @@ export class Configuration {
   private build(): void {
     const from = performance.now()
     this.started = true
-    const { documents, facts, files, issued, challenges } = this
-    const supply = { files, issued, challenges }
+    const { documents, facts, files, issued, challenges, spiffe } = this
+    const supply = { files, issued, challenges, spiffe }
     const compiled = compile(documents, facts, this.generation.number + 1, supply)
     files.settle()
     const fromProviders = [...this.providerProblems.values()].flat()

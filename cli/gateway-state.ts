@@ -3,6 +3,7 @@
 import { MetricsPage } from '../admin/metrics/page.ts'
 import type { AdminState, GenerationInfo, LoadInfo, WorkerRow } from '../admin/state.ts'
 import type { Generation, RuntimeStatus } from '../config/generation.ts'
+import type { SpiffeStatus } from '../config/spiffe.ts'
 import type { StaticConfig } from '../config/static.ts'
 import { CONNECTIONS, IN_FLIGHT, UPSTREAM_CONNECTIONS, rowOf } from '../core/shared/control.ts'
 import type { HealthChecks } from '../workers/health/checks.ts'
@@ -54,6 +55,7 @@ export class GatewayState implements AdminState {
         configuration.knows(kind, name) || knowsProtocol(supervisor.generation, kind, name),
       health: () => this.health.states,
       certificates: () => configuration.status.certificates,
+      svidNotAfter: () => configuration.svid?.status.notAfter ?? 0,
     })
     feed(page, supervisor)
     return page
@@ -71,6 +73,10 @@ export class GatewayState implements AdminState {
     const { generation, convergenceMs } = this.supervisor
     const loadedAt = this.configuration.lastSuccessAt * 1000
     return { number: generation.number, convergenceMs, loadedAt }
+  }
+
+  spiffe(): SpiffeStatus | null {
+    return this.configuration.svid?.status ?? null
   }
 
   lastLoad(): LoadInfo {

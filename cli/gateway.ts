@@ -97,8 +97,10 @@ export class Gateway {
   }
 
   private async startResolvers(): Promise<void> {
-    const { certificatesResolvers, ocsp } = this.config
+    const { certificatesResolvers, ocsp, spiffe } = this.config
     if (ocsp !== null) await this.issued.startStapler(ocsp, this.log)
+    if (spiffe.workloadAPIAddr !== '')
+      await this.issued.startSpiffe(spiffe.workloadAPIAddr, this.log)
     if (Object.keys(certificatesResolvers).length === 0) return
     await this.issued.start(certificatesResolvers, this.log)
   }

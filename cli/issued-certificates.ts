@@ -1,17 +1,20 @@
-// cli/issued-certificates.ts: certificatesResolvers and ocsp in a running gateway: wishes go to the manager, certificates
-// and answers of OCSP come back into the configuration, and answers to challenges into the workers.
+// cli/issued-certificates.ts: certificatesResolvers, ocsp and spiffe in a running gateway: wishes go to the manager,
+// certificates, SVIDs and answers of OCSP come back into the configuration, and answers to challenges into the workers.
 //
 // Owner:  the gateway. What the install configuration does not ask for is not even loaded. Not hot.
 
 import type { CertificateManager } from '../certificates/manager/manager.ts'
 import type { OcspStapler } from '../certificates/ocsp/stapler.ts'
+import type { SpiffeSource } from '../certificates/spiffe/source.ts'
 import type { Generation } from '../config/generation.ts'
 import type { ChallengePlan } from '../config/protocol-plans.ts'
+import { parseWorkloadAddress } from '../config/spiffe.ts'
 import type { StaticConfig } from '../config/static.ts'
 import type { OperationsLog, Supervisor } from '../workers/supervisor.ts'
 import type { Configuration } from './configuration.ts'
 
 const CONVERGE_WITHIN_MS = 30_000
+const SVID_WITHIN_MS = 3000 // an agent of the same machine; whoever needs an SVID and has none is answered 502
 
 interface Waiting {
   readonly wanted: string
@@ -23,6 +26,7 @@ export class IssuedCertificates {
   private readonly supervisor: Supervisor
   private manager: CertificateManager | null = null
   private stapler: OcspStapler | null = null
+  private spiffe: SpiffeSource | null = null
   private served = '' // names of the challenges that every worker answers
   private readonly waiting = new Set<Waiting>()
 
@@ -63,7 +67,20 @@ export class IssuedCertificates {
     configuration.stapler = this.stapler
   }
 
+  // Before the first compilation, which then has an SVID, unless the agent takes its time.
+  async startSpiffe(workloadApi: string, log: OperationsLog): Promise<void> {
+    const { SpiffeSource } = await import('../certificates/spiffe/source.ts')
+    const { configuration } = this
+    const address = parseWorkloadAddress(workloadApi)! // the schema has checked it
+    const onChange = configuration.setSpiffe.bind(configuration)
+    this.spiffe = new SpiffeSource({ address, log, onChange })
+    configuration.svid = this.spiffe
+    this.spiffe.start()
+    await this.spiffe.first(SVID_WITHIN_MS)
+  }
+
   async close(): Promise<void> {
+    this.spiffe?.close()
     this.stapler?.close()
     await this.manager?.close()
   }

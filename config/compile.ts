@@ -23,6 +23,7 @@ import { mergeDocuments, type ProviderDocuments } from './merge.ts'
 import { filesNow, type NamedFiles } from './named-files.ts'
 import type { Problem } from './problem.ts'
 import type { CertificatePlan, ChallengePlan } from './protocol-plans.ts'
+import type { SpiffeIdentity } from './spiffe.ts'
 
 export interface Compiled {
   readonly generation: Generation
@@ -36,17 +37,18 @@ export interface Supply {
   readonly files: NamedFiles
   readonly issued: readonly CertificatePlan[] // by resolvers
   readonly challenges: readonly ChallengePlan[] // that resolvers are asked to answer just now
+  readonly spiffe: SpiffeIdentity | null // of the Workload API; null while it has given none
 }
 
-const fromFilesNow: Supply = { files: filesNow, issued: [], challenges: [] }
+const fromFilesNow: Supply = { files: filesNow, issued: [], challenges: [], spiffe: null }
 
 export function compile(
   documents: ProviderDocuments,
   facts: StaticFacts,
   number: number,
-  { files, issued, challenges }: Supply = fromFilesNow,
+  { files, issued, challenges, spiffe }: Supply = fromFilesNow,
 ): Compiled {
-  const shared = new Compilation(facts, mergeDocuments(documents), files)
+  const shared = new Compilation(facts, mergeDocuments(documents), files, spiffe)
   const tlsOptions = new TlsOptionsTable(shared)
   const certificates = certificateTable(shared, issued)
   const resolver = new Resolver(shared)

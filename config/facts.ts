@@ -62,6 +62,7 @@ export interface StaticFacts {
   readonly defaultTcpServerTls: InstalledServerTls
   readonly udpEntryPoints: readonly string[]
   readonly certificateResolvers: readonly string[]
+  readonly workloadApi: string // address of SPIFFE's; '' for none: certificates come from files
   readonly serverSchemes: readonly string[] // what the upstream side can speak
 }
 
@@ -82,6 +83,7 @@ export function factsOf(config: StaticConfig): StaticFacts {
       .filter(([, at]) => at.listen.protocol === 'udp')
       .map(([name]) => name),
     certificateResolvers: Object.keys(config.certificatesResolvers),
+    workloadApi: config.spiffe.workloadAPIAddr,
     serverSchemes: serverSchemesBuilt,
   }
 }
@@ -218,6 +220,8 @@ export const plainServerTls: ServerTlsPlan = {
   peerSans: [],
   spiffeIds: [],
   spiffeTrustDomain: '',
+  spiffeBundles: null,
+  lacking: '',
 }
 
 type TransportTimes = Pick<

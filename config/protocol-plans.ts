@@ -3,6 +3,8 @@
 // As in generation.ts: everything survives structuredClone, names are qualified ('strict@file'), and whatever is
 // disabled is absent. Files were read when the plan was made: a worker opens none. Hot: no.
 
+import type { SpiffeBundle } from './spiffe.ts'
+
 // ---- TLS towards clients
 
 export type TlsVersion = 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
@@ -89,6 +91,9 @@ export interface ServerTlsPlan {
   readonly peerSans: readonly { readonly type: 'dns' | 'uri'; readonly value: string }[] // one of them must be there
   readonly spiffeIds: readonly string[]
   readonly spiffeTrustDomain: string
+  // By the Workload API: the authorities of each trust domain, which may speak for that one alone. null: not asked for.
+  readonly spiffeBundles: readonly SpiffeBundle[] | null
+  readonly lacking: string // why no server may be spoken to just now, as a reason in the log; '' when all is there
 }
 
 // ---- TCP

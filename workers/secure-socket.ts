@@ -148,7 +148,8 @@ export class SecureSocket extends SecureStream {
     const { client, clientAuth } = this
     if (clientAuth === 'NoClientCert') return ''
     const fault = verifyFault(this.tls.verifyError())
-    const certificate = this.peerCertificate(false)
+    const withChain = client !== null && client.identity.trustDomains !== null
+    const certificate = this.peerCertificate(withChain)
     if (client === null)
       return clientFault(clientAuth!, certificate, fault, this.resumed, Date.now())
     if (certificate === null && client.session !== null && this.resumed) {

@@ -163,6 +163,11 @@ export const gatewayFacts: readonly MetricFact[] = [
     'Time from publishing the last generation until every worker served by it.',
   ),
   fact('sluice_config_errors', 'gauge', 'Errors in the configuration that was loaded last.'),
+  fact(
+    'sluice_spiffe_svid_not_after',
+    'gauge',
+    'When the SVID of the SPIFFE Workload API ends, in seconds since the epoch; 0 without one.',
+  ),
   fact('sluice_workers', 'gauge', 'Workers that serve.'),
   fact('sluice_worker_restarts_total', 'counter', 'Workers that were replaced.'),
   fact(

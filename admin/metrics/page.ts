@@ -33,6 +33,7 @@ export interface MetricsSources {
   // Whether the published generation has it; series of others vanish.
   knows(kind: 'router' | 'service', name: string): boolean
   certificates(): readonly CertificateStatus[] // in use
+  svidNotAfter(): number // milliseconds since the epoch; 0 without one
   // Servers that are checked; a server of two services is two.
   health(): readonly { service: string; address: string; up: boolean }[]
 }
@@ -106,6 +107,7 @@ export class MetricsPage {
       sluice_generation_number: generation.number,
       sluice_generation_convergence_seconds: generation.convergenceMs / 1000,
       sluice_config_errors: sources.configErrors(),
+      sluice_spiffe_svid_not_after: Math.floor(sources.svidNotAfter() / 1000),
       sluice_workers: rows.filter((row) => row.state === 'serving').length,
       sluice_worker_restarts_total: sum(rows, (row) => row.restarts),
       sluice_in_flight: sum(rows, (row) => row.inFlight),

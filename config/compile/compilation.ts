@@ -7,6 +7,7 @@ import { problemAt, type Entry, type Merged } from '../merge.ts'
 import type { NamedFiles } from '../named-files.ts'
 import { problemsMax, type Path, type Problem } from '../problem.ts'
 import { nearestKey } from '../schema.ts'
+import type { SpiffeIdentity } from '../spiffe.ts'
 
 // Looking through 10,000 names takes a while; after so many the reader has seen the point.
 const suggestionsMax = 20
@@ -15,15 +16,22 @@ export class Compilation {
   readonly facts: StaticFacts
   readonly merged: Merged
   readonly files: NamedFiles
+  readonly spiffe: SpiffeIdentity | null
   readonly problems: Problem[]
   // TCP's: those that are known, and those for who names none.
   readonly entryPoints: { readonly names: readonly string[]; readonly defaults: readonly string[] }
   private suggestions = 0
 
-  constructor(facts: StaticFacts, merged: Merged, files: NamedFiles) {
+  constructor(
+    facts: StaticFacts,
+    merged: Merged,
+    files: NamedFiles,
+    spiffe: SpiffeIdentity | null = null,
+  ) {
     this.facts = facts
     this.merged = merged
     this.files = files
+    this.spiffe = spiffe
     const all = facts.entryPoints
     this.entryPoints = {
       names: all.map((at) => at.name),

@@ -7,8 +7,10 @@ import type { Entry } from '../merge.ts'
 import { shownName } from '../named-files.ts'
 import type { Path } from '../problem.ts'
 import type { ServerTlsPlan } from '../protocol-plans.ts'
+import { parseSpiffeId } from '../spiffe.ts'
 import { plainServerTls, type InstalledServerTls } from '../facts.ts'
 import type { Compilation } from './compilation.ts'
+import { withSvid } from './spiffe.ts'
 import { ciphersOf, isAbove, versionOf } from './tls/names.ts'
 import { authoritiesIn, authoritiesOf, taken } from './tls/options.ts'
 
@@ -43,7 +45,9 @@ export function planServerTls(
   }
   if (config.insecureSkipVerify) warnInsecure(shared, entry, at)
   const suites = config.cipherSuites ?? []
-  return {
+  refuseBesideSvid(shared, entry, at, config, errors)
+  const plan = {
+    ...plainServerTls,
     serverName: config.serverName,
     insecureSkipVerify: config.insecureSkipVerify,
     rootCas: authoritiesOf(shared, entry, [...at, 'rootCAs'], config.rootCAs, errors),
@@ -53,7 +57,34 @@ export function planServerTls(
     maxVersion,
     peerSans: peerSansOf(shared, entry, at, config, errors),
     spiffeIds: spiffeIdsOf(shared, entry, at, config, errors),
-    spiffeTrustDomain: config.spiffe?.trustDomain ?? '',
+    spiffeTrustDomain: trustDomainOf(config),
+  }
+  return withSvid(shared, plan, config.spiffe)
+}
+
+// Ids come before the trust domain, as in Traefik.
+function trustDomainOf({ spiffe }: Pick<ServerTlsConfig, 'spiffe'>): string {
+  return spiffe === null || spiffe.ids.length > 0 ? '' : spiffe.trustDomain
+}
+
+// As in Traefik: whom to trust, and who we are, is said once.
+function refuseBesideSvid(
+  shared: Compilation,
+  entry: Entry<unknown>,
+  at: Path,
+  config: ServerTlsConfig,
+  errors: string[],
+): void {
+  if (config.spiffe === null || shared.facts.workloadApi === '') return
+  const given = {
+    rootCAs: config.rootCAs.length > 0,
+    certificates: config.certificates.length > 0,
+    insecureSkipVerify: config.insecureSkipVerify,
+  }
+  for (const [key, isGiven] of Object.entries(given)) {
+    if (!isGiven) continue
+    const message = `${key}: has no meaning beside spiffe: certificates come from the Workload API`
+    shared.fail(entry, [...at, key], 'CONFIG_TLS', message, errors)
   }
 }
 
@@ -131,7 +162,7 @@ function spiffeIdsOf(
 ): readonly string[] {
   const ids = spiffe?.ids ?? []
   ids.forEach((id, index) => {
-    if (/^spiffe:\/\/[a-z0-9._-]{1,255}(?:\/[\w.-]+)*$/.test(id)) return
+    if (parseSpiffeId(id) !== null) return
     const message = `spiffe: ${JSON.stringify(id.slice(0, 100))} is not a SPIFFE id such as spiffe://example.org/app`
     shared.fail(entry, [...at, 'spiffe', 'ids', index], 'CONFIG_TLS', message, errors)
   })
@@ -163,7 +194,22 @@ export function planInstalledTls(
     insecureSkipVerify: installed.insecureSkipVerify,
     rootCas: roots.join('\n'),
     spiffeIds: installed.spiffe?.ids ?? [],
-    spiffeTrustDomain: installed.spiffe?.trustDomain ?? '',
+    spiffeTrustDomain: trustDomainOf(installed),
   }
-  return { tls, fault }
+  return {
+    tls: withSvid(shared, tls, installed.spiffe),
+    fault: fault || besideSvid(shared, path, installed),
+  }
+}
+
+function besideSvid(shared: Compilation, path: string, installed: InstalledServerTls): string {
+  if (installed.spiffe === null || shared.facts.workloadApi === '') return ''
+  const given = [
+    ...(installed.rootCAs.length > 0 ? ['rootCAs'] : []),
+    ...(installed.insecureSkipVerify ? ['insecureSkipVerify'] : []),
+  ]
+  if (given.length === 0) return ''
+  const fault = `${path}.${given[0]}: has no meaning beside spiffe: certificates come from the Workload API`
+  shared.installError(`${path}.${given[0]}`, fault)
+  return fault
 }

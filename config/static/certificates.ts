@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import { meta } from '../schema.ts'
+import { parseWorkloadAddress } from '../spiffe.ts'
 import {
   block,
   flag,
@@ -65,4 +66,11 @@ export const certificatesResolvers = named(
 )
 
 export const ocsp = off({ responderOverrides: map() })
-export const spiffe = notYet(block({ workloadAPIAddr: text() }), 'SPIFFE')
+export const spiffe = block({
+  workloadAPIAddr: text().refine(
+    (address) => address === '' || parseWorkloadAddress(address) !== null,
+    {
+      error: 'is not an address such as unix:///run/spire/agent.sock or tcp://127.0.0.1:8081',
+    },
+  ),
+})

@@ -4,13 +4,9 @@
 
 import { z } from 'zod'
 import { signedDuration } from '../schema.ts'
-import { block, extension, flag, list, off, partly, text, time, whole } from './blocks.ts'
+import { block, extension, flag, list, off, text, time, whole } from './blocks.ts'
 
-export const spiffe = () =>
-  partly(
-    off({ ids: list(), trustDomain: text() }),
-    'certificates come from files, not by the workload API',
-  )
+export const spiffe = () => off({ ids: list(), trustDomain: text() })
 
 // Sluice's own keys of a transport; the routing schema uses the same for http.serversTransports.
 export const transportExtensions = {

@@ -35,6 +35,7 @@ function pageOf(more: Partial<MetricsSources> = {}): MetricsPage {
     knows: () => true,
     health: () => [],
     certificates: () => [],
+    svidNotAfter: () => 0,
     ...more,
   })
 }

@@ -139,6 +139,7 @@ test('The end of each certificate is a metric, by name and serial number', async
     knows: () => true,
     health: () => [],
     certificates: () => status.certificates,
+    svidNotAfter: () => 0,
   })
   const text = await page.render()
   const ends = (Date.parse(new X509Certificate(soon.certPem).validTo) / 1000).toString()

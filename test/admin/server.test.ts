@@ -119,6 +119,7 @@ test('metrics are answered at /metrics, whatever the base path', async () => {
     knows: () => true,
     health: () => [],
     certificates: () => [],
+    svidNotAfter: () => 0,
   })
   await withServer({ ...state, metrics }, async (ask) => {
     const got = await ask('/metrics')

@@ -42,7 +42,7 @@ function put(issued: Issued, certName = 'tls.crt', keyName = 'tls.key'): void {
 function compiled(text: string): Compiled {
   files ??= new WatchedFiles(() => changes++)
   const documents = new Map([['file', [parseLocated(text, 'tls.yml')]]])
-  const supply = { files, issued: [], challenges: [] }
+  const supply = { files, issued: [], challenges: [], spiffe: null }
   const result = compile(documents, testFacts(), 1, supply)
   files.settle()
   return result

@@ -68,7 +68,7 @@ describe.each(install)('$page:$line', ({ text }) => {
 describe.each(routing)('$page:$line', ({ page, text }) => {
   test('It compiles without a problem, every router of it', () => {
     const doc = parseLocated(text, page)
-    const supply = { files: understoodFiles, issued: [], challenges: [] }
+    const supply = { files: understoodFiles, issued: [], challenges: [], spiffe: null }
     const { generation, problems } = compile(new Map([['file', [doc]]]), testFacts(), 1, supply)
     expect(problems).toEqual([])
     const { http, tcp, udp } = doc.value as Record<string, { routers?: object } | undefined>

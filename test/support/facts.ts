@@ -51,6 +51,7 @@ export function testFacts(): StaticFacts {
       pingTimeoutMs: 15_000,
       coalesce: null,
     },
+    workloadApi: '',
     defaultServerTls: { insecureSkipVerify: false, rootCAs: [], spiffe: null },
     defaultTcpTransport: {
       name: '',

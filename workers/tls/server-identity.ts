@@ -6,6 +6,7 @@
 
 import { tlsModule } from '../builtins.ts'
 import type { DetailedPeerCertificate } from 'node:tls'
+import { isOfTrustDomain, type TrustDomain } from './trust-domains.ts'
 import { type AlternativeName, alternativeNames } from './alternative-names.ts'
 
 export type PeerCertificate = DetailedPeerCertificate
@@ -16,6 +17,7 @@ export interface ServerIdentity {
   readonly sans: readonly AlternativeName[] // one of them must be there; [] asks for none
   readonly spiffeIds: readonly string[]
   readonly spiffeTrustDomain: string // '' for any
+  readonly trustDomains: readonly TrustDomain[] | null // each with the authorities that may speak for it; null asks for none
 }
 
 const SPIFFE = 'spiffe://'
@@ -31,6 +33,9 @@ export function serverFault(
   const names = alternativeNames(certificate.subjectaltname ?? '')
   if (!hasOneOf(names, identity.sans)) return 'SAN_MISMATCH'
   if (!hasSpiffeId(names, identity)) return 'SPIFFE_MISMATCH'
+  const { trustDomains } = identity
+  if (trustDomains !== null && !isOfTrustDomain(certificate, idOf(names), trustDomains))
+    return 'SPIFFE_MISMATCH'
   if (identity.insecure || identity.host === '') return ''
   // Node would look at the common name where there are none; RFC 9525, section 6.3, and Go do not.
   if (!names.some(({ type }) => type === 'dns' || type === 'ip')) return 'HOST_MISMATCH'
@@ -44,13 +49,17 @@ function hasOneOf(names: readonly AlternativeName[], wanted: readonly Alternativ
   return wanted.some(({ type, value }) => names.some((n) => n.type === type && n.value === value))
 }
 
-// A SPIFFE certificate has exactly one URI (X509-SVID, section 2).
 function hasSpiffeId(names: readonly AlternativeName[], identity: ServerIdentity): boolean {
   const { spiffeIds, spiffeTrustDomain } = identity
   if (spiffeIds.length === 0 && spiffeTrustDomain === '') return true
-  const uris = names.filter(({ type }) => type === 'uri')
-  const id = uris.length === 1 ? uris[0]!.value : ''
+  const id = idOf(names)
   if (!id.startsWith(SPIFFE)) return false
   if (spiffeIds.length > 0 && !spiffeIds.includes(id)) return false
   return spiffeTrustDomain === '' || id.startsWith(SPIFFE + spiffeTrustDomain + '/')
+}
+
+// A SPIFFE certificate has exactly one URI (X509-SVID, section 2); '' for others.
+function idOf(names: readonly AlternativeName[]): string {
+  const uris = names.filter(({ type }) => type === 'uri')
+  return uris.length === 1 ? uris[0]!.value : ''
 }

@@ -47,6 +47,11 @@ export class ServerTls {
 
   // Takes the socket over. `done` is called once.
   secure(socket: Socket, alpn: Uint8Array | null, done: SecuredServer): void {
+    const { lacking } = this.transport.tls
+    if (lacking !== '') {
+      socket.close()
+      return done(null, UPSTREAM_TLS, lacking)
+    }
     let context: SecureContext
     try {
       context = contextOf(this.transport.tls)
@@ -54,14 +59,15 @@ export class ServerTls {
       socket.close()
       return done(null, UPSTREAM_TLS, (fault as NodeJS.ErrnoException).code ?? 'CONTEXT')
     }
-    const session = this.takeSession()
+    const mayResume = this.identity.trustDomains === null // a resumed session has no chain to look at
+    const session = mayResume ? this.takeSession() : null
     const security = {
       context,
       serverName: this.serverName,
       identity: this.identity,
       alpn,
       session,
-      onSession: this.keepSession,
+      onSession: mayResume ? this.keepSession : null,
       timeoutMs: this.transport.dialTimeoutMs,
     }
     secureClient(socket, security, (secured, code, reason) => {
@@ -85,7 +91,8 @@ export class ServerTls {
 // Names in the certificate that are pinned take the place of the host when insecureSkipVerify leaves that out; then
 // the chain is verified all the same, as in Traefik. SPIFFE ids always take its place.
 export function identityOf(tls: ServerTlsPlan, host: string): ServerIdentity {
-  const isSpiffe = tls.spiffeIds.length > 0 || tls.spiffeTrustDomain !== ''
+  const { spiffeBundles: bundles } = tls
+  const isSpiffe = bundles !== null || tls.spiffeIds.length > 0 || tls.spiffeTrustDomain !== ''
   const isPinned = isSpiffe || tls.peerSans.length > 0
   return {
     host: tls.insecureSkipVerify || isSpiffe ? '' : host,
@@ -93,6 +100,8 @@ export function identityOf(tls: ServerTlsPlan, host: string): ServerIdentity {
     sans: tls.peerSans,
     spiffeIds: tls.spiffeIds,
     spiffeTrustDomain: tls.spiffeTrustDomain,
+    trustDomains:
+      bundles?.map(({ trustDomain, rootsPem }) => ({ name: trustDomain, rootsPem })) ?? null,
   }
 }
 

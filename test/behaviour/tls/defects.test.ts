@@ -109,7 +109,7 @@ test('whoever is told of a session and throws loses nothing but that session', a
   const security = {
     context: tls.createSecureContext({ ca: authority.root.certPem }),
     serverName: 'good.example',
-    identity: { ...identity, spiffeTrustDomain: '' },
+    identity: { ...identity, spiffeTrustDomain: '', trustDomains: null },
     alpn: null,
     session: null,
     onSession: () => {

@@ -24,7 +24,14 @@ const server = {
 const client = {
   context: tls.createSecureContext({ ca: cert }),
   serverName: 'a.example',
-  identity: { host: '', insecure: true, sans: [], spiffeIds: [], spiffeTrustDomain: '' },
+  identity: {
+    host: '',
+    insecure: true,
+    sans: [],
+    spiffeIds: [],
+    spiffeTrustDomain: '',
+    trustDomains: null,
+  },
   alpn: null,
   session: null,
   onSession: null,

@@ -104,6 +104,7 @@ function clientSecurity(more: Partial<ClientSecurity> = {}, ca = authority.root.
       sans: [],
       spiffeIds: [],
       spiffeTrustDomain: '',
+      trustDomains: null,
     },
     alpn: null,
     session: null,
