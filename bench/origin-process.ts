@@ -10,8 +10,10 @@ const large = new Map<string, Buffer>()
 for (const [name, bytes] of Object.entries(LARGE_BODIES))
   large.set(name, answerOf(Buffer.alloc(bytes, 'x')))
 
-function answerOf(body: Buffer): Buffer {
-  const head = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ${body.length}\r\n\r\n`
+large.set('/cacheable', answerOf(Buffer.from(SMALL_BODY), 'Cache-Control: max-age=3600\r\n'))
+
+function answerOf(body: Buffer, more = ''): Buffer {
+  const head = `HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n${more}Content-Length: ${body.length}\r\n\r\n`
   return Buffer.concat([Buffer.from(head), body])
 }
 

@@ -13,7 +13,7 @@ const ECHO_MS = 100 // a datagram that nobody listens for is lost without a word
 export function waitForPeer(child: Child, options: PeerOptions, port: number): Promise<void> {
   if (options.protocol === 'udp') return waitForEcho(child, port)
   if (options.protocol === 'grpc') return waitForCall(child, port, true)
-  const target = options.hasMiddlewares ? '/api/' : '/'
+  const target = options.hasMiddlewares || options.traffic === 'five' ? '/api/' : '/'
   const isSecure = speaksTls(options.protocol)
   return waitForStatus(child, port, target, 200, TIMEOUT_MS, 'bench.test', isSecure)
 }

@@ -19,6 +19,7 @@ export interface PeerOptions {
   readonly cores: string | null
   readonly routes: number // 0: one route for everything
   readonly hasMiddlewares: boolean
+  readonly traffic: 'none' | 'five' | 'cache' // five middlewares that most have (Sluice only), or a cache (nginx too)
   readonly engine: 'node' | 'uws' // Sluice only
   readonly isCoalescing: boolean // Sluice only
   readonly workers: number
@@ -49,6 +50,7 @@ export function defaultOptions(originPort: number, cores: string | null): PeerOp
     cores,
     routes: 0,
     hasMiddlewares: false,
+    traffic: 'none',
     engine: 'node',
     isCoalescing: false,
     workers: 1,

@@ -77,19 +77,23 @@ http {
   proxy_max_temp_file_size 0; proxy_request_buffering off; client_max_body_size 0;
   client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
   fastcgi_temp_path ${folder}/fastcgi; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi;
-${options.protocol === 'websocket' ? upgradeMap : ''}  upstream origin {
+${options.protocol === 'websocket' ? upgradeMap : ''}${options.traffic === 'cache' ? cacheZone(folder) : ''}  upstream origin {
     server 127.0.0.1:${options.originPort};
     keepalive ${IDLE_CONNECTIONS}; keepalive_requests 100000000;
   }
   server {
     ${listenText(options, port)}
     location / {
-${locationText(options.protocol)}
+${locationText(options.protocol)}${options.traffic === 'cache' ? '\n      proxy_cache bench;' : ''}
     }
 ${options.hasMiddlewares ? middlewareLocation : ''}
   }
 }
 `
+}
+
+function cacheZone(folder: string): string {
+  return `  proxy_cache_path ${folder}/cache keys_zone=bench:10m max_size=100m inactive=1h;\n`
 }
 
 // A request that upgrades says so to the origin; every other keeps the upstream connection.

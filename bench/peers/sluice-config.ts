@@ -41,11 +41,10 @@ export function dynamicText(options: PeerOptions, edition = 0): string {
   if (options.protocol === 'udp') return udpText(options)
   const scheme = options.protocol === 'grpc' ? 'h2c' : 'http'
   const certificate = speaksTls(options.protocol) ? benchCertificate() : null
-  const routers =
-    options.routes === 0 ? [router('all', 'PathPrefix(`/`)', options.hasMiddlewares)] : []
-  for (let i = 0; i < options.routes; i++) routers.push(router(`route-${i}`, ruleOf(i), false))
+  const routers = options.routes === 0 ? [router('all', 'PathPrefix(`/`)', chainOf(options))] : []
+  for (let i = 0; i < options.routes; i++) routers.push(router(`route-${i}`, ruleOf(i), ''))
   // Routes that no request asks for differ from edition to edition, so that every reload has something to change.
-  if (edition > 0) routers.push(router('edition', `Path(\`/edition/${edition}\`)`, false))
+  if (edition > 0) routers.push(router('edition', `Path(\`/edition/${edition}\`)`, ''))
   return `http:
   routers:
 ${routers.join('\n')}
@@ -58,14 +57,26 @@ ${routers.join('\n')}
   serversTransports:
     origin:
       maxIdleConnsPerHost: ${IDLE_CONNECTIONS}
-${options.isCoalescing ? '      coalesce: {}\n' : ''}${options.hasMiddlewares ? middlewareText : ''}${certificate === null ? '' : tlsText(certificate)}`
+${options.isCoalescing ? '      coalesce: {}\n' : ''}${middlewaresOf(options)}${certificate === null ? '' : tlsText(certificate)}`
 }
 
-function router(name: string, rule: string, hasMiddlewares: boolean): string {
+// Names of the middlewares of the one router.
+function chainOf({ hasMiddlewares, traffic }: PeerOptions): string {
+  if (traffic === 'five') return 'local, strip, mark, limit, compress'
+  if (traffic === 'cache') return 'cache'
+  return hasMiddlewares ? 'local, strip, mark, secure' : ''
+}
+
+function middlewaresOf({ hasMiddlewares, traffic }: PeerOptions): string {
+  if (traffic === 'none' && !hasMiddlewares) return ''
+  return `  middlewares:\n${traffic === 'cache' ? cacheText : middlewareText}${traffic === 'five' ? trafficText : ''}`
+}
+
+function router(name: string, rule: string, chain: string): string {
   return `    ${name}:
       rule: '${rule}'
       entryPoints: [web]
-      service: origin${hasMiddlewares ? '\n      middlewares: [local, strip, mark, secure]' : ''}`
+      service: origin${chain === '' ? '' : `\n      middlewares: [${chain}]`}`
 }
 
 function tcpText(options: PeerOptions): string {
@@ -107,8 +118,20 @@ function tlsText({ certFile, keyFile }: Certificate): string {
 `
 }
 
-const middlewareText = `  middlewares:
-    local:
+// A limit that no load here reaches, and a compression that the client does not ask for.
+const trafficText = `    limit:
+      rateLimit:
+        average: 10000000
+        burst: 10000000
+    compress:
+      compress: {}
+`
+
+const cacheText = `    cache:
+      httpCache: {}
+`
+
+const middlewareText = `    local:
       ipAllowList:
         sourceRange: ["127.0.0.0/8"]
     strip:

@@ -7,6 +7,7 @@ import { reload } from './reload.ts'
 import { reloads } from './reloads.ts'
 import { start } from './start.ts'
 import * as steady from './steady.ts'
+import * as traffic from './traffic.ts'
 
 export const scenarios: readonly Scenario[] = [
   steady.small,
@@ -19,6 +20,8 @@ export const scenarios: readonly Scenario[] = [
   steady.crowd,
   steady.middlewares,
   steady.autocannon,
+  traffic.fiveMiddlewares,
+  traffic.cacheHit,
   protocols.tls,
   protocols.tlsConnect,
   protocols.tlsResume,
