@@ -115,17 +115,23 @@ const big = (count: number, name: string): Located => {
   return parseLocated(lines.join('\n'), name)
 }
 
-test('10,000 routers whose document did not change compile in less than 200 ms', () => {
-  const doc = big(10_000, 'big.yml')
-  expect(compiled({ file: [doc] }).generation.routers.size).toBe(10_000)
-  let least = Infinity
-  for (let run = 0; run < 5; run++) {
+// A ratio of the same run: the machine may be as slow as it likes.
+test('10,000 routers whose document did not change compile in a fraction of the time of the first', () => {
+  const time = (run: () => void): number => {
     const started = performance.now()
-    compiled({ file: [doc] })
-    least = Math.min(least, performance.now() - started)
+    run()
+    return performance.now() - started
   }
-  console.info(`10,000 routers: ${least.toFixed(0)} ms`)
-  expect(least).toBeLessThan(200)
+  const firsts: number[] = []
+  const agains: number[] = []
+  for (let run = 0; run < 3; run++) {
+    const doc = big(10_000, `big-${run}.yml`)
+    firsts.push(time(() => expect(compiled({ file: [doc] }).generation.routers.size).toBe(10_000)))
+    for (let again = 0; again < 3; again++) agains.push(time(() => compiled({ file: [doc] })))
+  }
+  const ratio = Math.min(...agains) / Math.min(...firsts)
+  console.info(`10,000 routers once more: ${ratio.toFixed(2)} of the first time`)
+  expect(ratio).toBeLessThan(0.7)
 })
 
 test('10,000 broken references are reported within the bound', () => {
