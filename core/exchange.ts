@@ -17,6 +17,7 @@ import { Head } from './headers.ts'
 import type { BodyRewriter } from './middleware/body.ts'
 import type { BodyKeeper } from './middleware/body-keeper.ts'
 import type { Middleware } from './middleware/contract.ts'
+import type { RetryPolicy } from './middleware/retry-policy.ts'
 
 export const DOWNSTREAM_DONE = 1 // the client has its last byte, or has gone away
 export const UPSTREAM_DONE = 2 // the server has sent its last byte, or was never asked
@@ -156,6 +157,7 @@ export class Exchange {
   pathChanged = false // the request line must be rebuilt
   requestRewriter: BodyRewriter | null = null // of a middleware that changes the body as it passes
   responseRewriter: BodyRewriter | null = null
+  retry: RetryPolicy | null = null // of the innermost retry middleware
   keeper: BodyKeeper | null = null // of the request's body; a middleware sets it in onRequest
   collectResponseMax = 0 // the whole body is collected before the response phases, up to so many bytes; 0: it streams
   responseBody: Uint8Array | null = null // what was collected; a response phase may put another in its place
@@ -221,6 +223,7 @@ export class Exchange {
     this.pathChanged = false
     this.requestRewriter = null
     this.responseRewriter = null
+    this.retry = null
     this.keeper = null
     this.collectResponseMax = 0
     this.responseBody = null

@@ -14,6 +14,7 @@ export function installEndings(worker: WorkerContext): void {
 
 export function leaveUpstream(exchange: LiveExchange): void {
   exchange.upstream?.cancel(exchange)
+  exchange.send++ // a connection that comes late is not for it
   leaveServer(exchange)
 }
 

@@ -41,8 +41,10 @@ export class LiveExchange extends Exchange {
   tunnel = false
   phasesFailed = false // a response phase threw
   replaced = false // the response comes from a Replacement (errors middleware)
-  attempts = 0
-  triedServer = -1
+  send = 0 // changes whenever a server is chosen for it, or none any more: a connection that comes late sees it
+  attempts = 0 // failures: the next connection is a new one
+  triedServer = -1 // the last one
+  tried: number[] | null = null // those before it
   countedBy: RequestSeries | null = null
   plainPath = '' // the path before a server's own was put in front of it; '' when none was
   askedMethodId = 0 // the client's, while another method asks for a replacement
@@ -58,6 +60,7 @@ export class LiveExchange extends Exchange {
   forgetServer(): void {
     this.attempts = 0
     this.triedServer = -1
+    this.tried = null
     if (this.plainPath !== '') this.path = this.plainPath
     this.plainPath = ''
     if (this.service !== null && !this.service.passHostHeader) this.forwardHost = ''
@@ -88,8 +91,10 @@ export function leaseExchange(): LiveExchange {
   exchange.tunnel = false
   exchange.phasesFailed = false
   exchange.replaced = false
+  exchange.send = 0
   exchange.attempts = 0
   exchange.triedServer = -1
+  exchange.tried = null
   exchange.countedBy = null
   exchange.plainPath = ''
   exchange.askedMethodId = 0

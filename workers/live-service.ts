@@ -42,6 +42,7 @@ export class LiveService {
   private readonly children: readonly ServiceCell[] | null
   readonly passHostHeader: boolean
   private readonly preserves: readonly boolean[] | null // null: no server keeps its path
+  private readonly weights: readonly number[] // of the servers
   private retryBlock = 0
 
   constructor(
@@ -60,6 +61,8 @@ export class LiveService {
     this.servers = serversOf(plan, context, transportOf)
     this.state = stateOf(plan, this.servers, this.children)
     this.balancer = balancerOf(plan, this.servers, this.children, context.plan.index)
+    this.weights =
+      plan.kind === 'loadBalancer' ? plan.servers.map((s) => s.weight) : this.servers.map(() => 1)
     this.passHostHeader = plan.kind !== 'loadBalancer' || plan.passHostHeader
     const keeps = plan.kind === 'loadBalancer' && plan.servers.some((s) => s.preservePath)
     this.preserves = keeps ? plan.servers.map((s) => s.preservePath) : null
@@ -84,10 +87,22 @@ export class LiveService {
     exchange.serviceName = this.name
     exchange.countedBy = this.series
     let index = this.balancer.pick(exchange, exchange.triedServer)
+    if (exchange.tried !== null) index = this.untried(exchange.tried, index)
     if (index < 0 && exchange.triedServer >= 0) index = this.balancer.pick(exchange, -1)
     if (index < 0) return null
     exchange.triedServer = index
     return this.servers[index]!
+  }
+
+  // The server that the balancer has chosen, unless it was asked already and one is up that was not.
+  private untried(tried: readonly number[], chosen: number): number {
+    if (!tried.includes(chosen)) return chosen
+    const { servers } = this
+    for (let i = 1; i < servers.length; i++) {
+      const at = (chosen + i) % servers.length
+      if (servers[at]!.up && this.weights[at]! > 0 && !tried.includes(at)) return at
+    }
+    return chosen
   }
 
   // What the server shall see as Host and path.

@@ -55,11 +55,10 @@ import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts
 import { enterFailover, fallBack, installFailover } from './failover.ts'
 import { VIA, installResponses, refuse, sendAnswer } from './responses.ts'
 import { collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
+import { type RetryAnswer, installRetrying, letBodyFlow, tryAgain } from './retrying.ts'
 import { installRewriting, passEnd, passPiece } from './rewriting.ts'
-import { type RetryAnswer, mayRetry } from './retrying.ts'
 import { enterStage, hasPassed, noStage } from './stages.ts'
 import { tellDefect } from './socket.ts'
-import type { Downstream } from './downstream/contract.ts'
 import type { Server } from './upstream/server.ts'
 import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
@@ -74,6 +73,7 @@ export function install(worker: WorkerContext): void {
   context = worker
   installEndings(worker)
   installResponses(worker, forward)
+  installRetrying(worker, forward)
   installRewriting(requestFailed)
   installFailover(forward)
 }
@@ -161,12 +161,6 @@ export function wake(exchange: LiveExchange, serial: number, verdict: Verdict): 
   if (held) letBodyFlow(exchange, serial)
 }
 
-// The engine was asked to hold the body back; where a server has a connection for it now, it may go on.
-function letBodyFlow(exchange: LiveExchange, serial: number): void {
-  if (exchange.serial !== serial || exchange.requestHeld || exchange.sendingKept) return
-  exchange.downstream?.resumeBody(exchange)
-}
-
 // A middleware that throws is a defect of ours. It fails closed: the request goes no further.
 function runMiddleware(exchange: LiveExchange, middleware: Middleware): Verdict {
   try {
@@ -220,10 +214,11 @@ function forward(exchange: LiveExchange, service: LiveService): void {
 function sendTo(exchange: LiveExchange, service: LiveService, server: Server): void {
   exchange.wantsUpgrade = (exchange.facts & SAW_UPGRADE) !== 0 && !hasRequestBody(exchange)
   service.readdress(exchange, server)
-  if (exchange.point!.plan.via && exchange.attempts === 0 && !exchange.replaced)
+  if (exchange.point!.plan.via && exchange.retries === 0 && !exchange.replaced)
     exchange.request.add('Via', VIA)
   const head = headToSend(exchange)
   if (head === '') return refuse(exchange, REWRITE_INVALID)
+  exchange.send++
   exchange.server = server
   exchange.serverUrl = server.url
   if (exchange.point!.timesUpstream) exchange.upstreamStartedAt = context.sweeper.turnNow()
@@ -339,10 +334,8 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
   exchange.collector = null
   const downstream = exchange.downstream
   if (downstream === null) return finish(exchange, UPSTREAM_DONE)
-  if (!exchange.wroteHead && mayRetry(exchange, retry)) {
-    return askAgain(exchange, downstream)
-  }
   if (!exchange.wroteHead) {
+    if (tryAgain(exchange, code, retry)) return
     const isFallen = exchange.fallbacks !== null && fallBack(exchange, errorTable[code]!.status)
     return isFallen ? undefined : refuse(exchange, code)
   }
@@ -351,17 +344,4 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
   exchange.downstream = null
   downstream.abort(exchange)
   finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
-}
-
-function askAgain(exchange: LiveExchange, downstream: Downstream): void {
-  const { serial, requestHeld } = exchange
-  exchange.attempts++
-  exchange.retries++
-  exchange.requestStarted = false
-  exchange.sendingKept = false
-  exchange.service!.countRetry(context)
-  forward(exchange, exchange.service!)
-  // The body waits for the new connection; it is not to flow into nothing meanwhile.
-  if (exchange.downstream === downstream && exchange.requestHeld) downstream.pauseBody(exchange)
-  else if (requestHeld) letBodyFlow(exchange, serial)
 }

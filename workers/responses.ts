@@ -27,7 +27,8 @@ import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
 import { endRewrittenResponse, rewriteResponse } from './rewriting.ts'
 import { tellDefect } from './socket.ts'
-import { responsePhases } from './stages.ts'
+import { repeatInstead } from './retrying.ts'
+import { responsePhases, sameAgain } from './stages.ts'
 
 export const VIA = '1.1 sluice' // RFC 9110, section 7.6.3; off by default
 let context: WorkerContext
@@ -113,6 +114,7 @@ function sendHead(exchange: LiveExchange): void {
   if (stage !== null && !exchange.phasesFailed && (stage.hasResponse || exchange.outer !== null)) {
     const replacement = safeResponsePhases(exchange)
     if (exchange.phasesFailed) return failClosed(exchange, MIDDLEWARE_FAILED)
+    if (replacement === sameAgain) return repeatInstead(exchange)
     if (replacement !== null && replace(exchange, replacement)) return
   }
   if (exchange.replaced) takeReplacementStatus(exchange)

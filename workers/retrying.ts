@@ -1,19 +1,23 @@
-// workers/retrying.ts: whether a request that failed may be sent once more.
+// workers/retrying.ts: requests that are sent once more: to another server, after a failure or instead of a response.
 //
-// Hot:    only when something has failed.
+// Hot: no; only what has failed comes here.
+//
+//   a try failed -> once by itself: nothing was sent, or an idempotent request met a kept connection that was dead
+//                -> by the policy of a retry middleware (core/middleware/http/retry.ts), perhaps after a pause
+//                -> neither: the client is told
+//
+// RFC 9110, section 9.2.2: a request that may have been executed is repeated only if it is idempotent, or if the
+// policy has been told otherwise.
 
-import {
-  METHOD_DELETE,
-  METHOD_GET,
-  METHOD_HEAD,
-  METHOD_OPTIONS,
-  METHOD_PUT,
-  METHOD_TRACE,
-} from '../core/exchange.ts'
+import { NONE } from '../core/errors.ts'
+import { isIdempotent } from '../core/idempotency.ts'
+import type { WorkerContext } from './context.ts'
+import { leaveServer } from './endings.ts'
 import { canSendAgain } from './keeping.ts'
-import type { LiveExchange } from './live-exchange.ts'
+import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
+import type { LiveService } from './live-service.ts'
 
-export const RETRY_NEVER = 0
+export const RETRY_NEVER = 0 // the server may have executed it
 export const RETRY_IF_IDEMPOTENT = 1 // a reused connection died before any byte of the response
 export const RETRY_ALWAYS = 2 // nothing was sent: another server may be asked, whatever the method
 export const RETRY_ANYWHERE = 3 // the server has said that it did nothing with it: it may be asked again too
@@ -23,28 +27,90 @@ export type RetryAnswer =
   | typeof RETRY_ALWAYS
   | typeof RETRY_ANYWHERE
 
-const ATTEMPTS_MAX = 2 // one retry
+const BUILT_IN_TRIES_MAX = 2 // one retry without a policy
 
-// RFC 9110, section 9.2.2. A body that has begun to flow is gone, unless it was kept: such a request is never sent twice.
-export function mayRetry(exchange: LiveExchange, retry: RetryAnswer): boolean {
-  if (exchange.attempts + 1 >= ATTEMPTS_MAX) return false
-  if (exchange.requestStarted && !canSendAgain(exchange)) return false
-  // The same server again would take as long to fail, twice dialTimeout in all.
-  if (retry === RETRY_ALWAYS) return exchange.service!.servers.length > 1
-  if (retry === RETRY_ANYWHERE) return true
-  return retry === RETRY_IF_IDEMPOTENT && isIdempotent(exchange.methodId)
+let context: WorkerContext
+let forward: (exchange: LiveExchange, service: LiveService) => void // the pipeline's
+
+export function installRetrying(worker: WorkerContext, ask: typeof forward): void {
+  context = worker
+  forward = ask
 }
 
-function isIdempotent(methodId: number): boolean {
-  switch (methodId) {
-    case METHOD_GET:
-    case METHOD_HEAD:
-    case METHOD_PUT:
-    case METHOD_DELETE:
-    case METHOD_OPTIONS:
-    case METHOD_TRACE:
-      return true
-    default:
-      return false
+// A try has failed and no head is out. True: the exchange goes on.
+export function tryAgain(exchange: LiveExchange, code: number, answer: RetryAnswer): boolean {
+  if (exchange.requestStarted && !canSendAgain(exchange)) return false
+  if (mayRepeatOnce(exchange, answer)) {
+    exchange.attempts++
+    repeat(exchange)
+    return true
   }
+  const { retry } = exchange
+  if (retry === null || exchange.replaced) return false
+  const mayHaveRun = answer === RETRY_NEVER || answer === RETRY_IF_IDEMPOTENT
+  if (!retry.allows(exchange, code, mayHaveRun)) return false
+  exchange.attempts++
+  repeatLater(exchange, retry.delayMs(exchange))
+  return true
+}
+
+function mayRepeatOnce(exchange: LiveExchange, answer: RetryAnswer): boolean {
+  if (exchange.attempts + 1 >= BUILT_IN_TRIES_MAX) return false
+  // The same server again would take as long to fail, twice dialTimeout in all.
+  if (answer === RETRY_ALWAYS) return exchange.service!.servers.length > 1
+  if (answer === RETRY_ANYWHERE) return true
+  return answer === RETRY_IF_IDEMPOTENT && isIdempotent(exchange.methodId)
+}
+
+// A response phase has said RETRY: its response is not the one that the client shall see.
+export function repeatInstead(exchange: LiveExchange): void {
+  if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
+  leaveServer(exchange)
+  exchange.collector = null
+  exchange.responseBody = null
+  exchange.responseRewriter = null
+  exchange.answerBody = ''
+  repeatLater(exchange, exchange.retry!.delayMs(exchange))
+}
+
+// What is left of the client's body waits meanwhile; it is not to flow into nothing.
+function repeatLater(exchange: LiveExchange, ms: number): void {
+  if (ms === 0) return repeat(exchange)
+  const { serial, downstream } = exchange
+  const send = ++exchange.send
+  if (hasRequestBody(exchange) && !exchange.requestComplete) {
+    exchange.requestHeld = true
+    downstream!.pauseBody(exchange)
+  }
+  context.services.after(ms, () => {
+    if (exchange.serial !== serial || exchange.send !== send) return
+    if (exchange.downstream !== null) repeat(exchange)
+  })
+}
+
+function repeat(exchange: LiveExchange): void {
+  const { serial, requestHeld } = exchange
+  const downstream = exchange.downstream!
+  rememberTried(exchange)
+  exchange.retries++
+  exchange.requestStarted = false
+  exchange.sendingKept = false
+  exchange.error = NONE
+  exchange.service!.countRetry(context)
+  forward(exchange, exchange.service!)
+  // The body waits for the new connection; it is not to flow into nothing meanwhile.
+  if (exchange.downstream === downstream && exchange.requestHeld) downstream.pauseBody(exchange)
+  else if (requestHeld) letBodyFlow(exchange, serial)
+}
+
+function rememberTried(exchange: LiveExchange): void {
+  if (exchange.triedServer < 0) return
+  exchange.tried ??= []
+  exchange.tried.push(exchange.triedServer)
+}
+
+// The engine was asked to hold the body back; where a server has a connection for it now, it may go on.
+export function letBodyFlow(exchange: LiveExchange, serial: number): void {
+  if (exchange.serial !== serial || exchange.requestHeld || exchange.sendingKept) return
+  exchange.downstream?.resumeBody(exchange)
 }

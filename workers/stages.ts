@@ -4,7 +4,7 @@
 //         of its own, is a further one: what was passed before is kept in exchange.outer, so that response and
 //         finish phases run for all of it, innermost first.
 
-import { KEEP, type Middleware, type Replacement } from '../core/middleware/contract.ts'
+import { KEEP, RETRY, type Middleware, type Replacement } from '../core/middleware/contract.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
@@ -47,6 +47,15 @@ export function hasPassed(exchange: LiveExchange, stage: Stage): boolean {
   return false
 }
 
+// Stands for the answer of the same service to the same request.
+export const sameAgain: Replacement = {
+  service: '',
+  path: '',
+  query: '',
+  status: 0,
+  requestHeaders: null,
+}
+
 // In reverse order, for the middlewares that the request has passed. A replacement that is wanted ends it.
 export function responsePhases(exchange: LiveExchange): Replacement | null {
   const wanted = responsePhasesOf(exchange, exchange.stage!, exchange.step)
@@ -63,7 +72,9 @@ function responsePhasesOf(exchange: LiveExchange, stage: Stage, step: number): R
   const middlewares = stage.middlewares!
   for (let i = step - 1; i >= 0; i--) {
     const middleware = middlewares[i]!
-    if (!middleware.hasResponse || middleware.onResponse(exchange) === KEEP) continue
+    const verdict = middleware.hasResponse ? middleware.onResponse(exchange) : KEEP
+    if (verdict === KEEP) continue
+    if (verdict === RETRY) return sameAgain
     // An error page is not replaced by another one.
     const replacement = exchange.replaced ? null : middleware.replacement(exchange)
     if (replacement !== null) return replacement

@@ -89,6 +89,21 @@ export const workerFacts: readonly MetricFact[] = [
     'service',
   ),
   fact(
+    'sluice_retries_total',
+    'counter',
+    'Requests that a retry middleware has sent once more, by reason: network, timeout, status.',
+    'middleware',
+    'reason',
+    'router',
+  ),
+  fact(
+    'sluice_retry_budget_exhausted_total',
+    'counter',
+    'Retries that were left out because the budget of the middleware was used up.',
+    'middleware',
+    'router',
+  ),
+  fact(
     'sluice_accept_errors_total',
     'counter',
     'Connections that were refused because the process is nearly out of file descriptors (engine node).',

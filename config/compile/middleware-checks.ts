@@ -179,6 +179,7 @@ const checks: Checks = {
   errors: checkErrors,
   redirectScheme: checkRedirectScheme,
   inFlightReq: checkCriterion,
+  retry: ({ status }) => failing('status', status, wantStatus),
 }
 
 export function checkMiddleware(kind: string, options: unknown): Fault[] {

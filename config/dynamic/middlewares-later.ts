@@ -123,15 +123,6 @@ export const laterMiddlewares = {
     encodings: list('gzip', 'br', 'zstd'),
     defaultEncoding: text(),
   }),
-  retry: later({
-    attempts: integer(0),
-    timeout: time(0),
-    initialInterval: time(0),
-    maxRequestBodyBytes: integer(2_097_152),
-    status: list(),
-    disableRetryOnNetworkError: flag(false),
-    retryNonIdempotentMethod: flag(false),
-  }),
   contentType: later({ autoDetect: z.boolean().nullable().default(null) }),
   plugin: notYet(
     named(meta(z.unknown(), { secret: true }))

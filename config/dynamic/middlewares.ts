@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { extension, flag, list, map, noted, off, text } from '../static/blocks.ts'
 import { laterMiddlewares } from './middlewares-later.ts'
+import { resilienceMiddlewares } from './resilience.ts'
 
 const ipStrategy = () =>
   off({
@@ -131,6 +132,7 @@ const builtMiddlewares = {
     'a mirroring service as a middleware',
   ),
   inFlightReq: off({ amount: z.int().min(0), sourceCriterion: sourceCriterion() }),
+  ...resilienceMiddlewares,
 }
 
 export const middlewareSchema = z.object({ ...builtMiddlewares, ...laterMiddlewares })

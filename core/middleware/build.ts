@@ -29,6 +29,8 @@ import { RedirectScheme } from './http/redirect-scheme.ts'
 import type { RedirectSchemeOptions } from './http/redirect-scheme.ts'
 import { ReplacePath, ReplacePathRegex } from './http/replace-path.ts'
 import type { ReplacePathOptions, ReplacePathRegexOptions } from './http/replace-path.ts'
+import { Retry } from './http/retry.ts'
+import type { RetryOptions } from './http/retry.ts'
 import { StripPrefix, StripPrefixRegex } from './http/strip-prefix.ts'
 import type { StripPrefixOptions, StripPrefixRegexOptions } from './http/strip-prefix.ts'
 
@@ -69,6 +71,7 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ['mirror', (name, options, context) => new Mirror(name, options as MirrorOptions, context)],
   ['grpcWeb', (name, options) => new GrpcWeb(name, options as GrpcWebOptions)],
   ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],
+  ['retry', (name, options, context) => new Retry(name, options as RetryOptions, context)],
   [
     'encodedCharacters',
     (name, options) => new EncodedCharacters(name, options as EncodedCharactersOptions),

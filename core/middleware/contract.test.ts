@@ -66,6 +66,28 @@ const options: Record<string, unknown[]> = {
     { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },
   ],
   passTLSClientCert: [{ pem: true, info: null }],
+  retry: [
+    {
+      attempts: 3,
+      timeout: 0,
+      initialInterval: 100,
+      maxRequestBodyBytes: 1000,
+      status: ['500-599'],
+      disableRetryOnNetworkError: false,
+      retryNonIdempotentMethod: false,
+      budget: { percent: 20, minPerSecond: 10 },
+    },
+    {
+      attempts: 1,
+      timeout: 1,
+      initialInterval: 0,
+      maxRequestBodyBytes: 0,
+      status: ['100-599'],
+      disableRetryOnNetworkError: true,
+      retryNonIdempotentMethod: true,
+      budget: { percent: 0, minPerSecond: 0 },
+    },
+  ],
   grpcWeb: [{ allowOrigins: ['*'] }, { allowOrigins: ['https://app.example', EVIL] }],
   encodedCharacters: [
     {

@@ -17,7 +17,8 @@ export type Verdict = typeof NEXT | typeof WAIT | typeof ANSWERED | typeof AGAIN
 // What a response phase may ask for instead of going on.
 export const KEEP = 0
 export const REPLACE = 1 // discard this response and send exchange through `replacement` (errors middleware)
-export type ResponseVerdict = typeof KEEP | typeof REPLACE
+export const RETRY = 2 // discard this response and ask the same service again, by exchange.retry (retry middleware)
+export type ResponseVerdict = typeof KEEP | typeof REPLACE | typeof RETRY
 
 export interface Replacement {
   readonly service: string // qualified name

@@ -15,6 +15,7 @@ import type { MirrorOptions } from '../../core/middleware/http/mirror.ts'
 import type { PassTlsClientCertOptions } from '../../core/middleware/http/pass-tls-client-cert.ts'
 import type { RedirectRegexOptions } from '../../core/middleware/http/redirect-regex.ts'
 import type { RedirectSchemeOptions } from '../../core/middleware/http/redirect-scheme.ts'
+import type { RetryOptions } from '../../core/middleware/http/retry.ts'
 import type {
   ReplacePathOptions,
   ReplacePathRegexOptions,
@@ -42,6 +43,7 @@ interface CoreOptions {
   redirectRegex: RedirectRegexOptions
   redirectScheme: RedirectSchemeOptions
   inFlightReq: InFlightReqOptions
+  retry: RetryOptions
 }
 
 // `true` for each kind whose config type fits core's; a kind that does not fit fails `tsc`.
@@ -65,6 +67,7 @@ const fits: {
   redirectRegex: true,
   redirectScheme: true,
   inFlightReq: true,
+  retry: true,
 }
 
 test('Config accepts exactly the kinds that core can build, and chains', () => {

@@ -22,6 +22,7 @@ const SESSIONS_MAX = 8
 interface Waiting {
   readonly exchange: LiveExchange
   readonly serial: number // tells whether the exchange is still the one that waits
+  readonly send: number // and still for this server
   readonly head: string
   readonly since: number
 }
@@ -43,7 +44,7 @@ export class H2Pool implements Swept {
     if (this.waiting.length >= HTTP2_WAITING_MAX && !this.dropGone())
       return pipeline.upstreamFailed(exchange, UPSTREAM_FULL, pipeline.RETRY_ALWAYS)
     const { sweeper } = this.server.context
-    this.waiting.push({ exchange, serial: exchange.serial, head, since: sweeper.now })
+    this.waiting.push(waitingOf(exchange, head, sweeper.now))
     if (this.sweepIndex < 0) sweeper.add(this)
     this.openIfNeeded()
   }
@@ -80,8 +81,8 @@ export class H2Pool implements Swept {
   failedToConnect(code: number): void {
     this.opening--
     if (this.sessions.some((session) => session.isOpen)) return // who waits will get room there
-    for (const { exchange, serial } of this.waiting.splice(0)) {
-      if (isWanted(exchange, serial)) pipeline.upstreamFailed(exchange, code, pipeline.RETRY_ALWAYS)
+    for (const waiting of this.waiting.splice(0)) {
+      if (isWanted(waiting)) pipeline.upstreamFailed(waiting.exchange, code, pipeline.RETRY_ALWAYS)
     }
   }
 
@@ -93,8 +94,9 @@ export class H2Pool implements Swept {
   handOver(connection: H1Connection): void {
     this.opening--
     let free = true
-    for (const { exchange, serial, head } of this.waiting.splice(0)) {
-      if (!isWanted(exchange, serial)) continue
+    for (const waiting of this.waiting.splice(0)) {
+      if (!isWanted(waiting)) continue
+      const { exchange, serial, head } = waiting
       if (free) connection.begin(exchange, head, false)
       else this.server.send(exchange, head)
       free = false
@@ -112,15 +114,16 @@ export class H2Pool implements Swept {
     while (this.waiting.length > 0) {
       const session = this.choose()
       if (session === null) return this.openIfNeeded()
-      const { exchange, serial, head } = this.waiting.shift()!
-      if (!isWanted(exchange, serial)) continue
+      const waiting = this.waiting.shift()!
+      if (!isWanted(waiting)) continue
+      const { exchange, head } = waiting
       session.begin(exchange, head)
       if (exchange.upstream !== null) pipeline.upstreamReady(exchange)
     }
   }
 
   private dropGone(): boolean {
-    const kept = this.waiting.filter(({ exchange, serial }) => isWanted(exchange, serial))
+    const kept = this.waiting.filter(isWanted)
     const dropped = kept.length < this.waiting.length
     if (dropped) this.waiting.splice(0, this.waiting.length, ...kept)
     return dropped
@@ -148,8 +151,8 @@ export class H2Pool implements Swept {
     // While a connection is being opened, that has its own time.
     const isBounded = dialTimeoutMs > 0 && this.opening === 0
     while (isBounded && this.waiting.length > 0) {
-      const { exchange, serial, since } = this.waiting[0]!
-      const wanted = isWanted(exchange, serial)
+      const { exchange, since } = this.waiting[0]!
+      const wanted = isWanted(this.waiting[0]!)
       if (wanted && now - since <= dialTimeoutMs) break
       this.waiting.shift()
       if (wanted) pipeline.upstreamFailed(exchange, UPSTREAM_FULL, pipeline.RETRY_ALWAYS)
@@ -162,6 +165,10 @@ export class H2Pool implements Swept {
   }
 }
 
-function isWanted(exchange: LiveExchange, serial: number): boolean {
-  return exchange.serial === serial && exchange.downstream !== null
+function waitingOf(exchange: LiveExchange, head: string, since: number): Waiting {
+  return { exchange, serial: exchange.serial, send: exchange.send, head, since }
+}
+
+function isWanted({ exchange, serial, send }: Waiting): boolean {
+  return exchange.serial === serial && exchange.send === send && exchange.downstream !== null
 }

@@ -78,9 +78,10 @@ export class Server {
   }
 
   private dial(exchange: LiveExchange, head: string): void {
-    const serial = exchange.serial
+    const { serial, send } = exchange
     this.connect((connection, code) => {
-      const wanted = exchange.serial === serial && exchange.downstream !== null
+      const wanted =
+        exchange.serial === serial && exchange.send === send && exchange.downstream !== null
       if (connection === null) {
         if (wanted) pipeline.upstreamFailed(exchange, code, pipeline.RETRY_ALWAYS)
       } else if (!wanted) {

@@ -1,0 +1,31 @@
+// config/dynamic/resilience.ts: options of retry, timeout and circuitBreaker. Hot: no.
+
+import { z } from 'zod'
+import { block, extension, flag, list, off, time } from '../static/blocks.ts'
+
+const KEPT_BYTES_MAX = 256 * 1024 * 1024 // of one request body; it lies in memory until the response begins
+
+const retry = off({
+  attempts: z.int().min(1).max(100),
+  timeout: time(0),
+  initialInterval: time(0),
+  maxRequestBodyBytes: z.int().min(0).max(KEPT_BYTES_MAX).default(2_097_152),
+  status: list(),
+  disableRetryOnNetworkError: flag(false),
+  retryNonIdempotentMethod: flag(false),
+  budget: extension(
+    block({
+      percent: extension(
+        z.number().min(0).max(100).default(20),
+        'retries in a hundred requests of the last 10 s',
+      ),
+      minPerSecond: extension(
+        z.number().min(0).max(1000).default(10),
+        'so many retries are allowed whatever the traffic is',
+      ),
+    }),
+    'no more retries than this, so that they never become the load that keeps a server down',
+  ),
+})
+
+export const resilienceMiddlewares = { retry }
