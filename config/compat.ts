@@ -71,7 +71,8 @@ function addChildren(
   for (const { name, shape: child } of shape.keys?.values() ?? []) {
     addKey(rows, `${below}${name}`, child, inherited, inside)
   }
-  if (shape.kind === 'record') addKey(rows, `${below}<name>`, shape.element!, inherited, inside)
+  if (shape.kind === 'record' || shape.open)
+    addKey(rows, `${below}<name>`, shape.element!, inherited, inside)
   if (shape.kind === 'array') {
     const element = shape.element!
     if (!inside.has(element)) addChildren(rows, element, `${path}[]`, inherited, inside)

@@ -35,7 +35,7 @@ export interface Shape {
   keys: Map<string, { name: string; shape: Shape }> | null // objects: by lower-case name
   names: readonly string[] // objects: known keys; enums: known values
   open: boolean // objects: unknown keys are allowed
-  element: Shape | null // records and arrays
+  element: Shape | null // records and arrays; of an open object: its unknown keys
   options: readonly Shape[] // unions
   default: unknown // undefined when there is none
 }
@@ -130,6 +130,7 @@ function fillKind(shape: Shape, def: z.core.$ZodTypes['_zod']['def']): void {
 function fillObject(shape: Shape, def: z.core.$ZodObjectDef): void {
   shape.kind = 'object'
   shape.open = def.catchall !== undefined && def.catchall._zod.def.type !== 'never'
+  if (shape.open) shape.element = shapeOf(def.catchall!)
   shape.names = Object.keys(def.shape)
   shape.keys = new Map()
   for (const [name, child] of Object.entries(def.shape)) {

@@ -2,74 +2,24 @@
 //
 // What passes here never fails when a worker builds the middleware. Hot: no.
 
-import { parseCidr } from '../../core/address.ts'
-import { compileRegex } from '../../core/regex.ts'
 import type { BuiltKind, MiddlewareOptions } from '../dynamic/middlewares.ts'
-import type { Path } from '../problem.ts'
-
-export interface Fault {
-  readonly key: Path // within the object
-  readonly message: string
-}
+import { checkForceCase, checkQueryParam } from './middleware-checks-hub.ts'
+import {
+  failing,
+  hasControls,
+  headerMap,
+  one,
+  quoted,
+  wantName,
+  wantPath,
+  wantRange,
+  wantRegex,
+  wantStatus,
+} from './middleware-words.ts'
+import type { Fault } from './middleware-words.ts'
 
 type Check<Kind extends BuiltKind> = (options: MiddlewareOptions<Kind>) => Fault[]
 type Checks = { readonly [Kind in BuiltKind]?: Check<Kind> }
-
-function failing(
-  key: string,
-  values: readonly string[],
-  check: (value: string) => string,
-): Fault[] {
-  const faults: Fault[] = []
-  values.forEach((value, at) => {
-    const message = check(value)
-    if (message !== '') faults.push({ key: [key, at], message: `${key}: ${message}` })
-  })
-  return faults
-}
-
-const one = (key: string, value: string, check: (value: string) => string): Fault[] =>
-  failing(key, [value], check).map((fault) => ({ ...fault, key: [key] }))
-
-function quoted(value: string): string {
-  return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}...` : value)
-}
-
-const wantPath = (value: string): string =>
-  value.startsWith('/') ? hasControls(value) : `${quoted(value)} must begin with "/"`
-
-const wantRange = (value: string): string =>
-  parseCidr(value) === null ? `${quoted(value)} is not an address or CIDR` : ''
-
-export function wantRegex(source: string): string {
-  try {
-    compileRegex(source)
-    return ''
-  } catch (error) {
-    return `${quoted(source)}: ${(error as Error).message}`
-  }
-}
-
-// The value may be a secret and stays out of the message.
-const hasControls = (value: string): string =>
-  // oxlint-disable-next-line no-control-regex -- these are what must not get into a head
-  /[\0-\x08\x0a-\x1f\x7f]/.test(value) ? 'the value holds a control character' : ''
-
-const wantName = (name: string): string =>
-  /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) ? '' : `${quoted(name)} is not a header name`
-
-function headerMap(key: string, headers: Readonly<Record<string, string>>): Fault[] {
-  return Object.entries(headers).flatMap(([name, value]) => {
-    const message = wantName(name) || hasControls(value)
-    return message === '' ? [] : [{ key: [key, name], message: `${key}: ${message}` }]
-  })
-}
-
-export const wantStatus = (text: string): string => {
-  const match = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/.exec(text)
-  const isRange = match !== null && Number(match[2] ?? match[1]) >= Number(match[1])
-  return isRange ? '' : `${quoted(text)} is not a status such as 404 or 500-599`
-}
 
 function addressRanges(options: {
   sourceRange: readonly string[]
@@ -180,10 +130,11 @@ const checks: Checks = {
   redirectScheme: checkRedirectScheme,
   inFlightReq: checkCriterion,
   retry: ({ status }) => failing('status', status, wantStatus),
+  queryParam: checkQueryParam,
+  forceCase: checkForceCase,
 }
 
 export function checkMiddleware(kind: string, options: unknown): Fault[] {
   const check = checks[kind as BuiltKind] as ((options: unknown) => Fault[]) | undefined
-  const faults = check === undefined ? [] : check(options)
-  return faults.map((fault) => ({ ...fault, key: [kind, ...fault.key] }))
+  return check === undefined ? [] : check(options)
 }

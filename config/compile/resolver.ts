@@ -4,7 +4,6 @@
 // name services, middlewares and transports. A circle anywhere in it disables what stands on it. What needs
 // something disabled is disabled too: nothing is ever served without a part that it was given. Hot: no.
 
-import { builtKinds, type MiddlewareConfig } from '../dynamic/middlewares.ts'
 import type {
   FailoverConfig,
   LoadBalancerConfig,
@@ -19,6 +18,7 @@ import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { qualify, shortened, type Compilation } from './compilation.ts'
 import { checkMiddleware } from './middleware-checks.ts'
+import { planOptions, statedBy } from './middleware-plan.ts'
 import { planInstalledTls, planServerTls } from './server-tls.ts'
 import { kindOfService, planFailoverErrors, planServers } from './service-plan.ts'
 
@@ -159,71 +159,29 @@ export class Resolver {
     const entry = this.shared.merged.middlewares.get(name)
     if (entry === undefined) return null
     if (entry.config === null) return { errors: entry.errors, flat: [] }
-    const errors: string[] = []
-    const kind = this.kindOfMiddleware(entry, entry.config, errors)
-    if (kind === '') return { errors, flat: [] }
-    const options = (entry.config as Record<string, unknown>)[kind]
-    for (const fault of checkMiddleware(kind, options)) {
-      errors.push(fault.message)
-      this.shared.error(entry, fault.key, 'CONFIG_MIDDLEWARE', `${name}: ${fault.message}`)
+    const stated = statedBy(entry.config)
+    if (!('kind' in stated)) {
+      const { at, code, message, hint } = stated
+      this.shared.error(entry, at, code, `${name}: ${message}`, hint)
+      return { errors: [message], flat: [] }
     }
-    const plan = this.planMiddleware(entry, kind, entry.config, errors)
+    const { kind, options, at } = stated
+    const errors: string[] = []
+    for (const { key, message } of checkMiddleware(kind, options)) {
+      errors.push(message)
+      this.shared.error(entry, [...at, ...key], 'CONFIG_MIDDLEWARE', `${name}: ${message}`)
+    }
+    if (kind === 'chain') {
+      const { middlewares } = options as { middlewares: readonly string[] }
+      const flat = this.middlewareList(middlewares, entry, [...at, 'middlewares'], errors)
+      return { errors, flat: errors.length > 0 ? [] : flat! }
+    }
+    const service = (wanted: string, key: Path) => this.serviceName(wanted, entry, key, errors)
+    const plan = planOptions(stated, { shared: this.shared, entry, errors, service })
     if (errors.length > 0) return { errors, flat: [] }
-    if (kind === 'chain') return { errors, flat: plan as readonly string[] }
     const planKind = kind === 'ipWhiteList' ? 'ipAllowList' : kind
     this.middlewares.set(name, { name, kind: planKind, options: plan })
     return { errors, flat: [name] }
-  }
-
-  private kindOfMiddleware(
-    entry: Entry<MiddlewareConfig>,
-    config: MiddlewareConfig,
-    errors: string[],
-  ): string {
-    const kinds = Object.entries(config).filter(([, options]) => options !== null)
-    const kind = kinds[0]?.[0] ?? ''
-    if (kinds.length === 1 && builtKinds.has(kind)) return kind
-    let message = `${kind} is not built in this version`
-    if (kinds.length === 0) message = 'says nothing: no kind of middleware is given'
-    if (kinds.length > 1) message = `has more than one kind: ${kinds.map(([k]) => k).join(', ')}`
-    errors.push(message)
-    const code = kinds.length === 1 ? 'CONFIG_NOT_BUILT' : 'CONFIG_MIDDLEWARE'
-    this.shared.error(
-      entry,
-      kinds.length === 1 ? [kind] : [],
-      code,
-      `${entry.qualified}: ${message}`,
-    )
-    return ''
-  }
-
-  // Of a chain: its list. Otherwise the options as a worker wants them, with qualified names.
-  private planMiddleware(
-    entry: Entry<MiddlewareConfig>,
-    kind: string,
-    config: MiddlewareConfig,
-    errors: string[],
-  ): unknown {
-    if (kind === 'chain') {
-      const key = ['chain', 'middlewares']
-      return this.middlewareList(config.chain!.middlewares, entry, key, errors)
-    }
-    if (kind === 'errors') {
-      const key = ['errors', 'service']
-      return {
-        ...config.errors,
-        service: this.serviceName(config.errors!.service, entry, key, errors),
-      }
-    }
-    if (kind === 'mirror') {
-      const key = ['mirror', 'service']
-      return {
-        ...config.mirror,
-        service: this.serviceName(config.mirror!.service, entry, key, errors),
-      }
-    }
-    if (kind === 'ipWhiteList') return { ...config.ipWhiteList, rejectStatusCode: 403 }
-    return (config as Record<string, unknown>)[kind]
   }
 
   private service(name: string): Resolved | null {

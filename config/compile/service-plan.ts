@@ -3,7 +3,7 @@
 import type { FailoverConfig, LoadBalancerConfig } from '../dynamic/services.ts'
 import { serviceKinds, type ServiceConfig } from '../dynamic/services.ts'
 import type { ServerPlan } from '../generation.ts'
-import { type Fault, wantStatus } from './middleware-checks.ts'
+import { type Fault, wantStatus } from './middleware-words.ts'
 
 export function kindOfService(config: ServiceConfig): string | Fault {
   const kinds = serviceKinds.filter((kind) => config[kind] !== null)

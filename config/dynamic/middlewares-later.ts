@@ -6,18 +6,7 @@
 
 import { z } from 'zod'
 import { meta } from '../schema.ts'
-import {
-  clientTls,
-  flag,
-  list,
-  map,
-  named,
-  notYet,
-  off,
-  secret,
-  text,
-  time,
-} from '../static/blocks.ts'
+import { clientTls, flag, list, map, notYet, off, secret, text, time } from '../static/blocks.ts'
 
 const disables = 'a router that names it is disabled'
 const later = <T extends z.ZodRawShape>(shape: T) => notYet(off(shape), disables)
@@ -124,11 +113,5 @@ export const laterMiddlewares = {
     defaultEncoding: text(),
   }),
   contentType: later({ autoDetect: z.boolean().nullable().default(null) }),
-  plugin: notYet(
-    named(meta(z.unknown(), { secret: true }))
-      .nullable()
-      .default(null),
-    disables,
-  ),
   ...internalKinds,
 }

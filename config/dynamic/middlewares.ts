@@ -5,8 +5,10 @@
 
 import { z } from 'zod'
 import { extension, flag, list, map, noted, off, text } from '../static/blocks.ts'
+import { hubMiddlewares } from './middlewares-hub.ts'
 import { laterMiddlewares } from './middlewares-later.ts'
 import { resilienceMiddlewares } from './resilience.ts'
+import { pluginSchema } from './plugins.ts'
 
 const ipStrategy = () =>
   off({
@@ -133,9 +135,14 @@ const builtMiddlewares = {
   ),
   inFlightReq: off({ amount: z.int().min(0), sourceCriterion: sourceCriterion() }),
   ...resilienceMiddlewares,
+  ...hubMiddlewares,
 }
 
-export const middlewareSchema = z.object({ ...builtMiddlewares, ...laterMiddlewares })
+export const middlewareSchema = z.object({
+  ...builtMiddlewares,
+  ...laterMiddlewares,
+  plugin: pluginSchema,
+})
 
 export type MiddlewareConfig = z.output<typeof middlewareSchema>
 export type BuiltKind = keyof typeof builtMiddlewares

@@ -11,6 +11,8 @@ import { EncodedCharacters } from './http/encoded-characters.ts'
 import type { EncodedCharactersOptions } from './http/encoded-characters.ts'
 import { Errors } from './http/errors.ts'
 import type { ErrorsOptions } from './http/errors.ts'
+import { ForceCase } from './http/force-case.ts'
+import type { ForceCaseOptions } from './http/force-case.ts'
 import { GrpcWeb } from './http/grpc-web.ts'
 import type { GrpcWebOptions } from './http/grpc-web.ts'
 import { Headers } from './http/headers.ts'
@@ -23,6 +25,8 @@ import { Mirror } from './http/mirror.ts'
 import type { MirrorOptions } from './http/mirror.ts'
 import { PassTlsClientCert } from './http/pass-tls-client-cert.ts'
 import type { PassTlsClientCertOptions } from './http/pass-tls-client-cert.ts'
+import { QueryParam } from './http/query-param.ts'
+import type { QueryParamOptions } from './http/query-param.ts'
 import { RedirectRegex } from './http/redirect-regex.ts'
 import type { RedirectRegexOptions } from './http/redirect-regex.ts'
 import { RedirectScheme } from './http/redirect-scheme.ts'
@@ -70,6 +74,8 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ],
   ['mirror', (name, options, context) => new Mirror(name, options as MirrorOptions, context)],
   ['grpcWeb', (name, options) => new GrpcWeb(name, options as GrpcWebOptions)],
+  ['queryParam', (name, options) => new QueryParam(name, options as QueryParamOptions)],
+  ['forceCase', (name, options) => new ForceCase(name, options as ForceCaseOptions)],
   ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],
   ['retry', (name, options, context) => new Retry(name, options as RetryOptions, context)],
   [

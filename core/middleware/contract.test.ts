@@ -61,6 +61,19 @@ const options: Record<string, unknown[]> = {
     { status: ['404', '500-599'], service: 'pages@file', query: '/{status}.html?u={url}' },
     { status: ['100-999'], service: 'pages@file', query: `/${EVIL}{url}` },
   ],
+  queryParam: [
+    {
+      set: [
+        { name: 'user', value: '', fromHeader: 'X-Tenant' },
+        { name: 'x', value: 'é&=', fromHeader: '' },
+      ],
+      append: [],
+      remove: [],
+      rename: [],
+    },
+    { set: [], append: [], remove: [], rename: [{ from: 'x', to: EVIL }] },
+  ],
+  forceCase: [{ headers: ['ORIGIN', 'x-tenant', 'SERVER'] }, { headers: ['vary', 'Accept'] }],
   mirror: [
     { service: 'copy@file', percent: 100, mirrorBody: true, maxBodySize: -1, when: 'after' },
     { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },

@@ -7,12 +7,14 @@ import { middlewareKinds } from '../../core/middleware/build.ts'
 import type { AddPrefixOptions } from '../../core/middleware/http/add-prefix.ts'
 import type { EncodedCharactersOptions } from '../../core/middleware/http/encoded-characters.ts'
 import type { ErrorsOptions } from '../../core/middleware/http/errors.ts'
+import type { ForceCaseOptions } from '../../core/middleware/http/force-case.ts'
 import type { GrpcWebOptions } from '../../core/middleware/http/grpc-web.ts'
 import type { HeadersOptions } from '../../core/middleware/http/headers.ts'
 import type { InFlightReqOptions } from '../../core/middleware/http/in-flight-req.ts'
 import type { IpAllowListOptions } from '../../core/middleware/http/ip-allow-list.ts'
 import type { MirrorOptions } from '../../core/middleware/http/mirror.ts'
 import type { PassTlsClientCertOptions } from '../../core/middleware/http/pass-tls-client-cert.ts'
+import type { QueryParamOptions } from '../../core/middleware/http/query-param.ts'
 import type { RedirectRegexOptions } from '../../core/middleware/http/redirect-regex.ts'
 import type { RedirectSchemeOptions } from '../../core/middleware/http/redirect-scheme.ts'
 import type { RetryOptions } from '../../core/middleware/http/retry.ts'
@@ -44,6 +46,8 @@ interface CoreOptions {
   redirectScheme: RedirectSchemeOptions
   inFlightReq: InFlightReqOptions
   retry: RetryOptions
+  queryParam: QueryParamOptions
+  forceCase: ForceCaseOptions
 }
 
 // `true` for each kind whose config type fits core's; a kind that does not fit fails `tsc`.
@@ -68,6 +72,8 @@ const fits: {
   redirectScheme: true,
   inFlightReq: true,
   retry: true,
+  queryParam: true,
+  forceCase: true,
 }
 
 test('Config accepts exactly the kinds that core can build, and chains', () => {

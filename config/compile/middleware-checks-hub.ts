@@ -1,0 +1,42 @@
+// config/compile/middleware-checks-hub.ts: the closer look at middlewares that Traefik has in Hub only. Hot: no.
+
+import { HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, headerIdOf } from '../../core/header-ids.ts'
+import { isFraming } from '../../core/middleware/header-line.ts'
+import type { MiddlewareOptions } from '../dynamic/middlewares.ts'
+import { failing, quoted, wantName, type Fault } from './middleware-words.ts'
+
+const operations = ['set', 'append', 'remove', 'rename'] as const
+
+export function checkQueryParam(options: MiddlewareOptions<'queryParam'>): Fault[] {
+  const given = operations.filter((operation) => options[operation].length > 0)
+  if (given.length !== 1) {
+    const found = given.length === 0 ? 'none is given' : `found ${given.join(' and ')}`
+    return [{ key: [], message: `expected one of ${operations.join(', ')}: ${found}` }]
+  }
+  return (['set', 'append'] as const).flatMap((operation) =>
+    options[operation].flatMap(({ value, fromHeader }, at) => {
+      const key = [operation, at]
+      if (value !== '' && fromHeader !== '')
+        return [{ key, message: `${operation}: value and fromHeader exclude each other` }]
+      const fault = fromHeader === '' ? '' : wantName(fromHeader)
+      const message = `${operation}: fromHeader: ${fault}`
+      return fault === '' ? [] : [{ key: [...key, 'fromHeader'], message }]
+    }),
+  )
+}
+
+// A line that is spelled anew counts as ours: it would not be dropped as one for a single connection.
+const refused: readonly number[] = [HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION]
+
+export function checkForceCase({ headers }: MiddlewareOptions<'forceCase'>): Fault[] {
+  if (headers.length === 0) return [{ key: ['headers'], message: 'headers: must not be empty' }]
+  const seen = new Set<string>()
+  return failing('headers', headers, (name) => {
+    const lower = name.toLowerCase()
+    if (seen.has(lower)) return `${quoted(name)} is given twice`
+    seen.add(lower)
+    if (isFraming(name) || refused.includes(headerIdOf(lower)))
+      return `${quoted(name)} belongs to the gateway itself`
+    return wantName(name)
+  })
+}

@@ -1,0 +1,63 @@
+// What a middleware says it is: kinds, and the plugins of Hub that are built in.
+
+import { expect, test } from 'vitest'
+import { testFacts } from '../../test/support/facts.ts'
+import { compile } from '../compile.ts'
+import { formatProblem, parseLocated } from '../located.ts'
+
+function compiled(middleware: string) {
+  const text =
+    'http:\n  routers:\n    a: {rule: Path(`/a`), service: noop@internal, middlewares: [m]}\n' +
+    `    b: {rule: Path(\`/b\`), service: noop@internal}\n  middlewares:\n    m: ${middleware}\n`
+  const { generation, problems } = compile(
+    new Map([['file', [parseLocated(text, 'a.yml')]]]),
+    testFacts(),
+    1,
+  )
+  return {
+    plan: generation.middlewares.get('m@file'),
+    routers: [...generation.routers.keys()].filter((name) => name.endsWith('@file')),
+    problems: problems.map(formatProblem),
+  }
+}
+
+test.each(['plugin: {queryParam: {remove: [{name: x}]}}', 'queryParam: {remove: [{name: x}]}'])(
+  'A plugin of Hub is the kind that stands for it: %s',
+  (middleware) => {
+    const { plan, routers, problems } = compiled(`{${middleware}}`)
+    expect(problems).toEqual([])
+    expect(plan).toMatchObject({
+      kind: 'queryParam',
+      options: { remove: [{ name: 'x' }], set: [] },
+    })
+    expect(routers).toEqual(['a@file', 'b@file'])
+  },
+)
+
+test('The key of a plugin is found whatever its case', () => {
+  const { plan, problems } = compiled('{plugin: {ForceCase: {headers: [X-A]}}}')
+  expect(problems).toEqual([])
+  expect(plan).toEqual({ name: 'm@file', kind: 'forceCase', options: { headers: ['X-A'] } })
+})
+
+test.each([
+  ['{plugin: {geoip: {token: secret}}}', /a\.yml:6:\d+: m@file: plugin "geoip" is none of those/],
+  ['{plugin: {forcecas: {}}}', /did you mean "forcecase"/],
+  ['{plugin: {}}', /plugin: expected one plugin, found 0/],
+  ['{plugin: {forcecase: {headers: [A]}, queryParam: {}}}', /expected one plugin, found 2/],
+  ['{plugin: {queryParam: {remov: []}}}', /unknown key "remov" .*did you mean "remove"/],
+  ['{plugin: {forcecase: {headers: [Host]}}}', /a\.yml:6:\d+: m@file: headers: "Host" belongs to/],
+  ['{forceCase: {headers: []}}', /headers: must not be empty/],
+  ['{forceCase: {headers: [A, a]}}', /"a" is given twice/],
+  ['{queryParam: {}}', /expected one of set, append, remove, rename: none is given/],
+  ['{queryParam: {remove: [{name: a}], rename: [{from: a, to: b}]}}', /found remove and rename/],
+  ['{queryParam: {set: [{name: a, value: b, fromHeader: c}]}}', /exclude each other/],
+  ['{queryParam: {set: [{name: a, fromHeader: "c d"}]}}', /fromHeader: "c d" is not a header name/],
+  ['{stripPrefix: {prefixes: [/a]}, addPrefix: {prefix: /b}}', /has more than one kind/],
+  ['{}', /says nothing/],
+])('%s is refused, and only the router that needs it is disabled', (middleware, problem) => {
+  const { routers, problems } = compiled(middleware)
+  expect(problems.join('\n')).toMatch(problem)
+  expect(problems.join('\n')).not.toContain('secret')
+  expect(routers).toEqual(['b@file'])
+})
