@@ -6,6 +6,9 @@
 //   DIALING ---------------> [ NEGOTIATING ] -----------------> OPEN ----> CLOSED
 //      '------- nobody to be reached: the client is closed -----------------^
 //
+// While it dials the client is read, into a bounded buffer: a client that resets ends the dial at once. One that ends
+// may have half-closed, and still gets its server.
+//
 // OPEN ends when both sides have ended and all is written; when one has ended and the other has been quiet for
 // terminationDelay; or when either fails, which the other side sees as a reset: a broken stream must not look
 // like a finished one. A reload changes nothing here: the relay keeps the router and server it began with.
@@ -29,6 +32,7 @@ import type { WorkerContext } from '../context.ts'
 import type { EntryPoint } from '../entry-point.ts'
 import type { Socket } from '../socket.ts'
 import { type Swept, TICK_MS } from '../sweeper.ts'
+import { HeadBuffer } from '../head-buffer.ts'
 import { Dial } from '../upstream/dial.ts'
 import type { TcpConnectionFacts } from './facts.ts'
 import type { LiveTcpRouter } from './router.ts'
@@ -44,6 +48,7 @@ const CLOSED = 3
 const DNS_REFRESH_MS = 30_000
 const SETTLE_AFTER_MS = 5000
 const QUIET_MS = 1000
+const EARLY_BYTES_MAX = 64 * 1024 // of a client whose server is being dialled
 const HELD_BYTES_MAX = 256 * 1024 // of copies, each way: more makes no transfer faster
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47)
 const SSL_YES = 0x53 // 'S'
@@ -60,7 +65,9 @@ export class TcpRelay implements Swept, Relaying {
   private readonly balancer: LiveTcpBalancer | null
   private readonly facts: TcpConnectionFacts
   private readonly startedAt: number
-  private first: Buffer // what the client sent before; empty once it was passed on
+  private readonly first = new HeadBuffer() // what the client sent before; empty once it was passed on
+  private dialling: Dial | null = null
+  private shaking: Socket | null = null // the server's, during its handshake
   private tried = -1 // index of the server that was dialled
   private attempts = 0
   private serverName = '' // address of the server, for the log
@@ -76,7 +83,7 @@ export class TcpRelay implements Swept, Relaying {
     this.context = point.context
     this.router = router
     this.facts = facts
-    this.first = Buffer.from(first) // the caller's may be the worker's read buffer
+    this.first.append(first, 0, first.length) // a copy: the caller's may be the worker's read buffer
     this.startedAt = this.context.sweeper.now
     this.activeAt = this.startedAt
     this.balancer = router.service.leaf()
@@ -86,7 +93,6 @@ export class TcpRelay implements Swept, Relaying {
     this.server.other = this.client
     this.client.socket = socket
     socket.owner = this.client
-    socket.pause() // nothing is read from the client before there is a server
   }
 
   get open(): boolean {
@@ -111,6 +117,7 @@ export class TcpRelay implements Swept, Relaying {
     this.client.block = counters.received
     this.server.block = counters.sent
     this.dial(NO_SERVER)
+    if (this.state === DIALING) this.client.socket!.resume()
   }
 
   // `code` is told when there is nobody left to dial.
@@ -122,13 +129,14 @@ export class TcpRelay implements Swept, Relaying {
     const server = balancer.servers[this.tried]!
     this.serverName = server.plan.address
     const times = { dialTimeoutMs: balancer.transport.dialTimeoutMs, dnsRefreshMs: DNS_REFRESH_MS }
-    new Dial(server.address, times, this.context, this.server, (socket, fault) =>
+    this.dialling = new Dial(server.address, times, this.context, this.server, (socket, fault) =>
       this.dialled(server, socket, fault),
-    ).start()
+    )
+    this.dialling.start()
   }
 
   private dialled(server: TcpServer, socket: Socket | null, fault: string): void {
-    if (this.state === CLOSED) return socket?.close()
+    this.dialling = null
     // A server that could not be reached has seen nothing of the client: another one may, once.
     if (socket === null && this.attempts === 1 && fault !== 'TIMEOUT')
       return this.dial(codeOf(fault))
@@ -136,7 +144,8 @@ export class TcpRelay implements Swept, Relaying {
     socket.noDelay()
     this.writeProxyHeader(socket)
     if (server.tls === null) return this.connected(socket)
-    server.tls.secure(socket, null, (secured, code) => {
+    this.shaking = server.tls.secure(socket, null, (secured, code) => {
+      this.shaking = null
       if (this.state === CLOSED) secured?.close()
       else if (secured === null) this.fail(code)
       else this.connected(secured)
@@ -162,32 +171,40 @@ export class TcpRelay implements Swept, Relaying {
     this.server.socket = socket
     this.context.upstreamConnections(1)
     if (!this.facts.postgres || this.router.tls !== 'passthrough') return this.begin()
+    this.client.socket!.pause()
     this.state = NEGOTIATING
     this.server.socket!.writeBytes(SSL_REQUEST)
     this.server.socket!.resume()
   }
 
-  answered(bytes: Buffer, length: number): void {
+  early(side: RelaySide, bytes: Buffer, length: number): void {
+    if (side === this.client) return this.keep(bytes, length)
     if (this.state !== NEGOTIATING) return
     // More than the one byte would be data in clear before the handshake (CVE-2021-23222).
     if (length !== 1 || bytes[0] !== SSL_YES) return this.fail(UPSTREAM_MALFORMED)
     this.begin()
   }
 
+  private keep(bytes: Buffer, length: number): void {
+    this.first.append(bytes, 0, length)
+    if (this.first.length >= EARLY_BYTES_MAX) this.client.socket!.pause()
+  }
+
   // From here on nothing is parsed.
   private begin(): void {
     this.state = OPEN
     this.activeAt = this.now()
-    const { first } = this
-    this.first = EMPTY
     const client = this.client.socket!
     const server = this.server.socket!
-    if (first.length > 0) {
-      this.client.count(first.length)
-      server.writeBytes(first)
+    const { bytes, length } = this.first
+    if (length > 0) {
+      this.client.count(length)
+      server.writeBytes(bytes.subarray(0, length))
     }
+    this.first.release() // the bytes are the server's socket's now
     if (this.client.hasEnded) server.end()
     else if (server.heldBytes < this.heldBytesMax) client.resume()
+    else client.pause()
     server.resume()
   }
 
@@ -284,6 +301,9 @@ export class TcpRelay implements Swept, Relaying {
   private close(why: string, broken: boolean): void {
     if (this.state === CLOSED) return
     this.state = CLOSED
+    this.dialling?.cancel()
+    this.shaking?.close()
+    this.first.release()
     if (this.context.plan.debug) this.tell(why)
     const client = this.client.socket!
     const server = this.server.socket
@@ -298,8 +318,6 @@ export class TcpRelay implements Swept, Relaying {
     this.point.connectionClosed(this)
   }
 }
-
-const EMPTY = Buffer.alloc(0)
 
 // 'tcp db@file on pg: 192.0.2.7:4711 to 10.0.0.7:5432, 120 bytes there, 4711 back, 1.2 s: both ended'
 function storyOf(

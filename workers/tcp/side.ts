@@ -20,7 +20,7 @@ export interface Relaying {
   readonly open: boolean // bytes pass
   readonly heldBytesMax: number
   now(): number
-  answered(bytes: Buffer, length: number): void // the server spoke before bytes pass
+  early(side: RelaySide, bytes: Buffer, length: number): void // somebody spoke before bytes pass
   ended(): void // a side will send no more
   gone(side: RelaySide, reason: string): void
   wrote(): void // a side has written all that was held
@@ -44,7 +44,7 @@ export class RelaySide implements SocketOwner {
 
   onBytes(bytes: Buffer, length: number): void {
     const { relay } = this
-    if (!relay.open) return relay.answered(bytes, length)
+    if (!relay.open) return relay.early(this, bytes, length)
     relay.activeAt = relay.now()
     this.count(length)
     const from = this.socket!

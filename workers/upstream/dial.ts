@@ -1,6 +1,7 @@
 // workers/upstream/dial.ts: from the URL of a server to an open socket: names, addresses, races, timeouts.
 //
-// Owner:  one Dial per attempt to connect; it ends with exactly one call of `done`. Cold path.
+// Owner:  one Dial per attempt to connect; it ends with exactly one call of `done`, or with none once it is cancelled.
+//         Cold path.
 //
 // Names are resolved with the system's resolver and kept for dnsRefreshMs. A name that can no longer be
 // resolved keeps its last good addresses. Several addresses race as RFC 8305 says: IPv6 and IPv4 in turn,
@@ -145,6 +146,13 @@ export class Dial {
     )
   }
 
+  // Nobody waits for it any more: `done` is not called.
+  cancel(): void {
+    this.done = null
+    this.stopTimers()
+    for (const socket of this.racing.splice(0)) socket.close()
+  }
+
   private tryNext(): void {
     const address = this.addresses[this.next++]
     if (address === undefined || this.done === null) return
@@ -166,12 +174,16 @@ export class Dial {
     else if (this.racing.length === 0) this.finish(null, 'REFUSED')
   }
 
+  private stopTimers(): void {
+    if (this.raceTimer !== null) clearTimeout(this.raceTimer)
+    if (this.endTimer !== null) clearTimeout(this.endTimer)
+  }
+
   private finish(winner: Socket | null, fault: string): void {
     const done = this.done
     if (done === null) return
     this.done = null
-    if (this.raceTimer !== null) clearTimeout(this.raceTimer)
-    if (this.endTimer !== null) clearTimeout(this.endTimer)
+    this.stopTimers()
     for (const socket of this.racing) if (socket !== winner) socket.close()
     try {
       done(winner, fault)

@@ -45,19 +45,22 @@ export class ServerTls {
     this.identity = identityOf(tls, name)
   }
 
-  // Takes the socket over. `done` is called once.
-  secure(socket: Socket, alpn: Uint8Array | null, done: SecuredServer): void {
+  // Takes the socket over. `done` is called once, unless what is returned is closed before: the socket that shakes hands,
+  // null when it could not begin.
+  secure(socket: Socket, alpn: Uint8Array | null, done: SecuredServer): Socket | null {
     const { lacking } = this.transport.tls
     if (lacking !== '') {
       socket.close()
-      return done(null, UPSTREAM_TLS, lacking)
+      done(null, UPSTREAM_TLS, lacking)
+      return null
     }
     let context: SecureContext
     try {
       context = contextOf(this.transport.tls)
     } catch (fault) {
       socket.close()
-      return done(null, UPSTREAM_TLS, (fault as NodeJS.ErrnoException).code ?? 'CONTEXT')
+      done(null, UPSTREAM_TLS, (fault as NodeJS.ErrnoException).code ?? 'CONTEXT')
+      return null
     }
     const mayResume = this.identity.trustDomains === null // a resumed session has no chain to look at
     const session = mayResume ? this.takeSession() : null
@@ -70,7 +73,7 @@ export class ServerTls {
       onSession: mayResume ? this.keepSession : null,
       timeoutMs: this.transport.dialTimeoutMs,
     }
-    secureClient(socket, security, (secured, code, reason) => {
+    return secureClient(socket, security, (secured, code, reason) => {
       if (code !== 0) this.sessions = [] // whatever was wrong, the next handshake is a full one
       done(code === 0 ? secured : null, code, reason)
     })
