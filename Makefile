@@ -4,7 +4,7 @@
 NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
 VITEST := $(NODE) node_modules/vitest/vitest.mjs
 
-.PHONY: help install run test check fmt fuzz conformance faults bench bench-check bench-peers micro flame golden docs
+.PHONY: help install run test check fmt fuzz conformance faults cache-tests bench bench-check bench-peers micro flame golden docs
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ conformance: install ## HTTP/1 cases, h2spec, grpc-go, the differential test wit
 
 faults: install ## everything that can go wrong, at full size; ARGS="--only 1,6" for some; the table in test/faults/results
 	$(NODE) test/faults/run.ts $(ARGS)
+
+cache-tests: install ## http-cache-tests of npm, installed outside the tree, against httpCache
+	$(NODE) test/conformance/cache-tests/run.ts
 
 bench: install ## the whole comparison; results in bench/results
 	$(NODE) bench/run.ts $(ARGS)

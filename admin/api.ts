@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { formatProblem, type Problem } from '../config/problem.ts'
 import type { SpiffeStatus } from '../config/spiffe.ts'
+import { caches } from './caches.ts'
 import { certificates, oneCertificate } from './certificates.ts'
 import { isWanted, pageOf, sortItems } from './listing.ts'
 import { staticWithoutSecrets } from './redact.ts'
@@ -42,6 +43,8 @@ export async function answerApi(
       return supportDump(state)
     case '/entrypoints':
       return page(entryPoints(state), query)
+    case '/http/cache':
+      return page(caches(state), query)
     case '/certificates':
       return page(certificates(state, query), query)
   }

@@ -7,6 +7,7 @@
 import { lstat, chmod, unlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { answerApi } from './api.ts'
+import { purgeCaches, type PurgeRequest } from './caches.ts'
 import { answerDashboard } from './dashboard.ts'
 import { errorReply, type Reply } from './reply.ts'
 import type { AdminState } from './state.ts'
@@ -73,6 +74,8 @@ export class AdminServer {
     const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1))
     const own = this.withoutBase(path)
     if (own === '/api/providers/rest') return restReply(request.method)
+    if (own === '/api/http/cache' && request.method === 'DELETE')
+      return purgeCaches(this.state, purgeRequest(request, query))
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return errorReply(405, 'this API is read-only', { Allow: 'GET, HEAD' })
     }
@@ -93,6 +96,11 @@ export class AdminServer {
     const headers = { 'Content-Type': metrics.contentType }
     return { status: 200, headers, body: await metrics.render() }
   }
+}
+
+function purgeRequest({ headers }: IncomingMessage, query: URLSearchParams): PurgeRequest {
+  const { host = '', origin = '' } = headers
+  return { query, host, origin, fetchSite: String(headers['sec-fetch-site'] ?? '') }
 }
 
 function restReply(method: string | undefined): Reply {

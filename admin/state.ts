@@ -7,6 +7,7 @@ import type { RuntimeStatus } from '../config/generation.ts'
 import type { Problem } from '../config/problem.ts'
 import type { SpiffeStatus } from '../config/spiffe.ts'
 import type { StaticConfig } from '../config/static.ts'
+import type { PurgeWish } from '../core/cache/contract.ts'
 import type { MetricsPage } from './metrics/page.ts'
 
 export interface WorkerRow {
@@ -17,6 +18,14 @@ export interface WorkerRow {
   readonly inFlight: number
   readonly upstreamConnections: number
   readonly restarts: number // how often this place was filled again
+}
+
+// What an httpCache middleware holds.
+export interface CacheRow {
+  readonly name: string // 'static@file'
+  readonly bytes: number
+  readonly bytesMax: number
+  readonly entries: number
 }
 
 export interface GenerationInfo {
@@ -42,6 +51,9 @@ export interface AdminState {
   lastLoad(): LoadInfo
   workers(): readonly WorkerRow[]
   spiffe(): SpiffeStatus | null // null: no Workload API is configured
+  caches(): readonly CacheRow[] // of the generation that is published
+  // Resolves when no worker serves any of it, with the number of responses that are gone.
+  purge(wish: PurgeWish): Promise<number>
   // Whether a server may be given requests; without health checks every one may.
   isUp(service: string, url: string): boolean
 }

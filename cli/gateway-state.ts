@@ -1,11 +1,15 @@
 // cli/gateway-state.ts: the answers to what the admin server asks, read from supervisor and configuration.
 
 import { MetricsPage } from '../admin/metrics/page.ts'
-import type { AdminState, GenerationInfo, LoadInfo, WorkerRow } from '../admin/state.ts'
+import type { AdminState, CacheRow, GenerationInfo, LoadInfo, WorkerRow } from '../admin/state.ts'
 import type { Generation, RuntimeStatus } from '../config/generation.ts'
 import type { SpiffeStatus } from '../config/spiffe.ts'
+import type { MiddlewareConfig } from '../config/dynamic/middlewares.ts'
 import type { StaticConfig } from '../config/static.ts'
+import type { PurgeWish } from '../core/cache/contract.ts'
 import { CONNECTIONS, IN_FLIGHT, UPSTREAM_CONNECTIONS, rowOf } from '../core/shared/control.ts'
+import { SlotTable } from '../core/shared/slot-table.ts'
+import { readGauge } from '../workers/cache/gauges.ts'
 import type { HealthChecks } from '../workers/health/checks.ts'
 import type { Supervisor } from '../workers/supervisor.ts'
 import type { WorkerHandle } from '../workers/worker-handle.ts'
@@ -53,6 +57,7 @@ export class GatewayState implements AdminState {
       accessLogLost: () => this.accessLogLost(),
       knows: (kind, name) =>
         configuration.knows(kind, name) || knowsProtocol(supervisor.generation, kind, name),
+      caches: () => this.caches(),
       health: () => this.health.states,
       certificates: () => configuration.status.certificates,
       svidNotAfter: () => configuration.svid?.status.notAfter ?? 0,
@@ -98,6 +103,22 @@ export class GatewayState implements AdminState {
         restarts: handle.restarts,
       }
     })
+  }
+
+  caches(): readonly CacheRow[] {
+    const { generation, handles, shared } = this.supervisor
+    const states = new SlotTable(shared.states)
+    return [...generation.middlewares.values()]
+      .filter(({ kind }) => kind === 'httpCache')
+      .map(({ name, options }) => {
+        const { store } = options as NonNullable<MiddlewareConfig['httpCache']>
+        const bytesMax = store.memory.limit
+        return { name, ...readGauge(states, name, handles.length), bytesMax }
+      })
+  }
+
+  purge(wish: PurgeWish): Promise<number> {
+    return new Promise((resolve) => this.supervisor.caches.purge(wish, resolve))
   }
 
   isUp(service: string, url: string): boolean {

@@ -27,6 +27,10 @@ const api = off({
     .default('/'),
   disableDashboardAd: noted(flag(false), 'accepted: there is no advertisement'),
   entryPoint: extension(text('traefik'), 'where api.insecure publishes the API'),
+  purge: extension(
+    flag(false),
+    'whoever reaches the API may purge caches; it changes nothing otherwise',
+  ),
 })
 
 const ping = off({

@@ -62,6 +62,9 @@ const sizeUnits = new Map([
   ['kib', 1024],
   ['mib', 1024 ** 2],
   ['gib', 1024 ** 3],
+  ['ki', 1024], // as Kubernetes writes them
+  ['mi', 1024 ** 2],
+  ['gi', 1024 ** 3],
 ])
 
 export function parseBytes(value: unknown): number | null {

@@ -497,6 +497,14 @@ export const SIDE_TIMEOUT = define(
   'A server that a middleware asks did not answer in time.',
 )
 
+// Of the cache (core/middleware/http/http-cache.ts).
+export const NOT_IN_CACHE = define(
+  'NOT_IN_CACHE',
+  504,
+  'client',
+  'The request has "Cache-Control: only-if-cached", and nothing that may be served is stored.',
+)
+
 // Ours.
 export const SHED_CONNECTIONS = define(
   'SHED_CONNECTIONS',

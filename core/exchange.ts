@@ -14,6 +14,7 @@
 // wearing the same object. `serial` tells a late caller that it has.
 
 import { Head } from './headers.ts'
+import type { BodyRecorder } from './cache/recorder.ts'
 import type { BodyRewriter } from './middleware/body.ts'
 import type { BodyKeeper } from './middleware/body-keeper.ts'
 import type { Middleware } from './middleware/contract.ts'
@@ -162,6 +163,10 @@ export class Exchange {
   collectResponseMax = 0 // the whole body is collected before the response phases, up to so many bytes; 0: it streams
   responseBody: Uint8Array | null = null // what was collected; a response phase may put another in its place
 
+  recorder: BodyRecorder | null = null // keeps a copy of the response's body while it passes
+  substituted = false // a response phase has put another response in the place of the server's: answerBody has its body
+  replaced = false // the response comes from a Replacement (errors middleware)
+
   // Accounting; times are milliseconds of the worker's monotonic clock.
   startedAt = 0
   upstreamStartedAt = 0
@@ -227,6 +232,9 @@ export class Exchange {
     this.keeper = null
     this.collectResponseMax = 0
     this.responseBody = null
+    this.recorder = null
+    this.substituted = false
+    this.replaced = false
     this.startedAt = 0
     this.upstreamStartedAt = 0
     this.upstreamHeadAt = 0

@@ -65,6 +65,13 @@ export const LOCATION = known('location')
 export const CACHE_CONTROL = known('cache-control')
 export const ETAG = known('etag')
 export const AGE = known('age')
+export const PRAGMA = known('pragma')
+export const RANGE = known('range')
+export const IF_RANGE = known('if-range')
+export const IF_MATCH = known('if-match')
+export const IF_NONE_MATCH = known('if-none-match')
+export const IF_MODIFIED_SINCE = known('if-modified-since')
+export const IF_UNMODIFIED_SINCE = known('if-unmodified-since')
 
 export const headerNames: readonly string[] = names
 

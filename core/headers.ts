@@ -35,6 +35,18 @@ export class Head {
     this.extraCount = 0
   }
 
+  // Becomes the same head, independent of the other one.
+  copyFrom(head: Head): void {
+    this.clear()
+    this.text = head.text
+    this.linesStart = head.linesStart
+    this.linesEnd = head.linesEnd
+    this.count = head.count
+    this.offsets = head.offsets.slice()
+    this.ids = head.ids.slice()
+    for (let i = 0; i < head.extraCount; i++) this.add(head.extraNames[i]!, head.extraValues[i]!)
+  }
+
   // Called by the parser before it writes line number `count`.
   grow(): void {
     if (this.count < this.ids.length) return

@@ -40,7 +40,6 @@ export class LiveExchange extends Exchange {
   wantsUpgrade = false
   tunnel = false
   phasesFailed = false // a response phase threw
-  replaced = false // the response comes from a Replacement (errors middleware)
   send = 0 // changes whenever a server is chosen for it, or none any more: a connection that comes late sees it
   attempts = 0 // failures: the next connection is a new one
   triedServer = -1 // the last one
@@ -90,7 +89,6 @@ export function leaseExchange(): LiveExchange {
   exchange.wantsUpgrade = false
   exchange.tunnel = false
   exchange.phasesFailed = false
-  exchange.replaced = false
   exchange.send = 0
   exchange.attempts = 0
   exchange.triedServer = -1

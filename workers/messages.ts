@@ -12,6 +12,7 @@
 
 import type { Family, Plans } from '../config/generation.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
+import type { CacheFromWorker, CacheToWorker } from './cache/messages.ts'
 import type { EntryPointBounds, EntryPointTimes } from './downstream/contract.ts'
 import type { TlsSecrets } from './tls/state.ts'
 
@@ -91,11 +92,13 @@ export interface AccessLogPlan {
 // Memory that all workers of the process write, without locks; see core/middleware/worker.ts, SharedTables.
 export interface SharedMemory {
   readonly states: SharedArrayBuffer // core/shared/slot-table.ts
+  readonly cache: SharedArrayBuffer // core/shared/cache-board.ts
 }
 
 // workerData of a new worker.
 export interface WorkerPlan {
   readonly index: number
+  readonly workers: number // how many there are
   readonly control: SharedArrayBuffer
   readonly series: SharedArrayBuffer
   readonly shared: SharedMemory
@@ -131,6 +134,7 @@ export type ToWorker =
   | { readonly type: 'secrets'; readonly secrets: TlsSecrets } // before the first slice, and when they change
   | { readonly type: 'drain' } // the process ends: see drain.ts
   | { readonly type: 'health'; readonly down: readonly string[] } // keys of all servers that are down
+  | { readonly type: 'cache'; readonly message: CacheToWorker }
   | { readonly type: 'exit' } // at once: it is given up on
   | { readonly type: 'block'; readonly ms: number } // tests only: blocks the event loop
 
@@ -146,4 +150,5 @@ export type FromWorker =
   | { readonly type: 'defect'; readonly message: string }
   | { readonly type: 'warning'; readonly message: string } // for the operations log
   | { readonly type: 'debug'; readonly message: string } // the same; only when plan.debug
+  | { readonly type: 'cache'; readonly message: CacheFromWorker }
   | { readonly type: 'drained'; readonly cut: number } // connections that were not through with their exchange

@@ -117,6 +117,11 @@ export function beginSide(exchange: LiveExchange, service: LiveService): void {
   forward(exchange, service)
 }
 
+// A copy of another exchange goes on by itself, from the position that it was given (cache/refresh.ts).
+export function resume(exchange: LiveExchange): void {
+  run(exchange)
+}
+
 // Runs what is left of the current stage's middlewares and goes on to what is behind it.
 function run(exchange: LiveExchange): void {
   const stage = exchange.stage!

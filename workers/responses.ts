@@ -25,10 +25,11 @@ import { finish, leaveServer } from './endings.ts'
 import { fallBack } from './failover.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
-import { endRewrittenResponse, rewriteResponse } from './rewriting.ts'
+import { endRewrittenResponse, recordAsItCame, rewriteResponse } from './rewriting.ts'
 import { tellDefect } from './socket.ts'
 import { repeatInstead } from './retrying.ts'
 import { responsePhases, sameAgain } from './stages.ts'
+import { PIECE_BYTES, StoredBody } from './stored-body.ts'
 
 export const VIA = '1.1 sluice' // RFC 9110, section 7.6.3; off by default
 let context: WorkerContext
@@ -48,6 +49,7 @@ export function upstreamHead(exchange: LiveExchange): void {
   if (exchange.collectResponseMax > 0 && !exchange.replaced && exchange.responseKind !== BODY_NONE)
     exchange.collector = new BodyKeeper(exchange.collectResponseMax, COLLECT)
   else sendHead(exchange)
+  if (exchange.substituted && exchange.wroteHead) sendBodyOfAnswer(exchange)
 }
 
 export function upstreamInformational(exchange: LiveExchange): void {
@@ -65,6 +67,7 @@ export function upstreamBody(
   const downstream = exchange.downstream
   if (downstream === null) return true
   if (exchange.collector !== null) return collect(exchange, exchange.collector, bytes, from, to)
+  if (exchange.recorder !== null) recordAsItCame(exchange, bytes, from, to)
   if (exchange.responseRewriter !== null) return rewriteResponse(exchange, bytes, from, to)
   exchange.responseBytes += to - from
   return downstream.sendBody(exchange, bytes, from, to, owned)
@@ -75,8 +78,10 @@ export function upstreamEnd(exchange: LiveExchange, trailers: Head | null): void
   const downstream = exchange.downstream
   if (downstream === null) return finish(exchange, UPSTREAM_DONE)
   if (exchange.collector !== null) return sendCollected(exchange, exchange.collector)
-  if (exchange.responseRewriter === null) downstream.sendEnd(exchange, trailers)
-  else endRewrittenResponse(exchange, trailers)
+  if (exchange.responseRewriter === null) {
+    if (exchange.recorder !== null) exchange.recorder.end()
+    downstream.sendEnd(exchange, trailers)
+  } else endRewrittenResponse(exchange, trailers)
   finish(exchange, UPSTREAM_DONE)
 }
 
@@ -117,6 +122,7 @@ function sendHead(exchange: LiveExchange): void {
     if (replacement === sameAgain) return repeatInstead(exchange)
     if (replacement !== null && replace(exchange, replacement)) return
   }
+  if (exchange.substituted && exchange.upstream !== null) leaveResponse(exchange)
   if (exchange.replaced) takeReplacementStatus(exchange)
   if (exchange.responseBody !== null) takeResponseBody(exchange, exchange.responseBody)
   const { via, altSvc } = exchange.point!.plan
@@ -138,9 +144,14 @@ function safeResponsePhases(exchange: LiveExchange): Replacement | null {
 
 // What a response phase was to hide, change or see whole must not go out: the client gets a 500 instead.
 function failClosed(exchange: LiveExchange, code: number): void {
+  leaveResponse(exchange)
+  refuse(exchange, code)
+}
+
+// The client gets another one.
+function leaveResponse(exchange: LiveExchange): void {
   if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
   leaveServer(exchange)
-  refuse(exchange, code)
 }
 
 // What was collected, or what a response phase has put in its place.
@@ -165,8 +176,7 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
   exchange.replaced = true
   exchange.replacementHeaders = by.requestHeaders
   exchange.replacementStatus = by.status !== 0 ? by.status : exchange.status
-  if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
-  leaveServer(exchange)
+  leaveResponse(exchange)
   exchange.askedMethodId = exchange.methodId
   exchange.askedMethod = exchange.method
   if (exchange.methodId !== METHOD_HEAD) {
@@ -184,6 +194,8 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
   exchange.answerBody = ''
   exchange.responseBody = null
   exchange.responseRewriter = null
+  exchange.recorder = null
+  exchange.substituted = false
   forward(exchange, service)
   return true
 }
@@ -191,24 +203,38 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
 // Sends what exchange.answer() has set.
 export function sendAnswer(exchange: LiveExchange): void {
   sendHead(exchange)
-  if (!exchange.wroteHead) return // replaced: the exchange goes on elsewhere
-  const downstream = exchange.downstream
-  if (downstream === null) return
-  const body = exchange.answerBody
-  if (body.length > 0 && exchange.methodId !== METHOD_HEAD) sendWhole(exchange, body)
-  if (exchange.responseRewriter === null) downstream.sendEnd(exchange, null)
-  else endRewrittenResponse(exchange, null)
-  finish(exchange, UPSTREAM_DONE)
+  if (exchange.wroteHead) sendBodyOfAnswer(exchange) // else replaced: the exchange goes on elsewhere
 }
 
-function sendWhole(exchange: LiveExchange, body: string | Uint8Array): void {
-  const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body)
-  if (exchange.responseRewriter !== null) {
-    rewriteResponse(exchange, bytes, 0, bytes.length)
-  } else if (exchange.responseKind === BODY_LENGTH) {
-    exchange.responseBytes += bytes.length
-    exchange.downstream!.sendBody(exchange, bytes, 0, bytes.length, true)
+function sendBodyOfAnswer(exchange: LiveExchange): void {
+  if (exchange.downstream === null) return
+  const body = exchange.answerBody
+  const framed = exchange.responseKind === BODY_LENGTH || exchange.responseRewriter !== null
+  if (body.length > 0 && exchange.methodId !== METHOD_HEAD && framed) {
+    const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body)
+    if (bytes.length > PIECE_BYTES) return sendInPieces(exchange, bytes)
+    sendPiece(exchange, bytes, 0, bytes.length)
   }
+  answerSent(exchange)
+}
+
+function sendInPieces(exchange: LiveExchange, bytes: Buffer): void {
+  const source = new StoredBody(bytes, sendPiece, answerSent)
+  exchange.upstream = source
+  source.resume(exchange)
+}
+
+// False: no more until downstreamWritable.
+function sendPiece(exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean {
+  if (exchange.responseRewriter !== null) return rewriteResponse(exchange, bytes, from, to)
+  exchange.responseBytes += to - from
+  return exchange.downstream!.sendBody(exchange, bytes, from, to, true)
+}
+
+function answerSent(exchange: LiveExchange): void {
+  if (exchange.responseRewriter === null) exchange.downstream!.sendEnd(exchange, null)
+  else endRewrittenResponse(exchange, null)
+  finish(exchange, UPSTREAM_DONE)
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
@@ -224,6 +250,8 @@ export function refuse(exchange: LiveExchange, code: number): void {
   exchange.requestHeld = false
   exchange.responseBody = null
   exchange.responseRewriter = null
+  exchange.recorder = null
+  exchange.substituted = false
   exchange.answer(fact.status, code, body, 'text/plain; charset=utf-8')
   if (code === DRAINING || code === NO_SERVER) exchange.response.add('Retry-After', '1')
   context.countError(code)

@@ -69,6 +69,8 @@ export function repeatInstead(exchange: LiveExchange): void {
   exchange.collector = null
   exchange.responseBody = null
   exchange.responseRewriter = null
+  exchange.recorder = null
+  exchange.substituted = false
   exchange.answerBody = ''
   repeatLater(exchange, exchange.retry!.delayMs(exchange))
 }

@@ -3,6 +3,7 @@
 // Hot:    for exchanges that have a rewriter; for all others the pipeline compares one field with null.
 
 import { Buffer } from 'node:buffer'
+import type { BodyRecorder } from '../core/cache/recorder.ts'
 import { NONE } from '../core/errors.ts'
 import { BODY_NONE } from '../core/exchange.ts'
 import type { Head } from '../core/headers.ts'
@@ -51,6 +52,7 @@ export function rewriteResponse(
 ): boolean {
   const out = asBuffer(exchange.responseRewriter!.piece(bytes, from, to))
   exchange.responseBytes += out.length
+  if (exchange.recorder?.afterRewriter) exchange.recorder.piece(out, 0, out.length)
   return out.length === 0 || exchange.downstream!.sendBody(exchange, out, 0, out.length, true)
 }
 
@@ -59,8 +61,25 @@ export function endRewrittenResponse(exchange: LiveExchange, trailers: Head | nu
   const downstream = exchange.downstream!
   const out = asBuffer(rewriter.end(trailers))
   exchange.responseBytes += out.length
+  if (exchange.recorder !== null) endRecording(exchange.recorder, out)
   if (out.length > 0) downstream.sendBody(exchange, out, 0, out.length, true)
   downstream.sendEnd(exchange, rewriter.keepsTrailers ? trailers : null)
+}
+
+// What the server sent, before a rewriter that belongs to a middleware in front of the recorder's.
+export function recordAsItCame(
+  exchange: LiveExchange,
+  bytes: Buffer,
+  from: number,
+  to: number,
+): void {
+  const recorder = exchange.recorder!
+  if (!recorder.afterRewriter) recorder.piece(bytes, from, to)
+}
+
+function endRecording(recorder: BodyRecorder, last: Buffer): void {
+  if (recorder.afterRewriter) recorder.piece(last, 0, last.length)
+  recorder.end()
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -19,6 +19,7 @@ import type {
 } from '../core/middleware/worker.ts'
 import { REQUESTS } from '../core/shared/series.ts'
 import { SlotTable } from '../core/shared/slot-table.ts'
+import { WorkerCache } from './cache/worker-cache.ts'
 import type { WorkerContext } from './context.ts'
 import { EntryPoint } from './entry-point.ts'
 import type { LiveExchange } from './live-exchange.ts'
@@ -34,6 +35,7 @@ const ASKED_MAX = 1000 // servers that are asked by URL; URLs come from configur
 
 export class Services implements WorkerServices {
   readonly shared: SharedTables
+  readonly cache: WorkerCache
   private readonly context: WorkerContext
   private readonly point: EntryPoint // where requests of our own come from
   private readonly asked = new Map<string, LiveService>()
@@ -49,10 +51,15 @@ export class Services implements WorkerServices {
     this.context = context
     this.shared = { states: new SlotTable(context.plan.shared.states) }
     this.point = new EntryPoint(sidePlan, -1, context)
+    this.cache = new WorkerCache(context, this)
   }
 
   preciseNow(): number {
     return this.context.sweeper.turnNow() + this.origin
+  }
+
+  exactNow(): number {
+    return performance.now() + this.origin
   }
 
   wake(exchange: Exchange, serial: number, verdict: typeof NEXT | typeof ANSWERED): void {

@@ -22,7 +22,9 @@ import {
   rowOf,
 } from '../core/shared/control.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
+import { CACHE_BOARD_BYTES } from '../core/shared/cache-board.ts'
 import { SLOT_TABLE_BYTES } from '../core/shared/slot-table.ts'
+import { CacheRelay } from './cache/relay.ts'
 import { readDescriptorsMax } from './descriptors.ts'
 import type { FromWorker, SharedMemory, WorkerPlan } from './messages.ts'
 import { slicesOf } from './slices.ts'
@@ -36,7 +38,7 @@ const RESTART_DELAY_MAX_MS = 1500 // so that a worker is back within 2 s
 const YOUNG_MS = 5000
 const DRAIN_LATE_MS = 1000 // a worker that has not ended so long after its last grace never will
 
-export type SharedPlan = Omit<WorkerPlan, 'index' | 'control' | 'series' | 'shared'>
+export type SharedPlan = Omit<WorkerPlan, 'index' | 'workers' | 'control' | 'series' | 'shared'>
 
 export interface SupervisorOptions {
   readonly workers: number
@@ -65,7 +67,11 @@ export interface SupervisorEvents {
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly handles: WorkerHandle[] = []
   readonly control: Int32Array
-  readonly shared: SharedMemory = { states: new SharedArrayBuffer(SLOT_TABLE_BYTES) }
+  readonly shared: SharedMemory = {
+    states: new SharedArrayBuffer(SLOT_TABLE_BYTES),
+    cache: new SharedArrayBuffer(CACHE_BOARD_BYTES),
+  }
+  readonly caches = new CacheRelay(this.shared.cache, this.handles)
   restarts = 0
   defects = 0
   convergenceMs = 0
@@ -99,8 +105,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   private startWorker(index: number): WorkerHandle {
     // A worker that ended has left its gauges behind; the next one counts up from them.
     this.control.fill(0, rowOf(index), rowOf(index + 1))
-    const { shared } = this
-    const handle = new WorkerHandle({ ...this.options.plan, index, shared }, this.memory)
+    const { shared, options } = this
+    const { workers } = options
+    const handle = new WorkerHandle({ ...options.plan, index, workers, shared }, this.memory)
     this.handles[index] = handle
     handle.onMessage = (message) => this.receive(handle, message)
     handle.onExit = (reason) => this.workerEnded(handle, reason)
@@ -126,6 +133,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   private workerEnded(handle: WorkerHandle, reason: string): void {
+    this.caches.ended(handle)
     if (this.ended) return
     if (this.ending) return this.checkDrained()
     this.options.log.error(`worker ${handle.index} ended (${reason}) and is replaced`)
@@ -186,6 +194,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       case 'debug':
         this.options.log.debug(message.message)
         return
+      case 'cache':
+        return this.caches.receive(handle, message.message)
       case 'drained':
         handle.drained = true
         handle.cut = message.cut

@@ -174,6 +174,8 @@ function receive(message: ToWorker): void {
       return context.log?.flush()
     case 'secrets':
       return context.tls.use(message.secrets)
+    case 'cache':
+      return context.services.cache.receive(message.message)
     case 'drain':
       return void drain()
     case 'exit':

@@ -104,6 +104,25 @@ export const workerFacts: readonly MetricFact[] = [
     'router',
   ),
   fact(
+    'sluice_cache_requests_total',
+    'counter',
+    'Requests that a cache saw, by outcome: hit, stale, validated (a 304 of the server), miss, bypass.',
+    'middleware',
+    'outcome',
+  ),
+  fact(
+    'sluice_cache_stored_total',
+    'counter',
+    'Responses that a cache has stored or renewed.',
+    'middleware',
+  ),
+  fact(
+    'sluice_cache_evicted_total',
+    'counter',
+    'Responses that gave way to others for lack of room.',
+    'middleware',
+  ),
+  fact(
     'sluice_accept_errors_total',
     'counter',
     'Connections that were refused because the process is nearly out of file descriptors (engine node).',
@@ -200,6 +219,8 @@ export const gatewayFacts: readonly MetricFact[] = [
     'service',
     'url',
   ),
+  fact('sluice_cache_bytes', 'gauge', 'Memory of the responses that are stored.', 'middleware'),
+  fact('sluice_cache_entries', 'gauge', 'Responses that are stored.', 'middleware'),
   fact('sluice_access_log_lost_total', 'counter', 'Access log lines that could not be written.'),
   fact(
     'sluice_series_overflow_total',

@@ -14,7 +14,7 @@ import {
   RESPONSE_BYTES,
 } from '../../core/shared/series.ts'
 import type { CertificateStatus } from '../../config/generation.ts'
-import type { GenerationInfo, WorkerRow } from '../state.ts'
+import type { CacheRow, GenerationInfo, WorkerRow } from '../state.ts'
 import { gatewayFacts, workerFacts } from './catalogue.ts'
 import { certificateFacts } from './certificates.ts'
 import { processRegistry } from './process.ts'
@@ -35,6 +35,7 @@ export interface MetricsSources {
   certificates(): readonly CertificateStatus[] // in use
   svidNotAfter(): number // milliseconds since the epoch; 0 without one
   // Servers that are checked; a server of two services is two.
+  caches(): readonly CacheRow[]
   health(): readonly { service: string; address: string; up: boolean }[]
 }
 
@@ -123,7 +124,9 @@ export class MetricsPage {
             ? this.servers(fact.name)
             : fact.labels.includes('serial')
               ? this.certificates(fact.name)
-              : sampleText(fact.name, '', values[fact.name]!)
+              : fact.labels.includes('middleware')
+                ? this.caches(fact.name)
+                : sampleText(fact.name, '', values[fact.name]!)
         return headText(fact) + lines
       })
       .join('')
@@ -134,6 +137,19 @@ export class MetricsPage {
       .certificates()
       .map(certificateFacts)
       .map(({ notAfter, ...labels }) => sampleText(name, labelText(labels), notAfter))
+      .join('')
+  }
+
+  private caches(name: string): string {
+    return this.sources
+      .caches()
+      .map(({ name: middleware, bytes, entries }) =>
+        sampleText(
+          name,
+          labelText({ middleware }),
+          name === 'sluice_cache_bytes' ? bytes : entries,
+        ),
+      )
       .join('')
   }
 

@@ -40,3 +40,17 @@ export function checkForceCase({ headers }: MiddlewareOptions<'forceCase'>): Fau
     return wantName(name)
   })
 }
+
+const CACHE_LIMIT_MIN = 1_048_576 // below that hardly anything fits beside its own overhead
+
+export function checkHttpCache({ store }: MiddlewareOptions<'httpCache'>): Fault[] {
+  const { limit, entryLimit } = store.memory
+  const key = ['store', 'memory']
+  if (limit < CACHE_LIMIT_MIN) {
+    const message = `store.memory.limit: ${limit} bytes are too few; 1Mi is the least`
+    return [{ key: [...key, 'limit'], message }]
+  }
+  if (entryLimit <= limit) return []
+  const message = 'store.memory.entryLimit is more than store.memory.limit'
+  return [{ key: [...key, 'entryLimit'], message }]
+}

@@ -3,7 +3,7 @@
 // What passes here never fails when a worker builds the middleware. Hot: no.
 
 import type { BuiltKind, MiddlewareOptions } from '../dynamic/middlewares.ts'
-import { checkForceCase, checkQueryParam } from './middleware-checks-hub.ts'
+import { checkForceCase, checkHttpCache, checkQueryParam } from './middleware-checks-hub.ts'
 import {
   failing,
   hasControls,
@@ -128,6 +128,7 @@ const checks: Checks = {
   headers: checkHeaders,
   errors: checkErrors,
   redirectScheme: checkRedirectScheme,
+  httpCache: checkHttpCache,
   inFlightReq: checkCriterion,
   retry: ({ status }) => failing('status', status, wantStatus),
   queryParam: checkQueryParam,

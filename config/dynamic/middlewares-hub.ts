@@ -1,7 +1,8 @@
 // config/dynamic/middlewares-hub.ts: middlewares that Traefik has in Hub only, there below `plugin`. Hot: no.
 
 import { z } from 'zod'
-import { extension, list, off, text } from '../static/blocks.ts'
+import { bytes, meta } from '../schema.ts'
+import { block, extension, flag, list, off, text, time } from '../static/blocks.ts'
 
 const parameter = () => z.object({ name: z.string().min(1), value: text(), fromHeader: text() })
 
@@ -12,7 +13,26 @@ const queryParam = {
   rename: z.array(z.object({ from: z.string().min(1), to: z.string().min(1) })).default([]),
 }
 
+// maxTtl, disableCacheStatusHeader and store.memory.limit are Hub's keys; the rest is ours.
+const ours = { extension: true, note: '' }
+const httpCache = {
+  maxTtl: z.int().min(1).default(300), // seconds
+  disableCacheStatusHeader: flag(false),
+  cacheStatus: meta(flag(false), ours),
+  heuristicFreshness: meta(flag(false), ours),
+  storeSetCookie: meta(flag(false), ours),
+  staleIfError: meta(time(0), ours),
+  collapseTimeout: meta(time(5000), ours),
+  store: block({
+    memory: block({
+      limit: bytes.default(52_428_800),
+      entryLimit: meta(bytes.default(1_048_576), ours),
+    }),
+  }),
+}
+
 export const hubMiddlewares = {
+  httpCache: extension(off(httpCache), 'Hub: plugin.httpCache'),
   queryParam: extension(off(queryParam), 'Hub: plugin.queryParam'),
   forceCase: extension(off({ headers: list() }), 'Hub: plugin.forcecase'),
 }

@@ -20,6 +20,7 @@ const same = <T extends z.ZodType>(kind: string, schema: T): PluginKind => ({
 })
 
 export const pluginKinds = {
+  httpCache: same('httpCache', hubMiddlewares.httpCache),
   queryParam: same('queryParam', hubMiddlewares.queryParam),
   forcecase: same('forceCase', hubMiddlewares.forceCase),
 } as const satisfies Record<string, PluginKind>

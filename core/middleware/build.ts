@@ -17,6 +17,8 @@ import { GrpcWeb } from './http/grpc-web.ts'
 import type { GrpcWebOptions } from './http/grpc-web.ts'
 import { Headers } from './http/headers.ts'
 import type { HeadersOptions } from './http/headers.ts'
+import { HttpCache } from './http/http-cache.ts'
+import type { HttpCacheOptions } from './http/http-cache.ts'
 import { InFlightReq } from './http/in-flight-req.ts'
 import type { InFlightReqOptions } from './http/in-flight-req.ts'
 import { IpAllowList } from './http/ip-allow-list.ts'
@@ -73,6 +75,10 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
     (name, options) => new PassTlsClientCert(name, options as PassTlsClientCertOptions),
   ],
   ['mirror', (name, options, context) => new Mirror(name, options as MirrorOptions, context)],
+  [
+    'httpCache',
+    (name, options, context) => new HttpCache(name, options as HttpCacheOptions, context),
+  ],
   ['grpcWeb', (name, options) => new GrpcWeb(name, options as GrpcWebOptions)],
   ['queryParam', (name, options) => new QueryParam(name, options as QueryParamOptions)],
   ['forceCase', (name, options) => new ForceCase(name, options as ForceCaseOptions)],

@@ -57,6 +57,18 @@ const options: Record<string, unknown[]> = {
     { amount: 1, sourceCriterion: null },
     { amount: 0, sourceCriterion: { ipStrategy: null, requestHeaderName: 'X-Tenant' } },
   ],
+  httpCache: [
+    {
+      maxTtl: 300,
+      disableCacheStatusHeader: false,
+      cacheStatus: true,
+      heuristicFreshness: true,
+      storeSetCookie: false,
+      staleIfError: 0,
+      collapseTimeout: 5000,
+      store: { memory: { limit: 1_048_576, entryLimit: 65_536 } },
+    },
+  ],
   errors: [
     { status: ['404', '500-599'], service: 'pages@file', query: '/{status}.html?u={url}' },
     { status: ['100-999'], service: 'pages@file', query: `/${EVIL}{url}` },

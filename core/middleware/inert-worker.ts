@@ -2,6 +2,7 @@
 //
 // Hot: no. Its shared memory is its own: nothing was counted, no breaker is open.
 
+import { inertCache } from '../cache/contract.ts'
 import { SLOT_TABLE_BYTES, SlotTable } from '../shared/slot-table.ts'
 import type { WorkerServices } from './worker.ts'
 
@@ -16,6 +17,7 @@ export function inertWorker(over: Partial<WorkerServices> = {}): WorkerServices 
     copyTo: () => true,
     counter: () => ({ add: nothing }),
     shared: { states: new SlotTable(new SharedArrayBuffer(SLOT_TABLE_BYTES)) },
+    cache: inertCache,
     ...over,
   }
 }

@@ -3,6 +3,7 @@
 // The worker implements it (workers/services.ts); tests and `sluice explain` have one that does nothing
 // (inertWorker). Hot: no; what is called per request are plain methods of one object.
 
+import type { CacheServices } from '../cache/contract.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Head } from '../headers.ts'
 import type { SlotTable } from '../shared/slot-table.ts'
@@ -66,6 +67,7 @@ export interface WorkerServices {
   // A metric of this worker; the same family and labels give the same one.
   counter(family: string, labels: Readonly<Record<string, string>>): Counter
   readonly shared: SharedTables
+  readonly cache: CacheServices // of httpCache
 }
 
 // What all workers of the process share by name, without locks. The supervisor may read.

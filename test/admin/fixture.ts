@@ -85,6 +85,8 @@ export function stateOf(more: Partial<AdminState> = {}): AdminState {
     lastLoad: () => ({ succeeded: true, problems: [] }),
     workers: () => [],
     spiffe: () => null,
+    caches: () => [],
+    purge: () => Promise.resolve(0),
     isUp: () => true,
     ...more,
   }

@@ -137,6 +137,7 @@ test('The end of each certificate is a metric, by name and serial number', async
     configErrors: () => 0,
     accessLogLost: () => 0,
     knows: () => true,
+    caches: () => [],
     health: () => [],
     certificates: () => status.certificates,
     svidNotAfter: () => 0,

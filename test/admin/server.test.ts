@@ -117,6 +117,7 @@ test('metrics are answered at /metrics, whatever the base path', async () => {
     configErrors: () => 0,
     accessLogLost: () => 0,
     knows: () => true,
+    caches: () => [],
     health: () => [],
     certificates: () => [],
     svidNotAfter: () => 0,

@@ -10,6 +10,7 @@ import type { ErrorsOptions } from '../../core/middleware/http/errors.ts'
 import type { ForceCaseOptions } from '../../core/middleware/http/force-case.ts'
 import type { GrpcWebOptions } from '../../core/middleware/http/grpc-web.ts'
 import type { HeadersOptions } from '../../core/middleware/http/headers.ts'
+import type { HttpCacheOptions } from '../../core/middleware/http/http-cache.ts'
 import type { InFlightReqOptions } from '../../core/middleware/http/in-flight-req.ts'
 import type { IpAllowListOptions } from '../../core/middleware/http/ip-allow-list.ts'
 import type { MirrorOptions } from '../../core/middleware/http/mirror.ts'
@@ -44,6 +45,7 @@ interface CoreOptions {
   passTLSClientCert: PassTlsClientCertOptions
   redirectRegex: RedirectRegexOptions
   redirectScheme: RedirectSchemeOptions
+  httpCache: HttpCacheOptions
   inFlightReq: InFlightReqOptions
   retry: RetryOptions
   queryParam: QueryParamOptions
@@ -70,6 +72,7 @@ const fits: {
   passTLSClientCert: true,
   redirectRegex: true,
   redirectScheme: true,
+  httpCache: true,
   inFlightReq: true,
   retry: true,
   queryParam: true,

@@ -9,6 +9,7 @@ import { parseLocated } from '../../config/located.ts'
 import { loadStatic } from '../../config/sources.ts'
 import { GENERATION, controlBytes } from '../../core/shared/control.ts'
 import { SERIES_BYTES } from '../../core/shared/series.ts'
+import { CACHE_BOARD_BYTES } from '../../core/shared/cache-board.ts'
 import { SLOT_TABLE_BYTES } from '../../core/shared/slot-table.ts'
 import { WorkerContext } from '../../workers/context.ts'
 import { GenerationBuilder } from '../../workers/generation-builder.ts'
@@ -34,7 +35,11 @@ export function newContext(
     index: 0,
     control: new SharedArrayBuffer(controlBytes(1)),
     series: new SharedArrayBuffer(SERIES_BYTES),
-    shared: { states: new SharedArrayBuffer(SLOT_TABLE_BYTES) },
+    workers: 1,
+    shared: {
+      states: new SharedArrayBuffer(SLOT_TABLE_BYTES),
+      cache: new SharedArrayBuffer(CACHE_BOARD_BYTES),
+    },
     ...over,
   }
   return new WorkerContext(plan, post)

@@ -54,6 +54,7 @@ const table: readonly Row[] = [
     files: 'workers/operations-log.ts',
     may: ['core/', 'workers/', 'node:', 'pino', 'sonic-boom', 'config/static.ts'],
   },
+  { files: 'workers/cache/', may: ['core/', 'workers/', 'node:', 'lru-cache'] },
   // The supervisor works out what changed, so it needs diff.ts; workers need the types of a generation.
   {
     files: 'workers/',

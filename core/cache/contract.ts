@@ -1,0 +1,83 @@
+// core/cache/contract.ts: what the cache middleware asks of its worker: a place for responses, and word from the others.
+//
+// The worker implements it (workers/cache); tests and `sluice explain` have one that stores nothing (inertCache).
+// Hot: find and join run once per request.
+
+import type { Exchange } from '../exchange.ts'
+import type { CacheEntry } from './entry.ts'
+import type { Fields } from './fields.ts'
+
+export interface StoreLimits {
+  readonly bytesMax: number // of all workers together: they share the bodies
+  readonly entryBytesMax: number // of one body
+  readonly collapseMs: number // at the most so long a request waits for another one's response; 0: never
+}
+
+// What a request may do that found nothing it can be answered with.
+export const LEAD = 0 // ask the server; others wait for what comes of it: settle must follow
+export const WAITING = 1 // somebody asks: the exchange is woken when that is settled, or takes too long
+export const ALONE = 2 // ask the server; nobody waits
+export type Part = typeof LEAD | typeof WAITING | typeof ALONE
+
+// What became of a request that others have waited for.
+export const STORED = 0
+export const UNSTORABLE = 1 // for a moment requests go to the server side by side
+export const FAILED = 2 // it never came, or not whole: one of those who waited asks again
+export type Outcome = typeof STORED | typeof UNSTORABLE | typeof FAILED
+
+export interface CacheStore {
+  readonly limits: StoreLimits
+  // What is stored for the URL and these fields, if nobody has purged it. `place` is set to the key that it has, or would
+  // have.
+  find(base: string, request: Fields): CacheEntry | null
+  readonly place: string
+  put(base: string, entry: CacheEntry): void // here and, by message, in the other workers
+  invalidate(url: string): void // whatever is stored of it, in all workers, at once
+  join(place: string, exchange: Exchange): Part
+  lead(place: string): boolean // true: as LEAD; false: somebody else does
+  settle(place: string, outcome: Outcome): void
+  leave(place: string, exchange: Exchange): void // it does not wait any more
+  // The server fails: for a moment what is stale is served without asking it.
+  holdOff(place: string): void
+  isHeldOff(place: string): boolean
+}
+
+// What shall not be served any more: one of the four.
+export interface PurgeWish {
+  readonly store: string // name of the middleware; '' for all
+  readonly url: string
+  readonly tag: string
+  readonly prefix: string // of URLs
+  readonly all: boolean
+}
+
+export interface CacheServices {
+  // The one of this name; what it holds outlives generations as long as its limits stay the same.
+  open(name: string, limits: StoreLimits): CacheStore
+  wallNow(): number // milliseconds since the epoch
+  date(): string // the same as a Date header has it, exact to a second
+  // Asks for the response once more, with nobody waiting for it: as this exchange would, from this middleware on.
+  // `arrange` is called with the exchange that does it before it goes on. False: too many are under way.
+  refresh(exchange: Exchange, arrange: (own: Exchange) => void): boolean
+}
+
+const nothing: CacheStore = {
+  limits: { bytesMax: 0, entryBytesMax: 0, collapseMs: 0 },
+  place: '',
+  find: () => null,
+  put: () => {},
+  invalidate: () => {},
+  join: () => ALONE,
+  lead: () => false,
+  settle: () => {},
+  leave: () => {},
+  holdOff: () => {},
+  isHeldOff: () => false,
+}
+
+export const inertCache: CacheServices = {
+  open: (_name, limits) => ({ ...nothing, limits }),
+  wallNow: () => 0,
+  date: () => 'Thu, 01 Jan 1970 00:00:00 GMT',
+  refresh: () => false,
+}

@@ -1,0 +1,241 @@
+// httpCache as its clients and its server see it, in one worker.
+
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type CacheScene, fresh, startCacheScene } from '../../support/cache-scene.ts'
+import { connectRaw } from '../../support/raw-client.ts'
+import { eventually } from '../../support/wait.ts'
+
+let scene: CacheScene
+
+beforeAll(async () => {
+  scene = await startCacheScene({
+    cache: { cacheStatus: true, store: { memory: { limit: '4Mi', entryLimit: '1Mi' } } },
+    chain: ['edge', 'cache', 'inner'],
+    middlewares: {
+      edge: { headers: { customResponseHeaders: { 'X-Edge': 'yes' } } },
+      inner: { headers: { customRequestHeaders: { 'X-Inner': 'yes' } } },
+    },
+  })
+})
+
+afterAll(() => scene.stop())
+
+test('a response with a lifetime is served again without its server', async () => {
+  const first = await scene.ask('/plain')
+  const second = await scene.ask('/plain')
+  expect(first).toMatchObject({ status: 200, body: '/plain 1', cache: 'MISS' })
+  expect(second).toMatchObject({ status: 200, body: '/plain 1', cache: 'HIT' })
+  expect(first.headers['cache-status']).toBe('sluice; fwd=uri-miss; stored')
+  expect(second.headers['cache-status']).toMatch(/^sluice; hit; ttl=(60|59)$/)
+  expect(second.headers).toMatchObject({ age: '0', 'content-length': '8', 'x-edge': 'yes' })
+  expect(second.headers.date).toBe(first.headers.date)
+  expect(scene.count('/plain')).toBe(1)
+})
+
+test('HEAD, conditions and ranges are answered from the stored GET', async () => {
+  scene.answer('/whole', (response) =>
+    response.writeHead(200, { ...fresh, ETag: '"v1"' }).end('0123456789'),
+  )
+  await scene.ask('/whole')
+  const head = await scene.ask('/whole', {}, 'HEAD')
+  expect(head).toMatchObject({ status: 200, body: '', cache: 'HIT' })
+  expect(head.headers['content-length']).toBe('10')
+  expect(await scene.ask('/whole', { 'If-None-Match': '"v1"' })).toMatchObject({ status: 304 })
+  expect(await scene.ask('/whole', { Range: 'bytes=2-4' })).toMatchObject({
+    status: 206,
+    body: '234',
+  })
+  expect(await scene.ask('/whole', { Range: 'bytes=99-' })).toMatchObject({ status: 416 })
+  expect(scene.count('/whole')).toBe(1)
+})
+
+test('what must not be shared is not stored', async () => {
+  const cases: [string, Record<string, string>, Record<string, string>][] = [
+    ['/none', {}, {}],
+    ['/no-store', { 'Cache-Control': 'no-store, max-age=60' }, {}],
+    ['/private', { 'Cache-Control': 'private, max-age=60' }, {}],
+    ['/cookie', { ...fresh, 'Set-Cookie': 'a=b' }, {}],
+    ['/star', { ...fresh, Vary: '*' }, {}],
+    ['/authorized', fresh, { Authorization: 'Basic eDp5' }],
+  ]
+  for (const [path, headers, sent] of cases) {
+    scene.answer(path, (response) => response.writeHead(200, headers).end('x'))
+    await scene.ask(path, sent)
+    expect([path, (await scene.ask(path, sent)).cache]).toEqual([path, 'MISS'])
+  }
+})
+
+test('what was stored for everybody is not given to whoever shows a name', async () => {
+  await scene.ask('/named')
+  expect(await scene.ask('/named', { Authorization: 'Basic eDp5' })).toMatchObject({
+    body: '/named 2',
+    cache: 'MISS',
+  })
+  expect(await scene.ask('/named')).toMatchObject({ body: '/named 1', cache: 'HIT' })
+})
+
+test('a response that is cut off is not stored, nor one of another length than announced', async () => {
+  scene.answer('/cut', (response) => {
+    response.writeHead(200, { ...fresh, 'Content-Length': '100' })
+    response.write('only this')
+    setImmediate(() => response.destroy())
+  })
+  await scene.ask('/cut').catch(() => null)
+  await scene.ask('/cut').catch(() => null)
+  expect(scene.count('/cut')).toBe(2)
+})
+
+test('a client that leaves in the middle leaves nothing behind', async () => {
+  let finish = (): void => {}
+  scene.answer('/left', (response, _request, count) => {
+    response.writeHead(200, fresh)
+    response.write('a'.repeat(100_000))
+    if (count > 1) response.end()
+    else finish = () => response.end()
+  })
+  const client = await connectRaw(scene.gateway.port)
+  client.send('GET /left HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+  await client.until('some of the body', () => client.receivedBytes > 50_000)
+  client.destroy()
+  finish()
+  expect((await scene.ask('/left')).body.length).toBe(100_000)
+  expect(scene.count('/left')).toBe(2)
+})
+
+test('success of an unsafe method ends what is stored of its URL and of what it names', async () => {
+  for (const path of ['/item', '/items', '/other']) await scene.ask(path)
+  scene.answer('/item', (response, request, count) => {
+    if (request.method === 'GET') return response.writeHead(200, fresh).end(`new ${count}`)
+    if (count === 2) return response.writeHead(500).end()
+    return response
+      .writeHead(204, { Location: '/items', 'Content-Location': 'http://x.example/other' })
+      .end()
+  })
+  expect((await scene.ask('/item', {}, 'DELETE')).cache).toBe('BYPASS')
+  expect((await scene.ask('/item')).cache).toBe('HIT') // it failed
+  await scene.ask('/item', {}, 'DELETE')
+  expect(await scene.ask('/item')).toMatchObject({ cache: 'MISS', body: 'new 4' })
+  expect((await scene.ask('/items')).cache).toBe('MISS')
+  expect((await scene.ask('/other')).cache).toBe('HIT')
+})
+
+test('the fields that Vary names choose among the responses of a URL', async () => {
+  scene.answer('/vary', (response, request) =>
+    response
+      .writeHead(200, { ...fresh, Vary: 'X-Lang' })
+      .end(String(request.headers['x-lang'] ?? 'none')),
+  )
+  for (const language of ['de', 'en']) await scene.ask('/vary', { 'X-Lang': language })
+  await scene.ask('/vary')
+  const count = scene.count('/vary')
+  for (const language of ['de', 'en'])
+    expect(await scene.ask('/vary', { 'X-Lang': language })).toMatchObject({
+      body: language,
+      cache: 'HIT',
+    })
+  expect(await scene.ask('/vary')).toMatchObject({ body: 'none', cache: 'HIT' })
+  expect(scene.count('/vary')).toBe(count)
+})
+
+test('what is stale is validated, and its head renewed', async () => {
+  scene.answer('/validated', (response, request) => {
+    const renewed = request.headers['if-none-match'] === '"v1"'
+    const headers = { 'Cache-Control': 'max-age=0', ETag: '"v1"', 'X-Renewed': String(renewed) }
+    response.writeHead(renewed ? 304 : 200, headers).end(renewed ? undefined : 'body')
+  })
+  await scene.ask('/validated')
+  const second = await scene.ask('/validated')
+  expect(second).toMatchObject({ status: 200, body: 'body', cache: 'HIT' })
+  expect(second.headers).toMatchObject({ 'x-renewed': 'true', 'x-edge': 'yes' })
+  expect(second.headers['cache-status']).toBe('sluice; fwd=stale; fwd-status=304')
+  expect(await scene.ask('/validated', { 'If-None-Match': '"v1"' })).toMatchObject({ status: 304 })
+  expect(scene.count('/validated')).toBe(3)
+})
+
+test('what may be served while it is renewed is served at once, and asked for as the client did', async () => {
+  scene.answer('/refreshed', (response, _request, count) =>
+    response
+      .writeHead(200, { 'Cache-Control': 'max-age=0, stale-while-revalidate=600' })
+      .end(`version ${count}`),
+  )
+  await scene.ask('/refreshed?a=1')
+  expect(await scene.ask('/refreshed?a=1', {}, 'HEAD')).toMatchObject({ status: 200, cache: 'HIT' })
+  await eventually('the refresh', () => scene.count('/refreshed') >= 2)
+  const { method, url, headers } = scene.requests.filter((r) => r.url?.startsWith('/refreshed'))[1]!
+  expect([method, url, headers['x-inner']]).toEqual(['GET', '/refreshed?a=1', 'yes'])
+  expect(headers['x-forwarded-for']).toBe('127.0.0.1')
+  await eventually('the new version', async () => {
+    return (await scene.ask('/refreshed?a=1')).body !== 'version 1'
+  })
+})
+
+test('what is stale stands in for an error of the server, which is then left alone for a moment', async () => {
+  scene.answer('/failing', (response, request, count) => {
+    if (count === 1)
+      response.writeHead(200, { 'Cache-Control': 'max-age=0, stale-if-error=600' }).end('good')
+    else if (count === 2) response.writeHead(503).end('bad')
+    else request.socket.destroy()
+  })
+  await scene.ask('/failing')
+  expect(await scene.ask('/failing')).toMatchObject({ status: 200, body: 'good', cache: 'HIT' })
+  expect(await scene.ask('/failing')).toMatchObject({ status: 200, body: 'good', cache: 'HIT' })
+  expect(scene.count('/failing')).toBe(2)
+  const asked = await scene.ask('/failing', { 'Cache-Control': 'no-cache' })
+  expect(asked.status).toBe(502) // that client wants the server's word
+})
+
+test('clients may ask for more than freshness, and for nothing but what is stored', async () => {
+  expect(await scene.ask('/strict', { 'Cache-Control': 'only-if-cached' })).toMatchObject({
+    status: 504,
+  })
+  await scene.ask('/strict')
+  expect((await scene.ask('/strict', { 'Cache-Control': 'only-if-cached' })).cache).toBe('HIT')
+  expect((await scene.ask('/strict', { Pragma: 'no-cache' })).body).toBe('/strict 2')
+  expect((await scene.ask('/strict', { 'Cache-Control': 'no-store' })).cache).toBe('BYPASS')
+})
+
+test('a long response reaches a slow reader whole', async () => {
+  const body = 'x'.repeat(900_000)
+  scene.answer('/long', (response) => response.writeHead(200, fresh).end(body))
+  await scene.ask('/long')
+  const client = await connectRaw(scene.gateway.port)
+  client.socket.pause()
+  client.send('GET /long HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n')
+  client.destroy() // one that never reads does no harm
+  const slow = await connectRaw(scene.gateway.port)
+  slow.socket.pause()
+  slow.send(`GET /long HTTP/1.1\r\nHost: 127.0.0.1:${scene.gateway.port}\r\n\r\n`)
+  await eventually('the hit to be counted', async () => {
+    slow.socket.read(10_000)
+    return (await scene.metric('sluice_cache_requests_total', 'outcome="hit"')) > 0
+  })
+  slow.socket.resume()
+  const response = await slow.readResponse()
+  expect(response.body.length).toBe(900_000)
+  expect(response.headers.get('x-cache-status')).toBe('HIT')
+  slow.destroy()
+})
+
+test('a response above the bound of one entry is passed on and not stored', async () => {
+  const body = 'x'.repeat(1_200_000)
+  scene.answer('/huge', (response) => {
+    response.writeHead(200, fresh)
+    for (let at = 0; at < body.length; at += 100_000) response.write(body.slice(at, at + 100_000))
+    response.end()
+  })
+  for (let i = 0; i < 2; i++) expect((await scene.ask('/huge')).body.length).toBe(body.length)
+  expect(scene.count('/huge')).toBe(2)
+})
+
+test('the oldest give way when there is no more room', async () => {
+  const body = 'x'.repeat(500_000)
+  for (let i = 0; i < 20; i++) {
+    scene.answer(`/room/${i}`, (response) => response.writeHead(200, fresh).end(body))
+    await scene.ask(`/room/${i}`)
+  }
+  expect((await scene.ask('/room/19')).cache).toBe('HIT')
+  expect((await scene.ask('/room/0')).cache).toBe('MISS')
+  expect(await scene.metric('sluice_cache_evicted_total')).toBeGreaterThan(10)
+  expect(await scene.metric('sluice_cache_bytes')).toBeLessThanOrEqual(4 * 1024 * 1024)
+  expect(await scene.metric('sluice_cache_entries')).toBeGreaterThan(1)
+})

@@ -1,0 +1,96 @@
+// workers/cache/relay.ts: the supervisor's part in the caches: passes on what one worker tells the others, and purges.
+//
+// Owner:  the supervisor. Order is kept: what a worker stored before a purge reaches the others before it, and what it
+//         stores later is told by its time (Store.purge). Hot: no; messages per stored response, none per hit.
+
+import type { PurgeWish } from '../../core/cache/contract.ts'
+import { hashOf } from '../../core/cache/key.ts'
+import { CacheBoard } from '../../core/shared/cache-board.ts'
+import type { WorkerHandle } from '../worker-handle.ts'
+import { type CacheFromWorker, type CacheNews, ENTRIES_UNDERWAY_MAX } from './messages.ts'
+
+interface Purge {
+  readonly waiting: Set<WorkerHandle>
+  readonly done: (count: number) => void
+  count: number // the most that one worker had: they know the same responses
+}
+
+export class CacheRelay {
+  dropped = 0 // entries that a worker was too far behind for
+  private readonly board: CacheBoard
+  private readonly handles: readonly WorkerHandle[]
+  private readonly underway = new WeakMap<WorkerHandle, number>()
+  private readonly purges = new Map<number, Purge>()
+  private lastPurge = 0
+
+  constructor(memory: SharedArrayBuffer, handles: readonly WorkerHandle[]) {
+    this.board = new CacheBoard(memory)
+    this.handles = handles
+  }
+
+  receive(from: WorkerHandle, message: CacheFromWorker): void {
+    switch (message.kind) {
+      case 'taken':
+        this.underway.set(from, (this.underway.get(from) ?? 1) - 1)
+        return
+      case 'purged':
+        return this.purged(from, message.id, message.count)
+      default:
+        return this.passOn(from, message)
+    }
+  }
+
+  private passOn(from: WorkerHandle, news: CacheNews): void {
+    for (const handle of this.handles) {
+      if (handle !== from && handle.isAlive && this.hasRoom(handle, news))
+        handle.post({ type: 'cache', message: news })
+    }
+    if (news.kind === 'entry') from.post({ type: 'cache', message: { kind: 'taken' } })
+  }
+
+  private hasRoom(handle: WorkerHandle, news: CacheNews): boolean {
+    if (news.kind !== 'entry') return true
+    const underway = this.underway.get(handle) ?? 0
+    if (underway >= ENTRIES_UNDERWAY_MAX) {
+      this.dropped++
+      return false
+    }
+    this.underway.set(handle, underway + 1)
+    return true
+  }
+
+  // `done` is told when no worker serves any of it; workers that end meanwhile serve nothing.
+  purge(wish: PurgeWish, done: (count: number) => void): void {
+    const at = Number(process.hrtime.bigint()) / 1e6
+    if (wish.all && wish.store === '') this.board.purgeAll(at)
+    if (wish.url !== '') this.board.purge(hashOf(wish.url), at)
+    const waiting = new Set(this.handles.filter((handle) => handle.isAlive))
+    const id = ++this.lastPurge
+    this.purges.set(id, { waiting, done, count: 0 })
+    for (const handle of waiting)
+      handle.post({ type: 'cache', message: { kind: 'purge', id, at, wish } })
+    this.conclude(id)
+  }
+
+  private purged(from: WorkerHandle, id: number, count: number): void {
+    const purge = this.purges.get(id)
+    if (purge === undefined) return
+    purge.count = Math.max(purge.count, count)
+    purge.waiting.delete(from)
+    this.conclude(id)
+  }
+
+  ended(handle: WorkerHandle): void {
+    for (const [id, purge] of this.purges) {
+      purge.waiting.delete(handle)
+      this.conclude(id)
+    }
+  }
+
+  private conclude(id: number): void {
+    const purge = this.purges.get(id)
+    if (purge === undefined || purge.waiting.size > 0) return
+    this.purges.delete(id)
+    purge.done(purge.count)
+  }
+}

@@ -1,0 +1,146 @@
+// workers/cache/worker-cache.ts: the stores of one worker, and their side of the messages of messages.ts.
+//
+// Owner:  the worker, one for its life. Hot: no; stores are found by name when a generation is built, and a message
+//         comes per response that is stored.
+//
+// A store lives as long as a middleware that uses it, over any number of generations: it is held weakly here.
+
+import type { CacheServices, CacheStore, StoreLimits } from '../../core/cache/contract.ts'
+import type { Exchange } from '../../core/exchange.ts'
+import type { NEXT } from '../../core/middleware/contract.ts'
+import type { Cancel, Counter, SharedTables } from '../../core/middleware/worker.ts'
+import { CacheBoard } from '../../core/shared/cache-board.ts'
+import { CELLS } from '../../core/shared/slot-table.ts'
+import type { WorkerContext } from '../context.ts'
+import type { LiveExchange } from '../live-exchange.ts'
+import { BYTES_CELL, ENTRIES_CELL, gaugeName } from './gauges.ts'
+import { type CacheNews, type CacheToWorker, ENTRIES_UNDERWAY_MAX } from './messages.ts'
+import { beginRefresh } from './refresh.ts'
+import { Store, type StoreWorker } from './store.ts'
+
+// What the rest of the worker does for it.
+export interface CacheHost {
+  readonly shared: SharedTables
+  preciseNow(): number
+  exactNow(): number
+  wake(exchange: Exchange, serial: number, verdict: typeof NEXT): void
+  after(ms: number, action: () => void): Cancel
+  counter(family: string, labels: Readonly<Record<string, string>>): Counter
+}
+
+export class WorkerCache implements CacheServices, StoreWorker {
+  readonly index: number
+  readonly board: CacheBoard
+  private readonly context: WorkerContext
+  private readonly host: CacheHost
+  private readonly stores = new Map<string, WeakRef<Store>>()
+  private underway = 0 // entries that the supervisor has not passed on yet
+
+  constructor(context: WorkerContext, host: CacheHost) {
+    this.context = context
+    this.host = host
+    this.index = context.plan.index
+    this.board = new CacheBoard(context.plan.shared.cache)
+  }
+
+  open(name: string, limits: StoreLimits): CacheStore {
+    for (const [known, store] of this.stores)
+      if (store.deref() === undefined) this.stores.delete(known)
+    const known = this.stores.get(name)?.deref()
+    if (known !== undefined && sameLimits(known.limits, limits)) return known
+    const store = new Store(name, limits, this)
+    this.stores.set(name, new WeakRef(store))
+    return store
+  }
+
+  wallNow(): number {
+    return Date.now()
+  }
+
+  date(): string {
+    return this.context.date
+  }
+
+  refresh(exchange: Exchange, arrange: (own: Exchange) => void): boolean {
+    return beginRefresh(exchange as LiveExchange, arrange)
+  }
+
+  // ---- for stores
+
+  preciseNow(): number {
+    return this.host.preciseNow()
+  }
+
+  exactNow(): number {
+    return this.host.exactNow()
+  }
+
+  wake(exchange: Exchange, serial: number, verdict: typeof NEXT): void {
+    this.host.wake(exchange, serial, verdict)
+  }
+
+  after(ms: number, action: () => void): Cancel {
+    return this.host.after(ms, action)
+  }
+
+  tell(news: CacheNews): void {
+    if (this.context.plan.workers === 1) return
+    if (news.kind === 'entry') {
+      if (this.underway >= ENTRIES_UNDERWAY_MAX) return // the supervisor is behind: the others ask for themselves
+      this.underway++
+    }
+    this.context.say({ type: 'cache', message: news })
+  }
+
+  stored(name: string, change: 'stored' | 'evicted', count: number): void {
+    this.host.counter(`sluice_cache_${change}_total`, { middleware: name }).add(count)
+  }
+
+  // Where the supervisor reads it.
+  holds(name: string, bytes: number, entries: number): void {
+    const { states } = this.host.shared
+    const slot = states.claim(gaugeName(name, this.index))
+    if (slot < 0) return
+    states.numbers[slot * CELLS + BYTES_CELL] = bytes
+    states.numbers[slot * CELLS + ENTRIES_CELL] = entries
+  }
+
+  // ---- from the supervisor
+
+  receive(message: CacheToWorker): void {
+    switch (message.kind) {
+      case 'taken':
+        this.underway--
+        return
+      case 'entry':
+        this.store(message.store)?.take(message.base, message.entry)
+        return this.context.say({ type: 'cache', message: { kind: 'taken' } })
+      case 'evicted':
+        return this.store(message.store)?.evicted(message.keys)
+      case 'settled':
+        return this.store(message.store)?.ended(message.place, message.outcome)
+      case 'purge':
+        return this.purge(message)
+    }
+  }
+
+  private purge({ id, at, wish }: CacheToWorker & { kind: 'purge' }): void {
+    let count = 0
+    for (const [name, store] of this.stores) {
+      if (wish.store === '' || wish.store === name) count += store.deref()?.purge(at, wish) ?? 0
+    }
+    this.context.say({ type: 'cache', message: { kind: 'purged', id, count } })
+  }
+
+  private store(name: string): Store | undefined {
+    return this.stores.get(name)?.deref()
+  }
+}
+
+function sameLimits(a: StoreLimits, b: StoreLimits): boolean {
+  return (
+    a.bytesMax === b.bytesMax &&
+    a.entryBytesMax === b.entryBytesMax &&
+    a.collapseMs === b.collapseMs
+  )
+}
