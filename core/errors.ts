@@ -490,6 +490,32 @@ export const RESPONSE_BODY_TOO_LARGE = define(
   'upstream',
   'The response body is longer than a middleware of the route takes.',
 )
+// Times of the timeout middleware.
+export const TIMEOUT_TOTAL = define(
+  'TIMEOUT_TOTAL',
+  504,
+  'upstream',
+  'The exchange took longer than `total` of a timeout middleware.',
+)
+export const TIMEOUT_TRY = define(
+  'TIMEOUT_TRY',
+  504,
+  'upstream',
+  'A server did not begin to answer within `perTry` of a timeout middleware.',
+)
+export const TIMEOUT_FIRST_BYTE = define(
+  'TIMEOUT_FIRST_BYTE',
+  504,
+  'upstream',
+  'A server did not begin to answer within `firstByte` of a timeout middleware after it had the whole request.',
+)
+export const TIMEOUT_IDLE = define(
+  'TIMEOUT_IDLE',
+  504,
+  'upstream',
+  'No byte of a body has passed for `idle` of a timeout middleware.',
+)
+
 export const SIDE_TIMEOUT = define(
   'SIDE_TIMEOUT',
   504,
@@ -503,6 +529,14 @@ export const NOT_IN_CACHE = define(
   504,
   'client',
   'The request has "Cache-Control: only-if-cached", and nothing that may be served is stored.',
+)
+
+// Of a circuitBreaker middleware, which may send another status.
+export const CIRCUIT_OPEN = define(
+  'CIRCUIT_OPEN',
+  503,
+  'gateway',
+  'The circuit breaker of the route is open, or lets only a part of the requests pass.',
 )
 
 // Ours.

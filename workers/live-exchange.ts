@@ -40,6 +40,7 @@ export class LiveExchange extends Exchange {
   wantsUpgrade = false
   tunnel = false
   phasesFailed = false // a response phase threw
+  sentAt = 0 // when a server was chosen for it last, by the sweeper's turnNow
   send = 0 // changes whenever a server is chosen for it, or none any more: a connection that comes late sees it
   attempts = 0 // failures: the next connection is a new one
   triedServer = -1 // the last one
@@ -89,6 +90,7 @@ export function leaseExchange(): LiveExchange {
   exchange.wantsUpgrade = false
   exchange.tunnel = false
   exchange.phasesFailed = false
+  exchange.sentAt = 0
   exchange.send = 0
   exchange.attempts = 0
   exchange.triedServer = -1

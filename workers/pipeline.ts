@@ -55,10 +55,18 @@ import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts
 import { enterFailover, fallBack, installFailover } from './failover.ts'
 import { VIA, installResponses, refuse, sendAnswer } from './responses.ts'
 import { collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
-import { type RetryAnswer, installRetrying, letBodyFlow, tryAgain } from './retrying.ts'
+import {
+  RETRY_ALWAYS,
+  RETRY_NEVER,
+  type RetryAnswer,
+  installRetrying,
+  letBodyFlow,
+  tryAgain,
+} from './retrying.ts'
 import { installRewriting, passEnd, passPiece } from './rewriting.ts'
 import { enterStage, hasPassed, noStage } from './stages.ts'
 import { tellDefect } from './socket.ts'
+import type { Downstream } from './downstream/contract.ts'
 import type { Server } from './upstream/server.ts'
 import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
@@ -224,6 +232,7 @@ function sendTo(exchange: LiveExchange, service: LiveService, server: Server): v
   const head = headToSend(exchange)
   if (head === '') return refuse(exchange, REWRITE_INVALID)
   exchange.send++
+  exchange.sentAt = context.sweeper.turnNow()
   exchange.server = server
   exchange.serverUrl = server.url
   if (exchange.point!.timesUpstream) exchange.upstreamStartedAt = context.sweeper.turnNow()
@@ -344,9 +353,36 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
     const isFallen = exchange.fallbacks !== null && fallBack(exchange, errorTable[code]!.status)
     return isFallen ? undefined : refuse(exchange, code)
   }
+  abort(exchange, downstream, code)
+}
+
+// The head is out: the client can only be told by the end of its connection or stream.
+function abort(exchange: LiveExchange, downstream: Downstream, code: number): void {
   exchange.error = code
   context.countError(code)
   exchange.downstream = null
   downstream.abort(exchange)
   finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
+}
+
+// ---- from the times of a timeout middleware (watch.ts)
+
+// The exchange has had its time, whatever it is doing.
+export function exchangeIsOver(exchange: LiveExchange, code: number): void {
+  const { downstream } = exchange
+  if (downstream === null) return
+  leaveUpstream(exchange)
+  exchange.waiting = false
+  exchange.collector = null
+  if (exchange.wroteHead) return abort(exchange, downstream, code)
+  exchange.fallbacks = null
+  refuse(exchange, code)
+}
+
+// A server has had its time to begin; another one may be asked. While it is dialled it has got nothing.
+export function tryIsOver(exchange: LiveExchange, code: number): void {
+  const nothingSent = exchange.upstream === null
+  exchange.upstream?.cancel(exchange)
+  exchange.send++
+  upstreamFailed(exchange, code, nothingSent ? RETRY_ALWAYS : RETRY_NEVER)
 }

@@ -20,6 +20,7 @@ import type {
 import { REQUESTS } from '../core/shared/series.ts'
 import { SlotTable } from '../core/shared/slot-table.ts'
 import { WorkerCache } from './cache/worker-cache.ts'
+import type { ExchangeTimes } from '../core/resilience/deadlines.ts'
 import type { WorkerContext } from './context.ts'
 import { EntryPoint } from './entry-point.ts'
 import type { LiveExchange } from './live-exchange.ts'
@@ -28,6 +29,7 @@ import type { EntryPointPlan } from './messages.ts'
 import * as pipeline from './pipeline.ts'
 import { SideExchange, headOfSide } from './side-request.ts'
 import { tellDefect } from './socket.ts'
+import { Watch } from './watch.ts'
 
 const COPIES_MAX = 1024 // mirrored requests under way; what comes on top is not mirrored
 const copyBounds = { timeoutMs: 60_000, bodyMax: -1 }
@@ -42,6 +44,7 @@ export class Services implements WorkerServices {
   // Threads begin at different times and performance.now() counts from there.
   private readonly origin = Number(process.hrtime.bigint()) / 1e6 - performance.now()
 
+  private readonly watched: Watch
   private copies = 0 // under way
   private readonly copyDone = (): void => {
     this.copies--
@@ -52,6 +55,7 @@ export class Services implements WorkerServices {
     this.shared = { states: new SlotTable(context.plan.shared.states) }
     this.point = new EntryPoint(sidePlan, -1, context)
     this.cache = new WorkerCache(context, this)
+    this.watched = new Watch(context.sweeper)
   }
 
   preciseNow(): number {
@@ -64,6 +68,14 @@ export class Services implements WorkerServices {
 
   wake(exchange: Exchange, serial: number, verdict: typeof NEXT | typeof ANSWERED): void {
     pipeline.wake(exchange as LiveExchange, serial, verdict)
+  }
+
+  watch(exchange: Exchange, times: ExchangeTimes, onOver: (code: number) => void): void {
+    this.watched.add(exchange as LiveExchange, times, onOver)
+  }
+
+  elapsed(exchange: Exchange): number {
+    return this.context.sweeper.turnNow() - exchange.startedAt
   }
 
   after(ms: number, action: () => void): Cancel {

@@ -97,6 +97,14 @@ export const workerFacts: readonly MetricFact[] = [
     'router',
   ),
   fact(
+    'sluice_timeouts_total',
+    'counter',
+    'Times of a timeout middleware that were over, by kind: total, perTry, firstByte, idle.',
+    'kind',
+    'middleware',
+    'router',
+  ),
+  fact(
     'sluice_retry_budget_exhausted_total',
     'counter',
     'Retries that were left out because the budget of the middleware was used up.',

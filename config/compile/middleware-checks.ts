@@ -130,6 +130,10 @@ const checks: Checks = {
   redirectScheme: checkRedirectScheme,
   httpCache: checkHttpCache,
   inFlightReq: checkCriterion,
+  timeout: ({ total, perTry, firstByte, idle }) =>
+    total + perTry + firstByte + idle > 0
+      ? []
+      : [{ key: [], message: 'none of total, perTry, firstByte and idle is set' }],
   retry: ({ status }) => failing('status', status, wantStatus),
   queryParam: checkQueryParam,
   forceCase: checkForceCase,

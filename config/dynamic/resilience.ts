@@ -28,4 +28,14 @@ const retry = off({
   ),
 })
 
-export const resilienceMiddlewares = { retry }
+const timeout = extension(
+  off({
+    total: extension(time(0), 'the whole exchange, from its head to its last byte'),
+    perTry: extension(time(0), 'from choosing a server to the head of its answer'),
+    firstByte: extension(time(0), 'from the end of the request to the head of the answer'),
+    idle: extension(time(0), 'without a byte of a body, once the head is out'),
+  }),
+  'ends what takes too long, with 504 or, once the head is out, by ending the connection',
+)
+
+export const resilienceMiddlewares = { retry, timeout }

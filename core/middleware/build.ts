@@ -37,6 +37,8 @@ import { ReplacePath, ReplacePathRegex } from './http/replace-path.ts'
 import type { ReplacePathOptions, ReplacePathRegexOptions } from './http/replace-path.ts'
 import { Retry } from './http/retry.ts'
 import type { RetryOptions } from './http/retry.ts'
+import { Timeout } from './http/timeout.ts'
+import type { TimeoutOptions } from './http/timeout.ts'
 import { StripPrefix, StripPrefixRegex } from './http/strip-prefix.ts'
 import type { StripPrefixOptions, StripPrefixRegexOptions } from './http/strip-prefix.ts'
 
@@ -83,6 +85,7 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ['queryParam', (name, options) => new QueryParam(name, options as QueryParamOptions)],
   ['forceCase', (name, options) => new ForceCase(name, options as ForceCaseOptions)],
   ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],
+  ['timeout', (name, options, context) => new Timeout(name, options as TimeoutOptions, context)],
   ['retry', (name, options, context) => new Retry(name, options as RetryOptions, context)],
   [
     'encodedCharacters',

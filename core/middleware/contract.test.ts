@@ -91,6 +91,7 @@ const options: Record<string, unknown[]> = {
     { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },
   ],
   passTLSClientCert: [{ pem: true, info: null }],
+  timeout: [{ total: 1000, perTry: 500, firstByte: 400, idle: 100 }],
   retry: [
     {
       attempts: 3,

@@ -13,6 +13,8 @@ export function inertWorker(over: Partial<WorkerServices> = {}): WorkerServices 
     preciseNow: () => 0,
     wake: nothing,
     after: () => nothing,
+    watch: nothing,
+    elapsed: () => 0,
     ask: () => nothing,
     copyTo: () => true,
     counter: () => ({ add: nothing }),

@@ -6,6 +6,7 @@
 import type { CacheServices } from '../cache/contract.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Head } from '../headers.ts'
+import type { ExchangeTimes } from '../resilience/deadlines.ts'
 import type { SlotTable } from '../shared/slot-table.ts'
 import type { ANSWERED, NEXT } from './contract.ts'
 
@@ -54,6 +55,11 @@ export interface WorkerServices {
   // does not wait. ANSWERED: exchange.answer() was called. Never within onRequest.
   wake(exchange: Exchange, serial: number, verdict: typeof NEXT | typeof ANSWERED): void
   after(ms: number, action: () => void): Cancel
+  // Ends the exchange, or its try, when one of its times is over, and tells which (a code of core/errors.ts). Looked at
+  // ten times a second; until then it costs one small object.
+  watch(exchange: Exchange, times: ExchangeTimes, onOver: (code: number) => void): void
+  // Milliseconds since the head of the request was there, exact to the turn of the event loop.
+  elapsed(exchange: Exchange): number
   // Cold: an object and closures per call. `done` is called once, never within ask, and not after Cancel.
   ask(request: SideRequest, done: SideDone): Cancel
   // Sends a copy of the request to a service and throws the answer away. False: there is no such service, or too

@@ -18,6 +18,7 @@ import type { PassTlsClientCertOptions } from '../../core/middleware/http/pass-t
 import type { QueryParamOptions } from '../../core/middleware/http/query-param.ts'
 import type { RedirectRegexOptions } from '../../core/middleware/http/redirect-regex.ts'
 import type { RedirectSchemeOptions } from '../../core/middleware/http/redirect-scheme.ts'
+import type { TimeoutOptions } from '../../core/middleware/http/timeout.ts'
 import type { RetryOptions } from '../../core/middleware/http/retry.ts'
 import type {
   ReplacePathOptions,
@@ -50,6 +51,7 @@ interface CoreOptions {
   retry: RetryOptions
   queryParam: QueryParamOptions
   forceCase: ForceCaseOptions
+  timeout: TimeoutOptions
 }
 
 // `true` for each kind whose config type fits core's; a kind that does not fit fails `tsc`.
@@ -77,6 +79,7 @@ const fits: {
   retry: true,
   queryParam: true,
   forceCase: true,
+  timeout: true,
 }
 
 test('Config accepts exactly the kinds that core can build, and chains', () => {

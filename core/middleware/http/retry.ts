@@ -9,7 +9,14 @@
 //
 // And never more than `attempts` in all, after `timeout`, beyond the budget, or with a body that was not kept.
 
-import { NONE, UPSTREAM_HEADER_TIMEOUT, UPSTREAM_RESET, errorTable } from '../../errors.ts'
+import {
+  NONE,
+  TIMEOUT_FIRST_BYTE,
+  TIMEOUT_TRY,
+  UPSTREAM_HEADER_TIMEOUT,
+  UPSTREAM_RESET,
+  errorTable,
+} from '../../errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { BODY_CHUNKED, BODY_LENGTH } from '../../exchange.ts'
 import { isIdempotent, isRepeatable } from '../../idempotency.ts'
@@ -149,5 +156,5 @@ export class Retry extends RequestMiddleware implements RetryPolicy {
 
 // Those that end before the client was told anything, and that another server may keep.
 function isRetriedTimeout(code: number): boolean {
-  return code === UPSTREAM_HEADER_TIMEOUT
+  return code === UPSTREAM_HEADER_TIMEOUT || code === TIMEOUT_TRY || code === TIMEOUT_FIRST_BYTE
 }
