@@ -38,7 +38,7 @@ export function represent(
   const shown: Shown = { ...definitionOf(object) }
   if (kind === 'routers') addRouter(shown, protocol, object)
   else if (kind === 'services') addService(shown, object, state)
-  else addMiddleware(shown, object)
+  else addMiddleware(shown, object, state)
   shown['status'] = object.status
   if (object.error.length > 0) shown['error'] = object.error
   shown['name'] = object.name
@@ -71,9 +71,16 @@ function addService(shown: Shown, object: ObjectStatus, state: AdminState): void
   shown['serverStatus'] = Object.fromEntries(up)
 }
 
-function addMiddleware(shown: Shown, object: ObjectStatus): void {
+function addMiddleware(shown: Shown, object: ObjectStatus, state: AdminState): void {
   shown['type'] = typeOf(shown)
   shown['usedBy'] = object.usedBy
+  if (shown['type'] !== 'circuitbreaker') return
+  const own = state.breakers().filter(({ middleware }) => middleware === object.name)
+  shown['breakers'] = own.map((breaker) => ({
+    router: breaker.router,
+    state: breaker.state,
+    opened: breaker.opened,
+  }))
 }
 
 // A service and a middleware hold one block, whose key says what they are; Traefik shows it in lower case.

@@ -40,6 +40,15 @@ export interface LoadInfo {
   readonly problems: readonly Problem[]
 }
 
+// A circuit breaker, which is one per router and middleware and the same for all workers.
+export interface BreakerRow {
+  readonly router: string // or the service that names the middleware
+  readonly middleware: string
+  readonly state: 'closed' | 'open' | 'recovering'
+  readonly code: 0 | 1 | 2 // the same, as the metric shows it
+  readonly opened: number // how often it has opened since the process began
+}
+
 export interface AdminState {
   readonly version: string
   readonly startedAt: number // milliseconds since the epoch
@@ -50,6 +59,7 @@ export interface AdminState {
   generation(): GenerationInfo
   lastLoad(): LoadInfo
   workers(): readonly WorkerRow[]
+  breakers(): readonly BreakerRow[]
   spiffe(): SpiffeStatus | null // null: no Workload API is configured
   caches(): readonly CacheRow[] // of the generation that is published
   // Resolves when no worker serves any of it, with the number of responses that are gone.

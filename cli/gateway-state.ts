@@ -1,7 +1,14 @@
 // cli/gateway-state.ts: the answers to what the admin server asks, read from supervisor and configuration.
 
 import { MetricsPage } from '../admin/metrics/page.ts'
-import type { AdminState, CacheRow, GenerationInfo, LoadInfo, WorkerRow } from '../admin/state.ts'
+import type {
+  AdminState,
+  BreakerRow,
+  CacheRow,
+  GenerationInfo,
+  LoadInfo,
+  WorkerRow,
+} from '../admin/state.ts'
 import type { Generation, RuntimeStatus } from '../config/generation.ts'
 import type { SpiffeStatus } from '../config/spiffe.ts'
 import type { MiddlewareConfig } from '../config/dynamic/middlewares.ts'
@@ -13,6 +20,7 @@ import { readGauge } from '../workers/cache/gauges.ts'
 import type { HealthChecks } from '../workers/health/checks.ts'
 import type { Supervisor } from '../workers/supervisor.ts'
 import type { WorkerHandle } from '../workers/worker-handle.ts'
+import { breakersOf } from './breakers.ts'
 import type { Configuration } from './configuration.ts'
 
 export class GatewayState implements AdminState {
@@ -21,6 +29,7 @@ export class GatewayState implements AdminState {
   readonly staticConfig: StaticConfig
   readonly metrics: MetricsPage | null
   private readonly supervisor: Supervisor
+  private readonly states: SlotTable // what workers share
   private readonly configuration: Configuration
   private readonly health: HealthChecks
   private readonly accessLogLost: () => number
@@ -37,6 +46,7 @@ export class GatewayState implements AdminState {
     this.version = version
     this.accessLogLost = accessLogLost
     this.supervisor = supervisor
+    this.states = new SlotTable(supervisor.shared.states)
     this.configuration = configuration
     this.health = health
     this.metrics = this.metricsPage()
@@ -59,6 +69,7 @@ export class GatewayState implements AdminState {
         configuration.knows(kind, name) || knowsProtocol(supervisor.generation, kind, name),
       caches: () => this.caches(),
       health: () => this.health.states,
+      breakers: () => this.breakers(),
       certificates: () => configuration.status.certificates,
       svidNotAfter: () => configuration.svid?.status.notAfter ?? 0,
     })
@@ -78,6 +89,10 @@ export class GatewayState implements AdminState {
     const { generation, convergenceMs } = this.supervisor
     const loadedAt = this.configuration.lastSuccessAt * 1000
     return { number: generation.number, convergenceMs, loadedAt }
+  }
+
+  breakers(): readonly BreakerRow[] {
+    return breakersOf(this.supervisor.generation, this.states)
   }
 
   spiffe(): SpiffeStatus | null {

@@ -105,6 +105,14 @@ export const workerFacts: readonly MetricFact[] = [
     'router',
   ),
   fact(
+    'sluice_breaker_transitions_total',
+    'counter',
+    'Changes of a circuit breaker, by the state it changed to: open, recovering, closed.',
+    'middleware',
+    'router',
+    'to',
+  ),
+  fact(
     'sluice_retry_budget_exhausted_total',
     'counter',
     'Retries that were left out because the budget of the middleware was used up.',
@@ -229,6 +237,13 @@ export const gatewayFacts: readonly MetricFact[] = [
   ),
   fact('sluice_cache_bytes', 'gauge', 'Memory of the responses that are stored.', 'middleware'),
   fact('sluice_cache_entries', 'gauge', 'Responses that are stored.', 'middleware'),
+  fact(
+    'sluice_breaker_state',
+    'gauge',
+    'State of a circuit breaker: 0 closed, 1 open, 2 recovering.',
+    'middleware',
+    'router',
+  ),
   fact('sluice_access_log_lost_total', 'counter', 'Access log lines that could not be written.'),
   fact(
     'sluice_series_overflow_total',

@@ -14,7 +14,7 @@ import {
   RESPONSE_BYTES,
 } from '../../core/shared/series.ts'
 import type { CertificateStatus } from '../../config/generation.ts'
-import type { CacheRow, GenerationInfo, WorkerRow } from '../state.ts'
+import type { BreakerRow, CacheRow, GenerationInfo, WorkerRow } from '../state.ts'
 import { gatewayFacts, workerFacts } from './catalogue.ts'
 import { certificateFacts } from './certificates.ts'
 import { processRegistry } from './process.ts'
@@ -34,6 +34,7 @@ export interface MetricsSources {
   knows(kind: 'router' | 'service', name: string): boolean
   certificates(): readonly CertificateStatus[] // in use
   svidNotAfter(): number // milliseconds since the epoch; 0 without one
+  breakers(): readonly BreakerRow[]
   // Servers that are checked; a server of two services is two.
   caches(): readonly CacheRow[]
   health(): readonly { service: string; address: string; up: boolean }[]
@@ -125,7 +126,7 @@ export class MetricsPage {
             : fact.labels.includes('serial')
               ? this.certificates(fact.name)
               : fact.labels.includes('middleware')
-                ? this.caches(fact.name)
+                ? this.middlewares(fact.name)
                 : sampleText(fact.name, '', values[fact.name]!)
         return headText(fact) + lines
       })
@@ -137,6 +138,19 @@ export class MetricsPage {
       .certificates()
       .map(certificateFacts)
       .map(({ notAfter, ...labels }) => sampleText(name, labelText(labels), notAfter))
+      .join('')
+  }
+
+  private middlewares(name: string): string {
+    return name === 'sluice_breaker_state' ? this.breakers(name) : this.caches(name)
+  }
+
+  private breakers(name: string): string {
+    return this.sources
+      .breakers()
+      .map(({ middleware, router, code }) =>
+        sampleText(name, labelText({ middleware, router }), code),
+      )
       .join('')
   }
 

@@ -4,6 +4,7 @@
 
 import type { BuiltKind, MiddlewareOptions } from '../dynamic/middlewares.ts'
 import { checkForceCase, checkHttpCache, checkQueryParam } from './middleware-checks-hub.ts'
+import { checkCircuitBreaker, checkRetry, checkTimeout } from './middleware-checks-resilience.ts'
 import {
   failing,
   hasControls,
@@ -130,11 +131,9 @@ const checks: Checks = {
   redirectScheme: checkRedirectScheme,
   httpCache: checkHttpCache,
   inFlightReq: checkCriterion,
-  timeout: ({ total, perTry, firstByte, idle }) =>
-    total + perTry + firstByte + idle > 0
-      ? []
-      : [{ key: [], message: 'none of total, perTry, firstByte and idle is set' }],
-  retry: ({ status }) => failing('status', status, wantStatus),
+  circuitBreaker: checkCircuitBreaker,
+  timeout: checkTimeout,
+  retry: checkRetry,
   queryParam: checkQueryParam,
   forceCase: checkForceCase,
 }

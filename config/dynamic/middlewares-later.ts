@@ -98,13 +98,6 @@ export const laterMiddlewares = {
     memResponseBodyBytes: integer(1_048_576),
     retryExpression: text(),
   }),
-  circuitBreaker: later({
-    expression: text(),
-    checkPeriod: time(100),
-    fallbackDuration: time(10_000),
-    recoveryDuration: time(10_000),
-    responseCode: integer(503),
-  }),
   compress: later({
     excludedContentTypes: list(),
     includedContentTypes: list(),

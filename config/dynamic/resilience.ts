@@ -38,4 +38,12 @@ const timeout = extension(
   'ends what takes too long, with 504 or, once the head is out, by ending the connection',
 )
 
-export const resilienceMiddlewares = { retry, timeout }
+const circuitBreaker = off({
+  expression: z.string(),
+  checkPeriod: time(100),
+  fallbackDuration: time(10_000),
+  recoveryDuration: time(10_000),
+  responseCode: z.int().min(200).max(599).default(503),
+})
+
+export const resilienceMiddlewares = { retry, timeout, circuitBreaker }

@@ -7,6 +7,8 @@
 import type { Middleware, MiddlewareContext } from './contract.ts'
 import { AddPrefix } from './http/add-prefix.ts'
 import type { AddPrefixOptions } from './http/add-prefix.ts'
+import { CircuitBreaker } from './http/circuit-breaker.ts'
+import type { CircuitBreakerOptions } from './http/circuit-breaker.ts'
 import { EncodedCharacters } from './http/encoded-characters.ts'
 import type { EncodedCharactersOptions } from './http/encoded-characters.ts'
 import { Errors } from './http/errors.ts'
@@ -85,6 +87,10 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ['queryParam', (name, options) => new QueryParam(name, options as QueryParamOptions)],
   ['forceCase', (name, options) => new ForceCase(name, options as ForceCaseOptions)],
   ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],
+  [
+    'circuitBreaker',
+    (name, options, context) => new CircuitBreaker(name, options as CircuitBreakerOptions, context),
+  ],
   ['timeout', (name, options, context) => new Timeout(name, options as TimeoutOptions, context)],
   ['retry', (name, options, context) => new Retry(name, options as RetryOptions, context)],
   [

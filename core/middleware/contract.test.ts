@@ -91,6 +91,22 @@ const options: Record<string, unknown[]> = {
     { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },
   ],
   passTLSClientCert: [{ pem: true, info: null }],
+  circuitBreaker: [
+    {
+      expression: 'ResponseCodeRatio(500, 600, 0, 600) > 0.5',
+      checkPeriod: 100,
+      fallbackDuration: 10_000,
+      recoveryDuration: 10_000,
+      responseCode: 503,
+    },
+    {
+      expression: 'NetworkErrorRatio() >= 0 && LatencyAtQuantileMS(50.0) >= 0',
+      checkPeriod: 0,
+      fallbackDuration: 0,
+      recoveryDuration: 1,
+      responseCode: 429,
+    },
+  ],
   timeout: [{ total: 1000, perTry: 500, firstByte: 400, idle: 100 }],
   retry: [
     {

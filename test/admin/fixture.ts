@@ -84,6 +84,7 @@ export function stateOf(more: Partial<AdminState> = {}): AdminState {
     generation: () => ({ number: 3, convergenceMs: 12, loadedAt: 0 }),
     lastLoad: () => ({ succeeded: true, problems: [] }),
     workers: () => [],
+    breakers: () => [],
     spiffe: () => null,
     caches: () => [],
     purge: () => Promise.resolve(0),

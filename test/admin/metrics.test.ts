@@ -37,6 +37,7 @@ function pageOf(more: Partial<MetricsSources> = {}): MetricsPage {
     health: () => [],
     certificates: () => [],
     svidNotAfter: () => 0,
+    breakers: () => [],
     ...more,
   })
 }
@@ -194,6 +195,7 @@ test('every line is legal, every family has one head, and every name is in the c
   authority.remove()
   const page = pageOf({
     health: () => [{ service: 's', address: '10.0.0.7:1', up: true }],
+    breakers: () => [{ router: 'r', middleware: 'm', state: 'open', code: 1, opened: 1 }],
     certificates: () => [{ id: 'root', certPem, isDefault: false, issued: false }],
   })
   const worker = startWorker(page)

@@ -141,6 +141,7 @@ test('The end of each certificate is a metric, by name and serial number', async
     health: () => [],
     certificates: () => status.certificates,
     svidNotAfter: () => 0,
+    breakers: () => [],
   })
   const text = await page.render()
   const ends = (Date.parse(new X509Certificate(soon.certPem).validTo) / 1000).toString()

@@ -121,6 +121,7 @@ test('metrics are answered at /metrics, whatever the base path', async () => {
     health: () => [],
     certificates: () => [],
     svidNotAfter: () => 0,
+    breakers: () => [],
   })
   await withServer({ ...state, metrics }, async (ask) => {
     const got = await ask('/metrics')

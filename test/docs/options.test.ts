@@ -18,6 +18,7 @@ import type { PassTlsClientCertOptions } from '../../core/middleware/http/pass-t
 import type { QueryParamOptions } from '../../core/middleware/http/query-param.ts'
 import type { RedirectRegexOptions } from '../../core/middleware/http/redirect-regex.ts'
 import type { RedirectSchemeOptions } from '../../core/middleware/http/redirect-scheme.ts'
+import type { CircuitBreakerOptions } from '../../core/middleware/http/circuit-breaker.ts'
 import type { TimeoutOptions } from '../../core/middleware/http/timeout.ts'
 import type { RetryOptions } from '../../core/middleware/http/retry.ts'
 import type {
@@ -51,6 +52,7 @@ interface CoreOptions {
   retry: RetryOptions
   queryParam: QueryParamOptions
   forceCase: ForceCaseOptions
+  circuitBreaker: CircuitBreakerOptions
   timeout: TimeoutOptions
 }
 
@@ -79,6 +81,7 @@ const fits: {
   retry: true,
   queryParam: true,
   forceCase: true,
+  circuitBreaker: true,
   timeout: true,
 }
 
