@@ -8,6 +8,10 @@
 // are disabled are absent, so a worker needs no checks: whatever is named here is here. TLS, TCP and UDP have
 // their plans in protocol-plans.ts.
 
+import type { Strategy } from '../core/balance/build.ts'
+import type { HashOn } from '../core/balance/hash-key.ts'
+import type { OutlierOptions, PassiveOptions } from '../core/balance/standing.ts'
+import type { StickyOptions } from '../core/balance/sticky.ts'
 import type {
   CertificatePlan,
   ChallengePlan,
@@ -46,25 +50,54 @@ export interface ServerPlan {
   readonly url: string // 'http://10.0.0.7:8080', 'unix:///run/app.sock'
   readonly weight: number // 0 takes no new requests
   readonly preservePath: boolean // the path of url is put before the path of the request
+  readonly fenced: boolean // only sticky clients reach it
+  readonly terminating: boolean // taken when nothing else is up
 }
-
-export type BalancerStrategy = 'wrr' | 'p2c' | 'hrw' | 'leasttime'
 
 export interface LoadBalancerPlan {
   readonly kind: 'loadBalancer'
   readonly name: string
   readonly servers: readonly ServerPlan[] // none: 503
-  readonly strategy: BalancerStrategy
+  readonly strategy: Strategy
+  readonly hashOn: HashOn
+  readonly sticky: StickyOptions | null
+  readonly slowStartMs: number // 0: off
+  readonly healthCheck: HttpHealthCheckPlan | null
+  readonly passive: PassiveOptions | null
+  readonly outlier: OutlierOptions | null
   readonly passHostHeader: boolean
   readonly serversTransport: string // '' for the default one
   readonly middlewares: readonly string[] // run after those of the router
 }
 
+export interface HttpHealthCheckPlan {
+  readonly mode: 'http' | 'grpc'
+  readonly scheme: string // '' for that of the server
+  readonly path: string // resolved against the server's URL
+  readonly method: string
+  readonly status: number // 0: any of 200 to 399
+  readonly port: number // 0: that of the server
+  readonly hostname: string // the Host header; '' for that of the server
+  readonly headers: Readonly<Record<string, string>>
+  readonly followRedirects: boolean
+  readonly intervalMs: number
+  readonly unhealthyIntervalMs: number
+  readonly timeoutMs: number
+}
+
 export interface WeightedPlan {
   readonly kind: 'weighted'
   readonly name: string
-  readonly services: readonly { readonly name: string; readonly weight: number }[]
+  readonly services: readonly WeightedChild[]
+  readonly strategy: 'wrr' | 'hrw' // hrw: it is a highestRandomWeight
+  readonly sticky: StickyOptions | null
   readonly middlewares: readonly string[]
+}
+
+export interface WeightedChild {
+  readonly name: string
+  readonly written: string // as the configuration names it: cookies and hashes are made of that
+  readonly weight: number
 }
 
 // One service whose requests are copied to others, whose answers nobody sees.

@@ -16,6 +16,7 @@
 import { Head } from './headers.ts'
 import type { BodyRecorder } from './cache/recorder.ts'
 import type { BodyRewriter } from './middleware/body.ts'
+import type { Stuck } from './balance/sticky.ts'
 import type { BodyKeeper } from './middleware/body-keeper.ts'
 import type { Middleware } from './middleware/contract.ts'
 import type { RetryPolicy } from './middleware/retry-policy.ts'
@@ -162,6 +163,7 @@ export class Exchange {
   keeper: BodyKeeper | null = null // of the request's body; a middleware sets it in onRequest
   collectResponseMax = 0 // the whole body is collected before the response phases, up to so many bytes; 0: it streams
   responseBody: Uint8Array | null = null // what was collected; a response phase may put another in its place
+  stuck: Stuck | null = null // cookies of sticky services, for the response
 
   recorder: BodyRecorder | null = null // keeps a copy of the response's body while it passes
   substituted = false // a response phase has put another response in the place of the server's: answerBody has its body
@@ -235,6 +237,7 @@ export class Exchange {
     this.recorder = null
     this.substituted = false
     this.replaced = false
+    this.stuck = null
     this.startedAt = 0
     this.upstreamStartedAt = 0
     this.upstreamHeadAt = 0

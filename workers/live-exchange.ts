@@ -63,6 +63,7 @@ export class LiveExchange extends Exchange {
     this.tried = null
     if (this.plainPath !== '') this.path = this.plainPath
     this.plainPath = ''
+    this.stuck = null
     if (this.service !== null && !this.service.passHostHeader) this.forwardHost = ''
   }
 }

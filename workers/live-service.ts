@@ -7,15 +7,16 @@
 // object and rebuilds no route. An exchange keeps the service that it was given.
 
 import type { ServicePlan, TransportPlan } from '../config/generation.ts'
-import { buildP2c, buildWrr } from '../core/balance/build.ts'
 import type { Balancer } from '../core/balance/contract.ts'
-import { FirstUpBalancer } from '../core/balance/first-up.ts'
-import { ServiceState } from '../core/balance/weighted.ts'
+import { stuckTo } from '../core/balance/sticky.ts'
+import type { ServiceState } from '../core/balance/weighted.ts'
 import { REQUESTS, type RequestSeries } from '../core/shared/series.ts'
 import type { WorkerContext } from './context.ts'
 import type { FailoverRule } from './failover.ts'
 import { internalAnswers } from './internal.ts'
 import type { LiveExchange } from './live-exchange.ts'
+import { type ServiceParts, partsOf } from './service-parts.ts'
+import type { ServiceWatch } from './service-watch.ts'
 import type { Stage } from './stages.ts'
 import type { Middleware } from '../core/middleware/contract.ts'
 import type { Server } from './upstream/server.ts'
@@ -38,11 +39,13 @@ export class LiveService {
   readonly series: RequestSeries | null
   readonly failover: FailoverRule | null // null: health alone decides
   readonly stage: Stage | null // its own middlewares; null when it has none
+  readonly watch: ServiceWatch | null // null: it learns nothing from answers
   private readonly balancer: Balancer
+  private readonly parts: ServiceParts
+  private readonly context: WorkerContext
   private readonly children: readonly ServiceCell[] | null
   readonly passHostHeader: boolean
   private readonly preserves: readonly boolean[] | null // null: no server keeps its path
-  private readonly weights: readonly number[] // of the servers
   private retryBlock = 0
 
   constructor(
@@ -59,10 +62,11 @@ export class LiveService {
     this.children = children === null ? null : children.map(cellOf)
     this.failover = failoverOf(plan, this.children, context)
     this.servers = serversOf(plan, context, transportOf)
-    this.state = stateOf(plan, this.servers, this.children)
-    this.balancer = balancerOf(plan, this.servers, this.children, context.plan.index)
-    this.weights =
-      plan.kind === 'loadBalancer' ? plan.servers.map((s) => s.weight) : this.servers.map(() => 1)
+    this.parts = partsOf(plan, this.servers, this.children, context)
+    this.balancer = this.parts.balancer
+    this.state = this.parts.state
+    this.watch = this.parts.watch
+    this.context = context
     this.passHostHeader = plan.kind !== 'loadBalancer' || plan.passHostHeader
     const keeps = plan.kind === 'loadBalancer' && plan.servers.some((s) => s.preservePath)
     this.preserves = keeps ? plan.servers.map((s) => s.preservePath) : null
@@ -87,7 +91,7 @@ export class LiveService {
     exchange.serviceName = this.name
     exchange.countedBy = this.series
     let index = this.balancer.pick(exchange, exchange.triedServer)
-    if (exchange.tried !== null) index = this.untried(exchange.tried, index)
+    if (exchange.tried !== null) index = this.untried(exchange, exchange.tried, index)
     if (index < 0 && exchange.triedServer >= 0) index = this.balancer.pick(exchange, -1)
     if (index < 0) return null
     exchange.triedServer = index
@@ -95,12 +99,14 @@ export class LiveService {
   }
 
   // The server that the balancer has chosen, unless it was asked already and one is up that was not.
-  private untried(tried: readonly number[], chosen: number): number {
+  private untried(exchange: LiveExchange, tried: readonly number[], chosen: number): number {
     if (!tried.includes(chosen)) return chosen
-    const { servers } = this
-    for (let i = 1; i < servers.length; i++) {
-      const at = (chosen + i) % servers.length
-      if (servers[at]!.up && this.weights[at]! > 0 && !tried.includes(at)) return at
+    const { states, weights, sticky } = this.parts
+    for (let i = 1; i < states.length; i++) {
+      const at = (chosen + i) % states.length
+      if (!states[at]!.up || weights[at]! === 0 || tried.includes(at)) continue
+      if (sticky !== null) exchange.stuck = stuckTo(exchange.stuck, sticky, at)
+      return at
     }
     return chosen
   }
@@ -127,6 +133,7 @@ export class LiveService {
   // Once, when another has taken its place, or when its generation was never adopted.
   retire(): void {
     for (const server of this.servers) if (--server.users === 0) server.retire()
+    for (const key of this.parts.healthKeys) this.context.health.release(key)
   }
 }
 
@@ -149,21 +156,6 @@ class ServiceStage implements Stage {
   }
 }
 
-// Whether the service can take an exchange at all; what has weight 0 does not count.
-function stateOf(
-  plan: ServicePlan,
-  servers: readonly Server[],
-  children: readonly ServiceCell[] | null,
-): ServiceState {
-  if (plan.kind === 'internal') return new ServiceState([alwaysUp])
-  const targets = children === null ? servers : children.map(childState)
-  if (plan.kind === 'mirroring' || plan.kind === 'failover') return new ServiceState(targets)
-  const weights = plan.kind === 'weighted' ? plan.services : plan.servers
-  return new ServiceState(targets.filter((_, i) => weights[i]!.weight > 0))
-}
-
-const alwaysUp = { up: true }
-
 function childrenOf(plan: ServicePlan): readonly string[] | null {
   if (plan.kind === 'weighted') return plan.services.map((s) => s.name)
   if (plan.kind === 'mirroring') return [plan.service]
@@ -181,15 +173,6 @@ function failoverOf(
   return { statuses, bodyMax, fallback: children![1]!, taken }
 }
 
-// A cell answers for whatever service it holds at the moment.
-function childState(cell: ServiceCell): { readonly up: boolean } {
-  return {
-    get up() {
-      return cell.current !== null && cell.current.state.up
-    },
-  }
-}
-
 function serversOf(
   plan: ServicePlan,
   context: WorkerContext,
@@ -204,25 +187,6 @@ function serversOf(
     return [context.servers.get('unix://' + context.plan.adminSocket, transportOf(''))]
   }
   return []
-}
-
-function balancerOf(
-  plan: ServicePlan,
-  servers: readonly Server[],
-  children: readonly ServiceCell[] | null,
-  worker: number,
-): Balancer {
-  if (plan.kind === 'mirroring' || plan.kind === 'failover')
-    return new FirstUpBalancer(children!.map(childState))
-  if (plan.kind === 'weighted') {
-    const weights = plan.services.map((s) => s.weight)
-    return buildWrr(children!.map(childState), weights, worker)
-  }
-  const weights =
-    plan.kind === 'loadBalancer' ? plan.servers.map((s) => s.weight) : servers.map(() => 1)
-  if (plan.kind === 'loadBalancer' && plan.strategy === 'p2c')
-    return buildP2c(servers, weights, worker + 1)
-  return buildWrr(servers, weights, worker)
 }
 
 function seriesOf(plan: ServicePlan, context: WorkerContext): RequestSeries | null {

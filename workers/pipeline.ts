@@ -235,7 +235,8 @@ function sendTo(exchange: LiveExchange, service: LiveService, server: Server): v
   exchange.sentAt = context.sweeper.turnNow()
   exchange.server = server
   exchange.serverUrl = server.url
-  if (exchange.point!.timesUpstream) exchange.upstreamStartedAt = context.sweeper.turnNow()
+  if (exchange.point!.timesUpstream || service.watch !== null)
+    exchange.upstreamStartedAt = context.sweeper.turnNow()
   server.inFlight++
   exchange.requestHeld = hasRequestBody(exchange)
   server.send(exchange, head)
@@ -348,6 +349,7 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
   exchange.collector = null
   const downstream = exchange.downstream
   if (downstream === null) return finish(exchange, UPSTREAM_DONE)
+  exchange.service!.watch?.failed(exchange, retry)
   if (!exchange.wroteHead) {
     if (tryAgain(exchange, code, retry)) return
     const isFallen = exchange.fallbacks !== null && fallBack(exchange, errorTable[code]!.status)

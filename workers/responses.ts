@@ -26,6 +26,7 @@ import { fallBack } from './failover.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
 import { endRewrittenResponse, recordAsItCame, rewriteResponse } from './rewriting.ts'
+import { addStickyCookies } from './service-watch.ts'
 import { tellDefect } from './socket.ts'
 import { repeatInstead } from './retrying.ts'
 import { responsePhases, sameAgain } from './stages.ts'
@@ -45,7 +46,9 @@ export function installResponses(worker: WorkerContext, ask: typeof forward): vo
 export function upstreamHead(exchange: LiveExchange): void {
   if (exchange.downstream === null) return
   if (exchange.point!.timesUpstream) exchange.upstreamHeadAt = context.sweeper.turnNow()
+  exchange.service!.watch?.answered(exchange)
   if (exchange.fallbacks !== null && fallBack(exchange, exchange.status)) return
+  if (exchange.stuck !== null) addStickyCookies(exchange)
   if (exchange.collectResponseMax > 0 && !exchange.replaced && exchange.responseKind !== BODY_NONE)
     exchange.collector = new BodyKeeper(exchange.collectResponseMax, COLLECT)
   else sendHead(exchange)

@@ -138,7 +138,7 @@ export class Services implements WorkerServices {
     const server = this.context.servers.get(request.url, transport)
     if (known !== undefined && known.servers[0] === server) return known
     const service = new LiveService(
-      { ...askedPlan, servers: [{ url: request.url, weight: 1, preservePath: false }] },
+      { ...askedPlan, servers: [{ ...askedServer, url: request.url }] },
       this.context,
       () => transport,
       () => {
@@ -184,11 +184,19 @@ function attempt(action: () => void): void {
   }
 }
 
+const askedServer = { weight: 1, preservePath: false, fenced: false, terminating: false }
+
 const askedPlan = {
   kind: 'loadBalancer',
   name: '', // it is in no metric: what asks counts
   servers: [],
   strategy: 'wrr',
+  hashOn: { from: 'ip' },
+  sticky: null,
+  slowStartMs: 0,
+  healthCheck: null,
+  passive: null,
+  outlier: null,
   passHostHeader: true,
   serversTransport: '',
   middlewares: [],

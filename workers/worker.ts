@@ -167,7 +167,7 @@ function receive(message: ToWorker): void {
     case 'commit':
       return commit()
     case 'health':
-      return context.health.replace(message.down)
+      return context.health.replace(message.down, context.services.preciseNow())
     case 'taken':
       return context.log?.taken(message.length)
     case 'flush':

@@ -76,6 +76,21 @@ export const workerFacts: readonly MetricFact[] = [
     'service',
   ),
   fact(
+    'sluice_service_passive_downs_total',
+    'counter',
+    'Times that passiveHealthCheck took a server out.',
+    'service',
+    'url',
+  ),
+  fact(
+    'sluice_service_ejections_total',
+    'counter',
+    'Times that outlierDetection took a server out, by reason: 5xx, gateway_errors.',
+    'reason',
+    'service',
+    'url',
+  ),
+  fact(
     'sluice_failovers_total',
     'counter',
     'Requests that the fallback of a service was asked for because of the status of the first one.',

@@ -9,7 +9,6 @@ import type {
   LoadBalancerConfig,
   MirroringConfig,
   ServiceConfig,
-  WeightedConfig,
 } from '../dynamic/services.ts'
 import type { TransportConfig } from '../dynamic/transports.ts'
 import { timesOf } from '../facts.ts'
@@ -17,10 +16,12 @@ import type { MiddlewarePlan, ServicePlan, TransportPlan } from '../generation.t
 import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { qualify, shortened, type Compilation } from './compilation.ts'
+import { healthFaults, planLoadBalancer, planWeightedSticky } from './balancer-plan.ts'
 import { checkMiddleware } from './middleware-checks.ts'
 import { planOptions, statedBy } from './middleware-plan.ts'
+import type { Fault } from './middleware-words.ts'
 import { planInstalledTls, planServerTls } from './server-tls.ts'
-import { kindOfService, planFailoverErrors, planServers } from './service-plan.ts'
+import { kindOfService, planFailoverErrors } from './service-plan.ts'
 
 const depthMax = 100
 const flattenedMax = 1000 // middlewares of one list once its chains are written out
@@ -135,6 +136,18 @@ export class Resolver {
     this.shared.error(entry, key, 'CONFIG_REFERENCE', `${entry.qualified}: ${text}`, hint)
   }
 
+  private failAll(
+    entry: Entry<unknown>,
+    code: string,
+    faults: readonly Fault[],
+    errors: string[],
+  ): void {
+    for (const { key, message } of faults) {
+      errors.push(message)
+      this.shared.error(entry, key, code, `${entry.qualified}: ${message}`)
+    }
+  }
+
   // Null when there is no such object.
   resolve(kind: Kind, name: string): Resolved | null {
     const before = this.known[kind].get(name)
@@ -190,6 +203,10 @@ export class Resolver {
     if (entry.config === null) return { errors: entry.errors, flat: [] }
     const errors: string[] = []
     const plan = this.planService(entry, entry.config, errors)
+    if (plan !== null) {
+      const faults = healthFaults(entry.config, plan, this.services)
+      this.failAll(entry, 'CONFIG_SERVICE', faults, errors)
+    }
     if (plan !== null && errors.length === 0) this.services.set(name, plan)
     return { errors, flat: [] }
   }
@@ -206,7 +223,8 @@ export class Resolver {
     if (kind === 'loadBalancer') {
       return this.planBalancer(entry, config.loadBalancer!, middlewares, errors)
     }
-    if (kind === 'weighted') return this.planWeighted(entry, config.weighted!, middlewares, errors)
+    if (kind === 'weighted' || kind === 'highestRandomWeight')
+      return this.planWeighted(entry, kind, middlewares, errors)
     if (kind === 'mirroring')
       return this.planMirroring(entry, config.mirroring!, middlewares, errors)
     if (kind === 'failover') return this.planFailover(entry, config.failover!, middlewares, errors)
@@ -224,33 +242,28 @@ export class Resolver {
     middlewares: readonly string[],
     errors: string[],
   ): ServicePlan {
-    const { plans, faults } = planServers(config.servers, this.shared.facts.serverSchemes)
-    for (const { key, message } of faults) {
-      errors.push(message)
-      this.shared.error(entry, key, 'CONFIG_SERVER', `${entry.qualified}: ${message}`)
-    }
-    return {
-      kind: 'loadBalancer',
-      name: entry.qualified,
-      servers: plans,
-      strategy: config.strategy,
-      passHostHeader: config.passHostHeader,
-      serversTransport: this.transportName(entry, config, errors),
-      middlewares,
-    }
+    const { plan, faults } = planLoadBalancer(entry.qualified, config, this.shared.facts)
+    this.failAll(entry, 'CONFIG_SERVER', faults, errors)
+    const serversTransport = this.transportName(entry, config, errors)
+    return { ...plan, serversTransport, middlewares }
   }
 
+  // A highestRandomWeight is one that goes by a hash instead of by turns.
   private planWeighted(
     entry: Entry<ServiceConfig>,
-    config: WeightedConfig,
+    kind: 'weighted' | 'highestRandomWeight',
     middlewares: readonly string[],
     errors: string[],
   ): ServicePlan {
+    const config = entry.config![kind]!
     const services = config.services.map(({ name, weight }, at) => {
-      const key = ['weighted', 'services', at, 'name']
-      return { name: this.serviceName(name, entry, key, errors), weight }
+      const key = [kind, 'services', at, 'name']
+      return { name: this.serviceName(name, entry, key, errors), written: name, weight }
     })
-    return { kind: 'weighted', name: entry.qualified, services, middlewares }
+    const { sticky, faults } = planWeightedSticky(entry.qualified, config)
+    this.failAll(entry, 'CONFIG_SERVICE', faults, errors)
+    const strategy = kind === 'weighted' ? 'wrr' : 'hrw'
+    return { kind: 'weighted', name: entry.qualified, services, strategy, sticky, middlewares }
   }
 
   private planMirroring(
@@ -279,10 +292,7 @@ export class Resolver {
     const child = (key: 'service' | 'fallback') =>
       this.serviceName(config[key], entry, ['failover', key], errors)
     const { statuses, bodyMax, faults } = planFailoverErrors(config)
-    for (const { key, message } of faults) {
-      errors.push(message)
-      this.shared.error(entry, key, 'CONFIG_SERVICE', `${entry.qualified}: ${message}`)
-    }
+    this.failAll(entry, 'CONFIG_SERVICE', faults, errors)
     const [service, fallback] = [child('service'), child('fallback')]
     const { qualified: name } = entry
     return { kind: 'failover', name, service, fallback, statuses, bodyMax, middlewares }

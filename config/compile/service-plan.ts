@@ -21,9 +21,9 @@ export function planServers(
 ): { plans: ServerPlan[]; faults: Fault[] } {
   const plans: ServerPlan[] = []
   const faults: Fault[] = []
-  servers.forEach(({ url, weight, preservePath }, at) => {
-    const message = faultOfUrl(url, schemes)
-    if (message === '') plans.push({ url, weight, preservePath })
+  servers.forEach((server, at) => {
+    const message = faultOfUrl(server.url, schemes)
+    if (message === '') plans.push(server)
     else faults.push({ key: ['loadBalancer', 'servers', at, 'url'], message })
   })
   return { plans, faults }

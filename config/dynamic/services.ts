@@ -21,24 +21,25 @@ const server = z.object({
   url: z.string().min(1),
   weight: weight(),
   preservePath: flag(false),
-  fenced: notYet(flag(false), 'internal to Traefik'),
+  fenced: flag(false),
+  terminating: extension(
+    flag(false),
+    'about to end: asked by its sticky clients, and by others when nothing else is up',
+  ),
 })
 
 const sticky = () =>
-  notYet(
-    off({
-      cookie: off({
-        name: text(),
-        secure: flag(false),
-        httpOnly: flag(false),
-        sameSite: text(),
-        maxAge: z.int().default(0),
-        path: text('/'),
-        domain: text(),
-      }),
+  off({
+    cookie: off({
+      name: text(),
+      secure: flag(false),
+      httpOnly: flag(false),
+      sameSite: text(),
+      maxAge: z.int().default(0),
+      path: text('/'),
+      domain: text(),
     }),
-    'sticky sessions: requests are balanced without them',
-  )
+  })
 
 const healthCheck = notYet(
   off({
@@ -55,17 +56,38 @@ const healthCheck = notYet(
     followRedirects: flag(true),
     headers: map(),
   }),
-  'health checks: every server is taken as healthy',
+  'active health checks: every server is taken as healthy',
 )
 
-const passiveHealthCheck = notYet(
-  off({ failureWindow: time(10_000), maxFailedAttempts: z.int().min(1).default(1) }),
-  'health checks: every server is taken as healthy',
+const passiveHealthCheck = off({
+  failureWindow: time(10_000),
+  maxFailedAttempts: z.int().min(1).max(1000).default(1),
+})
+
+const hashOn = extension(
+  off({ header: text(), cookie: text(), query: text(), ip: flag(false) }),
+  'what `hrw` and `maglev` go by; the address of the client when nothing is said',
+)
+
+const outlierDetection = extension(
+  off({
+    consecutive5xx: z.int().min(0).default(5),
+    consecutiveGatewayErrors: z.int().min(0).default(5),
+    interval: time(10_000),
+    baseEjectionTime: time(30_000),
+    maxEjectionTime: time(300_000),
+    maxEjectionPercent: z.int().min(0).max(100).default(10),
+  }),
+  'takes servers out that answer with errors in a row',
 )
 
 const loadBalancer = off({
   servers: z.array(server).default([]),
-  strategy: z.enum(['wrr', 'p2c', 'hrw', 'leasttime']).default('wrr'),
+  strategy: noted(
+    z.enum(['wrr', 'p2c', 'hrw', 'leasttime', 'maglev']).default('wrr'),
+    '`maglev` is an extension',
+  ),
+  hashOn,
   passHostHeader: flag(true),
   serversTransport: text(),
   responseForwarding: block({
@@ -77,11 +99,13 @@ const loadBalancer = off({
   sticky: sticky(),
   healthCheck,
   passiveHealthCheck,
+  slowStart: extension(time(0), 'the share of a server that has come up grows for so long; 0: off'),
+  outlierDetection,
   nginxUpstreamHashBy: notYet(text(), 'internal to Traefik'),
 })
 
 // `{}` in composite services: take part in health as the children do.
-const healthOfChildren = () => notYet(off({}), 'health checks')
+const healthOfChildren = () => off({})
 const children = () => z.array(z.object({ name: z.string().min(1), weight: weight() })).min(1)
 
 const weighted = off({
@@ -90,10 +114,7 @@ const weighted = off({
   healthCheck: healthOfChildren(),
 })
 
-const highestRandomWeight = notYet(
-  off({ services: children(), healthCheck: healthOfChildren() }),
-  'the service is disabled',
-)
+const highestRandomWeight = off({ services: children(), healthCheck: healthOfChildren() })
 
 const mirroring = off({
   service: z.string().min(1),
@@ -142,5 +163,8 @@ export const serviceKinds = [
 export type ServiceConfig = z.output<typeof serviceSchema>
 export type LoadBalancerConfig = NonNullable<ServiceConfig['loadBalancer']>
 export type WeightedConfig = NonNullable<ServiceConfig['weighted']>
+export type HighestRandomWeightConfig = NonNullable<ServiceConfig['highestRandomWeight']>
+export type StickyConfig = LoadBalancerConfig['sticky']
+export type HealthCheckConfig = NonNullable<LoadBalancerConfig['healthCheck']>
 export type MirroringConfig = NonNullable<ServiceConfig['mirroring']>
 export type FailoverConfig = NonNullable<ServiceConfig['failover']>

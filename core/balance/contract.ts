@@ -25,6 +25,12 @@ export interface Loaded extends Usable {
   readonly inFlight: number
 }
 
+// What is asked where there is more to a server than up or down (selection.ts).
+export interface Choosable extends Usable {
+  readonly mayServe: boolean // it could be asked if nothing better is left
+  readonly upSince: number // of the clock that threads share; 0: for ever
+}
+
 // One cell that is never 0: the health of servers that nobody checks.
 const alwaysUp = Int32Array.of(1)
 
@@ -40,5 +46,9 @@ export class ServerState implements Loaded {
 
   get up(): boolean {
     return this.health[this.slot] !== 0
+  }
+
+  get mayServe(): boolean {
+    return this.up
   }
 }

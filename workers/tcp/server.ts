@@ -37,6 +37,10 @@ export class TcpServer implements Usable {
   get up(): boolean {
     return this.healthKey === '' || !this.board.isDown(this.healthKey)
   }
+
+  get mayServe(): boolean {
+    return this.up
+  }
 }
 
 // 'db:5432', '10.0.0.7:5432', '[2001:db8::7]:5432'

@@ -18,6 +18,7 @@ import {
   UPSTREAM_REFUSED,
   errorTable,
 } from '../../core/errors.ts'
+import { AnswerTimes } from '../../core/balance/least-time.ts'
 import type { LiveExchange } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
 import type { WorkerContext } from '../context.ts'
@@ -40,7 +41,9 @@ export class Server {
   readonly context: WorkerContext
   readonly coalescer: Coalescer | null
   inFlight = 0 // exchanges that were given to this server and have not ended; p2c reads it
-  up = true
+  readonly up = true // what checks know of it is its services' matter: core/balance/target.ts
+  readonly mayServe = true
+  readonly upSince: number // when this worker came to know it
   users = 0 // live services that name it; at 0 idle connections are closed
   private readonly idle: H1Connection[] = []
   private readonly http2: H2Pool | null // null: the server is never asked for HTTP/2
@@ -48,18 +51,24 @@ export class Server {
   private onlyHttp1: boolean // it speaks HTTP/1.1, as far as known
   private open = 0
   private warnedAt = -WARN_AGAIN_MS
+  private answerTimes: AnswerTimes | null = null // once somebody asks for them
 
   constructor(key: string, url: string, transport: TransportPlan, context: WorkerContext) {
     this.key = key
     this.url = url
     this.transport = transport
     this.context = context
+    this.upSince = context.services.preciseNow()
     this.address = parseAddress(url)
     const { secure, h2, host } = this.address
     this.tls = secure ? new ServerTls(host, transport) : null
     this.onlyHttp1 = !h2 && !(secure && !transport.disableHttp2)
     this.http2 = this.onlyHttp1 ? null : new H2Pool(this)
     this.coalescer = transport.coalesce === null ? null : new Coalescer(this, transport.coalesce)
+  }
+
+  get times(): AnswerTimes {
+    return (this.answerTimes ??= new AnswerTimes())
   }
 
   // Gives the exchange a connection and sends its request; at once when one is idle.

@@ -1,0 +1,86 @@
+// workers/service-watch.ts: what a service learns from the answers of its servers: how long they take, whether they fail.
+//
+// Owner:  a LiveService; null for services that need to know nothing. Hot: yes, once per exchange of the others.
+
+import type { LoadBalancerPlan } from '../config/generation.ts'
+import {
+  EJECTED_5XX,
+  FELL,
+  type Happened,
+  NOTHING,
+  NOT_SENT,
+  type Standing,
+} from '../core/balance/standing.ts'
+import type { WorkerContext } from './context.ts'
+import type { LiveExchange } from './live-exchange.ts'
+import { RETRY_ALWAYS, RETRY_NEVER, type RetryAnswer } from './retrying.ts'
+import type { Server } from './upstream/server.ts'
+
+export class ServiceWatch {
+  private readonly plan: LoadBalancerPlan
+  private readonly context: WorkerContext
+  private readonly servers: readonly Server[]
+  private readonly standings: readonly (Standing | null)[] | null // null: failures are not noted
+  private readonly timesAnswers: boolean
+
+  constructor(
+    plan: LoadBalancerPlan,
+    context: WorkerContext,
+    servers: readonly Server[],
+    standings: readonly (Standing | null)[] | null,
+  ) {
+    this.plan = plan
+    this.context = context
+    this.servers = servers
+    this.standings = standings
+    this.timesAnswers = plan.strategy === 'leasttime'
+  }
+
+  // The head of a response is there.
+  answered(exchange: LiveExchange): void {
+    const { triedServer } = exchange
+    if (this.timesAnswers) {
+      const ms = this.context.sweeper.turnNow() - exchange.upstreamStartedAt
+      this.servers[triedServer]!.times.add(ms)
+    }
+    if (this.standings !== null) this.note(triedServer, exchange.status, this.standings)
+  }
+
+  // No response came. A kept connection that was closed in the moment of its use says nothing of the server, nor does
+  // a server that has refused a request before it looked at it; one whose head has gone out was well enough.
+  failed(exchange: LiveExchange, retry: RetryAnswer): void {
+    if (this.standings === null || exchange.wroteHead) return
+    if (retry === RETRY_ALWAYS || retry === RETRY_NEVER)
+      this.note(exchange.triedServer, NOT_SENT, this.standings)
+  }
+
+  private note(index: number, status: number, standings: readonly (Standing | null)[]): void {
+    const standing = standings[index]
+    if (standing === null || standing === undefined) return
+    const happened = standing.answered(status, standings)
+    if (happened !== NOTHING) this.tell(index, happened)
+  }
+
+  // Once per time that a server goes down, in whichever worker saw it.
+  private tell(index: number, happened: Happened): void {
+    const { url } = this.plan.servers[index]!
+    const service = this.plan.name
+    const { services } = this.context
+    const labels = { service, url }
+    if (happened === FELL) {
+      services.counter('sluice_service_passive_downs_total', labels).add(1)
+      const message = `server ${url} of ${service} is down: its answers failed`
+      return this.context.say({ type: 'warning', message })
+    }
+    const reason = happened === EJECTED_5XX ? '5xx' : 'gateway_errors'
+    services.counter('sluice_service_ejections_total', { ...labels, reason }).add(1)
+    const message = `server ${url} of ${service} is ejected: ${reason} in a row`
+    this.context.say({ type: 'warning', message })
+  }
+}
+
+// Of the services that the exchange has come through. They stay noted: another answer may take the place of this one.
+export function addStickyCookies(exchange: LiveExchange): void {
+  for (let at = exchange.stuck; at !== null; at = at.outer)
+    exchange.response.add('Set-Cookie', at.sticky.lineOf(at.index))
+}
