@@ -45,6 +45,11 @@ export async function answerApi(
       return page(entryPoints(state), query)
     case '/http/cache':
       return page(caches(state), query)
+    case '/http/rollouts':
+      return page(
+        state.rollouts().map((rollout) => ({ ...rollout })),
+        query,
+      )
     case '/certificates':
       return page(certificates(state, query), query)
   }

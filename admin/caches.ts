@@ -1,7 +1,4 @@
-// admin/caches.ts: what the caches hold, and purging them: the one thing that the API can change.
-//
-// Only with api.purge, and never for the page of another site: a browser sends its user's cookies and address along
-// wherever a page points it. Hot: no.
+// admin/caches.ts: what the caches hold, and purging them (commands.ts says who may). Hot: no.
 
 import type { PurgeWish } from '../core/cache/contract.ts'
 import { Exchange } from '../core/exchange.ts'
@@ -19,29 +16,10 @@ export function caches(state: AdminState): Shown[] {
   return state.caches().map((row) => ({ ...row }))
 }
 
-export interface PurgeRequest {
-  readonly query: URLSearchParams
-  readonly host: string // its Host header; '' for none
-  readonly origin: string // its Origin header; '' for none
-  readonly fetchSite: string // its Sec-Fetch-Site header; '' for none
-}
-
-export async function purgeCaches(state: AdminState, request: PurgeRequest): Promise<Reply> {
-  if (state.staticConfig.api?.purge !== true)
-    return errorReply(
-      403,
-      'purging is switched off; api.purge in the install configuration allows it',
-    )
-  if (isForeign(request)) return errorReply(403, 'a page of another site may not purge')
-  const wish = wishOf(request.query)
+export async function purgeCaches(state: AdminState, query: URLSearchParams): Promise<Reply> {
+  const wish = wishOf(query)
   if (typeof wish === 'string') return errorReply(400, wish)
   return jsonReply({ purged: await state.purge(wish) })
-}
-
-// Programs send neither header; browsers send both with what is not a plain navigation.
-function isForeign({ host, origin, fetchSite }: PurgeRequest): boolean {
-  if (fetchSite !== '' && fetchSite !== 'same-origin' && fetchSite !== 'none') return true
-  return origin !== '' && origin !== `http://${host}` && origin !== `https://${host}`
 }
 
 // A sentence when it is not one of the four, and only one.

@@ -7,12 +7,14 @@
 import { lstat, chmod, unlink } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { answerApi } from './api.ts'
-import { purgeCaches, type PurgeRequest } from './caches.ts'
+import { purgeCaches } from './caches.ts'
+import { refusalOf, steerRollout } from './commands.ts'
 import { answerDashboard } from './dashboard.ts'
 import { errorReply, type Reply } from './reply.ts'
 import type { AdminState } from './state.ts'
 
 const CONNECTIONS_MAX = 512 // workers keep some; people and scrapers are few
+const ROLLOUTS = '/api/http/rollouts/'
 const REQUEST_TIMEOUT_MS = 30_000
 
 export class AdminServer {
@@ -75,7 +77,9 @@ export class AdminServer {
     const own = this.withoutBase(path)
     if (own === '/api/providers/rest') return restReply(request.method)
     if (own === '/api/http/cache' && request.method === 'DELETE')
-      return purgeCaches(this.state, purgeRequest(request, query))
+      return refusalOf(this.state, request) ?? purgeCaches(this.state, query)
+    if (request.method === 'POST' && own?.startsWith(ROLLOUTS) === true)
+      return refusalOf(this.state, request) ?? steerRollout(this.state, own.slice(ROLLOUTS.length))
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return errorReply(405, 'this API is read-only', { Allow: 'GET, HEAD' })
     }
@@ -96,11 +100,6 @@ export class AdminServer {
     const headers = { 'Content-Type': metrics.contentType }
     return { status: 200, headers, body: await metrics.render() }
   }
-}
-
-function purgeRequest({ headers }: IncomingMessage, query: URLSearchParams): PurgeRequest {
-  const { host = '', origin = '' } = headers
-  return { query, host, origin, fetchSite: String(headers['sec-fetch-site'] ?? '') }
 }
 
 function restReply(method: string | undefined): Reply {

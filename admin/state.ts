@@ -6,6 +6,8 @@
 import type { RuntimeStatus } from '../config/generation.ts'
 import type { Problem } from '../config/problem.ts'
 import type { SpiffeStatus } from '../config/spiffe.ts'
+import type { RolloutStatus } from '../core/rollout/plan.ts'
+import type { RolloutAction } from '../core/rollout/progress.ts'
 import type { StaticConfig } from '../config/static.ts'
 import type { PurgeWish } from '../core/cache/contract.ts'
 import type { MetricsPage } from './metrics/page.ts'
@@ -60,6 +62,9 @@ export interface AdminState {
   lastLoad(): LoadInfo
   workers(): readonly WorkerRow[]
   breakers(): readonly BreakerRow[]
+  rollouts(): readonly RolloutStatus[]
+  // null: there is none of this name. '' when it was done, else why not.
+  steer(rollout: string, action: RolloutAction): string | null
   spiffe(): SpiffeStatus | null // null: no Workload API is configured
   caches(): readonly CacheRow[] // of the generation that is published
   // Resolves when no worker serves any of it, with the number of responses that are gone.

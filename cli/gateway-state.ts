@@ -18,6 +18,9 @@ import { CONNECTIONS, IN_FLIGHT, UPSTREAM_CONNECTIONS, rowOf } from '../core/sha
 import { SlotTable } from '../core/shared/slot-table.ts'
 import { readGauge } from '../workers/cache/gauges.ts'
 import type { HealthChecks } from '../workers/health/checks.ts'
+import type { RolloutStatus } from '../core/rollout/plan.ts'
+import type { Rollouts } from '../workers/rollouts.ts'
+import type { RolloutAction } from '../core/rollout/progress.ts'
 import type { Supervisor } from '../workers/supervisor.ts'
 import type { WorkerHandle } from '../workers/worker-handle.ts'
 import { breakersOf } from './breakers.ts'
@@ -32,6 +35,7 @@ export class GatewayState implements AdminState {
   private readonly states: SlotTable // what workers share
   private readonly configuration: Configuration
   private readonly health: HealthChecks
+  private readonly ownRollouts: Rollouts
   private readonly accessLogLost: () => number
 
   constructor(
@@ -40,6 +44,7 @@ export class GatewayState implements AdminState {
     supervisor: Supervisor,
     configuration: Configuration,
     health: HealthChecks,
+    rollouts: Rollouts,
     accessLogLost: () => number,
   ) {
     this.staticConfig = config
@@ -49,6 +54,7 @@ export class GatewayState implements AdminState {
     this.states = new SlotTable(supervisor.shared.states)
     this.configuration = configuration
     this.health = health
+    this.ownRollouts = rollouts
     this.metrics = this.metricsPage()
   }
 
@@ -75,6 +81,14 @@ export class GatewayState implements AdminState {
     })
     feed(page, supervisor)
     return page
+  }
+
+  rollouts(): readonly RolloutStatus[] {
+    return this.ownRollouts.statuses
+  }
+
+  steer(rollout: string, action: RolloutAction): string | null {
+    return this.ownRollouts.act(rollout, action)
   }
 
   get providers(): readonly string[] {

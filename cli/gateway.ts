@@ -18,6 +18,8 @@ import type { Generation } from '../config/generation.ts'
 import type { StaticConfig } from '../config/static.ts'
 import { prepareUws } from '../workers/downstream/uws/binding.ts'
 import { HealthChecks } from '../workers/health/checks.ts'
+import { Rollouts } from '../workers/rollouts.ts'
+import { SlotTable } from '../core/shared/slot-table.ts'
 import { LogFile } from '../workers/log-file.ts'
 import { createLog, type OperationsLogFile } from '../workers/operations-log.ts'
 import { Supervisor } from '../workers/supervisor.ts'
@@ -33,6 +35,7 @@ export class Gateway {
   private readonly configuration: Configuration
   private readonly state: GatewayState
   private readonly health: HealthChecks
+  private readonly rollouts: Rollouts
   private readonly admin: AdminServer
   private readonly pidFile: PidFile | null
   private readonly housekeeping = new Housekeeping()
@@ -57,12 +60,14 @@ export class Gateway {
     )
     this.issued = new IssuedCertificates(this.configuration, this.supervisor)
     this.health = new HealthChecks((down) => this.tellHealth(down), this.log)
+    this.rollouts = new Rollouts(new SlotTable(this.supervisor.shared.states), this.log)
     this.state = new GatewayState(
       config,
       version,
       this.supervisor,
       this.configuration,
       this.health,
+      this.rollouts,
       () => this.lostLines,
     )
     this.admin = new AdminServer(this.state)
@@ -147,6 +152,7 @@ export class Gateway {
       return void this.end(1)
     }
     this.served = true
+    this.rollouts.use(generation)
     this.supervisor.publish(generation)
     this.health.use(tcpHealthTargets(generation))
     this.issued.compiled()
@@ -179,6 +185,7 @@ export class Gateway {
 
   private terminate(): void {
     this.health.stop()
+    this.rollouts.stop()
     this.secrets.stop()
     this.configuration.close()
     void this.issued.close()

@@ -38,7 +38,7 @@ function pingUrl(config: StaticConfig): string | null {
 }
 
 // An entry point that listens on every address is asked on this machine.
-function reachable(host: string): string {
+export function reachable(host: string): string {
   if (host === '' || host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'
   return host.includes(':') ? `[${host}]` : host

@@ -30,6 +30,10 @@ export const commandFacts: readonly CommandFact[] = [
     usage: 'sluice healthcheck [FLAGS]',
     about: 'asks the running gateway for its ping; exit code 0 when it is well',
   },
+  {
+    usage: 'sluice rollout [NAME [pause|resume|promote|rollback|restart]] [FLAGS]',
+    about: 'lists the rollouts of the running gateway, or steers one',
+  },
   { usage: 'sluice version', about: 'prints the version' },
   { usage: 'sluice help [BLOCK]', about: 'prints this, or the flags of one block: help api' },
 ]

@@ -15,6 +15,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['explain', loadExplain],
   ['routes', loadRoutes],
   ['healthcheck', loadHealthcheck],
+  ['rollout', loadRollout],
   ['version', loadVersion],
   ['help', loadHelp],
 ])
@@ -66,6 +67,11 @@ async function loadRoutes(): Promise<Command> {
 async function loadHealthcheck(): Promise<Command> {
   const { healthcheckOptions, runHealthcheck } = await import('./healthcheck.ts')
   return { options: healthcheckOptions, run: runHealthcheck }
+}
+
+async function loadRollout(): Promise<Command> {
+  const { rolloutOptions, runRollout } = await import('./rollout.ts')
+  return { options: rolloutOptions, run: runRollout }
 }
 
 const noOptions: OptionNames = { switches: [], values: [] }

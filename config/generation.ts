@@ -12,6 +12,7 @@ import type { Strategy } from '../core/balance/build.ts'
 import type { HashOn } from '../core/balance/hash-key.ts'
 import type { OutlierOptions, PassiveOptions } from '../core/balance/standing.ts'
 import type { StickyOptions } from '../core/balance/sticky.ts'
+import type { RolloutPlan } from '../core/rollout/plan.ts'
 import type {
   CertificatePlan,
   ChallengePlan,
@@ -91,6 +92,8 @@ export interface WeightedPlan {
   readonly services: readonly WeightedChild[]
   readonly strategy: 'wrr' | 'hrw' // hrw: it is a highestRandomWeight
   readonly sticky: StickyOptions | null
+  // The second of two services takes the place of the first, step by step; weights are not looked at then.
+  readonly rollout: RolloutPlan | null
   readonly middlewares: readonly string[]
 }
 

@@ -27,9 +27,9 @@ const api = off({
     .default('/'),
   disableDashboardAd: noted(flag(false), 'accepted: there is no advertisement'),
   entryPoint: extension(text('traefik'), 'where api.insecure publishes the API'),
-  purge: extension(
+  writable: extension(
     flag(false),
-    'whoever reaches the API may purge caches; it changes nothing otherwise',
+    'whoever reaches the API may also purge caches and steer rollouts; it changes nothing otherwise',
   ),
 })
 

@@ -47,6 +47,7 @@ export class WorkerContext {
   readonly inFlight = new InFlightTable() // of inFlightReq; outlives generations
   // The clock of middlewares: one function for all, which keeps nothing alive but the worker's own things.
   readonly now = (): number => this.sweeper.now
+  readonly turnNow = (): number => this.sweeper.turnNow() // of exchange.startedAt
   date = '' // value of a Date header, renewed every second
   private readonly control: Int32Array
   private readonly row: number

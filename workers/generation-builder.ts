@@ -13,6 +13,9 @@ import {
 } from '../config/generation.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
 import type { Middleware, MiddlewareContext } from '../core/middleware/contract.ts'
+import { RolloutWatch } from '../core/balance/rollout.ts'
+import { RolloutCounts } from '../core/rollout/counts.ts'
+import { type RolloutPlan, rolloutSlotName } from '../core/rollout/plan.ts'
 import { MapCopies } from '../core/map-copy.ts'
 import { MatcherBuilder } from '../core/route/matcher-builder.ts'
 import type { Matcher } from '../core/route/matcher.ts'
@@ -168,6 +171,8 @@ export class GenerationBuilder {
     const names = plan.kind === 'internal' ? [] : plan.middlewares
     const own = this.buildMiddlewares(names, plan.name)
     if (plan.kind === 'mirroring') own.push(...this.mirrorsOf(plan))
+    if (plan.kind === 'weighted' && plan.rollout !== null)
+      own.push(this.watchOf(plan.name, plan.rollout))
     const service = new LiveService(plan, this.context, this.transportOf, this.cellOf, own)
     this.next.changedCells.push({ cell, service })
   }
@@ -177,6 +182,12 @@ export class GenerationBuilder {
     return mirrors.map((options) => {
       return buildMiddleware({ name, kind: 'mirror', options }, this.contextFor(name))
     })
+  }
+
+  private watchOf(service: string, plan: RolloutPlan): RolloutWatch {
+    const { states } = this.context.services.shared
+    const counts = new RolloutCounts(states, states.claim(rolloutSlotName(service, plan)))
+    return new RolloutWatch(service, counts, this.context.turnNow)
   }
 
   private removeService(name: string): void {

@@ -8,6 +8,7 @@
 
 import type { ServicePlan, TransportPlan } from '../config/generation.ts'
 import type { Balancer } from '../core/balance/contract.ts'
+import { RolloutWatch } from '../core/balance/rollout.ts'
 import { stuckTo } from '../core/balance/sticky.ts'
 import type { ServiceState } from '../core/balance/weighted.ts'
 import { REQUESTS, type RequestSeries } from '../core/shared/series.ts'
@@ -62,7 +63,8 @@ export class LiveService {
     this.children = children === null ? null : children.map(cellOf)
     this.failover = failoverOf(plan, this.children, context)
     this.servers = serversOf(plan, context, transportOf)
-    this.parts = partsOf(plan, this.servers, this.children, context)
+    const rollout = middlewares.find((one) => one instanceof RolloutWatch) ?? null
+    this.parts = partsOf(plan, this.servers, this.children, context, rollout)
     this.balancer = this.parts.balancer
     this.state = this.parts.state
     this.watch = this.parts.watch

@@ -11,6 +11,7 @@ import type { Balancer, Usable } from '../core/balance/contract.ts'
 import { FirstUpBalancer } from '../core/balance/first-up.ts'
 import { HashKey } from '../core/balance/hash-key.ts'
 import { Selection } from '../core/balance/selection.ts'
+import { RolloutBalancer, type RolloutWatch } from '../core/balance/rollout.ts'
 import { SlowStart } from '../core/balance/slow-start.ts'
 import { Standing } from '../core/balance/standing.ts'
 import { Sticky } from '../core/balance/sticky.ts'
@@ -40,9 +41,10 @@ export function partsOf(
   servers: readonly Server[],
   children: readonly ServiceCell[] | null,
   context: WorkerContext,
+  rollout: RolloutWatch | null,
 ): ServiceParts {
   if (plan.kind === 'loadBalancer') return partsOfServers(plan, servers, context)
-  if (children !== null) return partsOfChildren(plan, children, context)
+  if (children !== null) return partsOfChildren(plan, children, context, rollout)
   const weights = servers.map(() => 1)
   return {
     balancer: buildWrr(servers, weights, 0),
@@ -145,6 +147,7 @@ function partsOfChildren(
   plan: Exclude<ServicePlan, LoadBalancerPlan>,
   children: readonly ServiceCell[],
   context: WorkerContext,
+  rollout: RolloutWatch | null,
 ): ServiceParts {
   const resort: Resort = { level: 0 }
   const states = children.map((cell) => new ChildState(cell, resort))
@@ -155,7 +158,8 @@ function partsOfChildren(
     : new FirstUpBalancer(states)
   const weights = isWeighted ? plan.services.map(({ weight }) => weight) : states.map(() => 1)
   const sticky = isWeighted && plan.sticky !== null ? new Sticky(plan.sticky, weights) : null
-  const parts = { balancer: bare, states, resort, sticky, slowStart: null, key }
+  const balancer = rollout === null ? bare : new RolloutBalancer(states, rollout)
+  const parts = { balancer, states, resort, sticky, slowStart: null, key }
   return {
     balancer: new Selection({ ...parts, clock: context.services }),
     states,

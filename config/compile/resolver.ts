@@ -4,24 +4,20 @@
 // name services, middlewares and transports. A circle anywhere in it disables what stands on it. What needs
 // something disabled is disabled too: nothing is ever served without a part that it was given. Hot: no.
 
-import type {
-  FailoverConfig,
-  LoadBalancerConfig,
-  MirroringConfig,
-  ServiceConfig,
-} from '../dynamic/services.ts'
+import type { LoadBalancerConfig, ServiceConfig } from '../dynamic/services.ts'
 import type { TransportConfig } from '../dynamic/transports.ts'
 import { timesOf } from '../facts.ts'
 import type { MiddlewarePlan, ServicePlan, TransportPlan } from '../generation.ts'
 import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { qualify, shortened, type Compilation } from './compilation.ts'
-import { healthFaults, planLoadBalancer, planWeightedSticky } from './balancer-plan.ts'
+import { healthFaults, planLoadBalancer } from './balancer-plan.ts'
 import { checkMiddleware } from './middleware-checks.ts'
 import { planOptions, statedBy } from './middleware-plan.ts'
 import type { Fault } from './middleware-words.ts'
 import { planInstalledTls, planServerTls } from './server-tls.ts'
-import { kindOfService, planFailoverErrors } from './service-plan.ts'
+import { type Child, type Fail, isComposite, planComposite } from './composite-plans.ts'
+import { kindOfService } from './service-plan.ts'
 
 const depthMax = 100
 const flattenedMax = 1000 // middlewares of one list once its chains are written out
@@ -223,11 +219,11 @@ export class Resolver {
     if (kind === 'loadBalancer') {
       return this.planBalancer(entry, config.loadBalancer!, middlewares, errors)
     }
-    if (kind === 'weighted' || kind === 'highestRandomWeight')
-      return this.planWeighted(entry, kind, middlewares, errors)
-    if (kind === 'mirroring')
-      return this.planMirroring(entry, config.mirroring!, middlewares, errors)
-    if (kind === 'failover') return this.planFailover(entry, config.failover!, middlewares, errors)
+    if (isComposite(kind)) {
+      const child: Child = (key, name) => this.serviceName(name, entry, [kind, ...key], errors)
+      const fail: Fail = (fault) => this.failAll(entry, 'CONFIG_SERVICE', [fault], errors)
+      return planComposite(kind, { name, config, middlewares }, child, fail)
+    }
     const isKind = typeof kind === 'string'
     const message = isKind ? `${kind} is not built in this version` : kind.message
     errors.push(message)
@@ -246,56 +242,6 @@ export class Resolver {
     this.failAll(entry, 'CONFIG_SERVER', faults, errors)
     const serversTransport = this.transportName(entry, config, errors)
     return { ...plan, serversTransport, middlewares }
-  }
-
-  // A highestRandomWeight is one that goes by a hash instead of by turns.
-  private planWeighted(
-    entry: Entry<ServiceConfig>,
-    kind: 'weighted' | 'highestRandomWeight',
-    middlewares: readonly string[],
-    errors: string[],
-  ): ServicePlan {
-    const config = entry.config![kind]!
-    const services = config.services.map(({ name, weight }, at) => {
-      const key = [kind, 'services', at, 'name']
-      return { name: this.serviceName(name, entry, key, errors), written: name, weight }
-    })
-    const { sticky, faults } = planWeightedSticky(entry.qualified, config)
-    this.failAll(entry, 'CONFIG_SERVICE', faults, errors)
-    const strategy = kind === 'weighted' ? 'wrr' : 'hrw'
-    return { kind: 'weighted', name: entry.qualified, services, strategy, sticky, middlewares }
-  }
-
-  private planMirroring(
-    entry: Entry<ServiceConfig>,
-    config: MirroringConfig,
-    middlewares: readonly string[],
-    errors: string[],
-  ): ServicePlan {
-    const child = (name: string, ...key: Path) =>
-      this.serviceName(name, entry, ['mirroring', ...key], errors)
-    const { mirrorBody, maxBodySize, when } = config
-    const mirrors = config.mirrors.map(({ name, percent }, at) => {
-      const service = child(name, 'mirrors', at, 'name')
-      return { service, percent, mirrorBody, maxBodySize, when }
-    })
-    const service = child(config.service, 'service')
-    return { kind: 'mirroring', name: entry.qualified, service, mirrors, middlewares }
-  }
-
-  private planFailover(
-    entry: Entry<ServiceConfig>,
-    config: FailoverConfig,
-    middlewares: readonly string[],
-    errors: string[],
-  ): ServicePlan {
-    const child = (key: 'service' | 'fallback') =>
-      this.serviceName(config[key], entry, ['failover', key], errors)
-    const { statuses, bodyMax, faults } = planFailoverErrors(config)
-    this.failAll(entry, 'CONFIG_SERVICE', faults, errors)
-    const [service, fallback] = [child('service'), child('fallback')]
-    const { qualified: name } = entry
-    return { kind: 'failover', name, service, fallback, statuses, bodyMax, middlewares }
   }
 
   private transportName(

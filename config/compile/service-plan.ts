@@ -1,9 +1,9 @@
 // config/compile/service-plan.ts: what a service says by itself: its kind, its servers. Hot: no.
 
-import type { FailoverConfig, LoadBalancerConfig } from '../dynamic/services.ts'
+import type { LoadBalancerConfig } from '../dynamic/services.ts'
 import { serviceKinds, type ServiceConfig } from '../dynamic/services.ts'
 import type { ServerPlan } from '../generation.ts'
-import { type Fault, wantStatus } from './middleware-words.ts'
+import type { Fault } from './middleware-words.ts'
 
 export function kindOfService(config: ServiceConfig): string | Fault {
   const kinds = serviceKinds.filter((kind) => config[kind] !== null)
@@ -27,23 +27,6 @@ export function planServers(
     else faults.push({ key: ['loadBalancer', 'servers', at, 'url'], message })
   })
   return { plans, faults }
-}
-
-// Statuses as 'status' of the errors middleware has them: '404', '500-599'.
-export function planFailoverErrors({ errors }: FailoverConfig): {
-  statuses: (readonly [number, number])[]
-  bodyMax: number
-  faults: Fault[]
-} {
-  const statuses: (readonly [number, number])[] = []
-  const faults: Fault[] = []
-  errors?.status.forEach((text, at) => {
-    const message = wantStatus(text)
-    const [from, to] = text.split('-').map(Number)
-    if (message === '') statuses.push([from!, to ?? from!])
-    else faults.push({ key: ['failover', 'errors', 'status', at], message: `status: ${message}` })
-  })
-  return { statuses, bodyMax: errors?.maxRequestBodyBytes ?? -1, faults }
 }
 
 // The text of a URL never appears in a message: it may hold a password.

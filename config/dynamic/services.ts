@@ -108,8 +108,22 @@ const loadBalancer = off({
 const healthOfChildren = () => off({})
 const children = () => z.array(z.object({ name: z.string().min(1), weight: weight() })).min(1)
 
+const rollout = extension(
+  off({
+    to: z.string().min(1),
+    steps: z.array(z.number().min(0.1).max(100)).min(1).max(100).default([1, 5, 25, 50, 100]),
+    interval: time(300_000),
+    startsPaused: flag(false),
+    maxErrorRatio: z.number().min(0).max(1).default(0.05),
+    maxP99: time(0),
+    minRequests: z.int().min(1).max(1_000_000).default(50),
+  }),
+  'one of the two services takes the place of the other, step by step, and back at the first bad sign',
+)
+
 const weighted = off({
   services: children(),
+  rollout,
   sticky: sticky(),
   healthCheck: healthOfChildren(),
 })

@@ -4,7 +4,7 @@ import { caches, purgeCaches } from '../../admin/caches.ts'
 import type { PurgeWish } from '../../core/cache/contract.ts'
 import { stateOf, staticOf } from './fixture.ts'
 
-const allowed = staticOf('--entryPoints.web.address=:8000', '--api=true', '--api.purge=true')
+const allowed = staticOf('--entryPoints.web.address=:8000', '--api=true', '--api.writable=true')
 
 async function purge(
   query: string,
@@ -27,7 +27,7 @@ describe('purging', () => {
     const usual = staticOf('--entryPoints.web.address=:8000', '--api=true')
     const { status, text, wishes } = await purge('all=true', {}, usual)
     expect([status, wishes]).toEqual([403, []])
-    expect(text).toContain('api.purge')
+    expect(text).toContain('api.writable')
   })
 
   it('is refused to pages of other sites', async () => {

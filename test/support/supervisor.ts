@@ -9,6 +9,8 @@ import { loadStatic } from '../../config/sources.ts'
 import { Configuration } from '../../cli/configuration.ts'
 import { GatewayState } from '../../cli/gateway-state.ts'
 import { workerPlanOf } from '../../cli/worker-plan.ts'
+import { SlotTable } from '../../core/shared/slot-table.ts'
+import { Rollouts } from '../../workers/rollouts.ts'
 import { HealthChecks } from '../../workers/health/checks.ts'
 import { Supervisor } from '../../workers/supervisor.ts'
 import type { WorkerHandle } from '../../workers/worker-handle.ts'
@@ -61,6 +63,7 @@ export async function startSupervisor(
     supervisor,
     configuration,
     new HealthChecks(() => undefined, operations),
+    new Rollouts(new SlotTable(supervisor.shared.states), operations),
     () => 0,
   )
   const started = new TestSupervisorOf(port, supervisor, log, factsOf(config), state)

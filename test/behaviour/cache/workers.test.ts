@@ -11,7 +11,7 @@ beforeAll(async () => {
   scene = await startCacheScene({
     workers: 3,
     cache: { cacheStatus: true, collapseTimeout: '60s' },
-    static: { api: { insecure: true, purge: true } },
+    static: { api: { insecure: true, writable: true } },
     routers: {
       beta: {
         rule: 'PathPrefix(`/`) && Header(`X-Beta`, `1`)',
