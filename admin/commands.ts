@@ -3,13 +3,13 @@
 // Only with api.writable, and never for the page of another site: a browser sends its user's cookies and address along
 // wherever a page points it. Whoever reaches api@internal decides the rest, as for reading. Hot: no.
 
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import { rolloutActions } from '../core/rollout/progress.ts'
 import { errorReply, jsonReply, type Reply } from './reply.ts'
 import type { AdminState } from './state.ts'
 
 // null: it may.
-export function refusalOf(state: AdminState, { headers }: IncomingMessage): Reply | null {
+export function refusalOf(state: AdminState, headers: IncomingHttpHeaders): Reply | null {
   if (state.staticConfig.api?.writable !== true)
     return errorReply(
       403,

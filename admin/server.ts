@@ -77,9 +77,12 @@ export class AdminServer {
     const own = this.withoutBase(path)
     if (own === '/api/providers/rest') return restReply(request.method)
     if (own === '/api/http/cache' && request.method === 'DELETE')
-      return refusalOf(this.state, request) ?? purgeCaches(this.state, query)
+      return refusalOf(this.state, request.headers) ?? purgeCaches(this.state, query)
     if (request.method === 'POST' && own?.startsWith(ROLLOUTS) === true)
-      return refusalOf(this.state, request) ?? steerRollout(this.state, own.slice(ROLLOUTS.length))
+      return (
+        refusalOf(this.state, request.headers) ??
+        steerRollout(this.state, own.slice(ROLLOUTS.length))
+      )
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return errorReply(405, 'this API is read-only', { Allow: 'GET, HEAD' })
     }

@@ -1,6 +1,7 @@
 // Purging by the API: who may, and what is understood.
 import { describe, expect, it } from 'vitest'
 import { caches, purgeCaches } from '../../admin/caches.ts'
+import { refusalOf } from '../../admin/commands.ts'
 import type { PurgeWish } from '../../core/cache/contract.ts'
 import { stateOf, staticOf } from './fixture.ts'
 
@@ -17,8 +18,9 @@ async function purge(
     purge: (wish) => Promise.resolve(wishes.push(wish)),
   })
   const { host = 'admin.example', origin = '', fetchSite = '' } = headers
-  const request = { query: new URLSearchParams(query), host, origin, fetchSite }
-  const { status, body } = await purgeCaches(state, request)
+  const own = { host, ...(origin && { origin }), ...(fetchSite && { 'sec-fetch-site': fetchSite }) }
+  const refusal = refusalOf(state, own)
+  const { status, body } = refusal ?? (await purgeCaches(state, new URLSearchParams(query)))
   return { status, text: String(body), wishes }
 }
 

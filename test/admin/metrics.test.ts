@@ -1,4 +1,3 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { expect, test } from 'vitest'
 import { gatewayFacts, processFacts, workerFacts } from '../../admin/metrics/catalogue.ts'
 import { MetricsPage, type MetricsSources } from '../../admin/metrics/page.ts'
@@ -234,11 +233,16 @@ test('a page of 10,000 services does not hold up the supervisor', async () => {
     worker.series('service', { service: `service-${i}@file` }).count(METHOD_GET, 200, 1, 0, 0)
   }
   await page.render() // compiled
-  const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
+  let turns = 0
+  let rendering = true
+  const turn = (): void => {
+    turns++
+    if (rendering) setImmediate(turn)
+  }
+  setImmediate(turn)
   const [text, same] = await Promise.all([page.render(), page.render()])
-  delay.disable()
+  rendering = false
   expect(same).toBe(text)
   expect(text.split('\n').length).toBeGreaterThan(100_000)
-  expect(delay.max / 1e6).toBeLessThan(100)
+  expect(turns).toBeGreaterThan(30) // others have their turn while it is made
 })
