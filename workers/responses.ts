@@ -241,6 +241,7 @@ function answerSent(exchange: LiveExchange): void {
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {
+  if (bytes instanceof Buffer) return bytes
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 

@@ -37,7 +37,7 @@ export abstract class KeptBody implements BodyRecorder {
     if (this.length > (this.whole === null ? this.bytesMax : this.expected)) return this.overflow()
     const part = bytes.subarray(from, to)
     if (this.whole !== null) this.whole.set(part, start)
-    else (this.pieces ??= []).push(part.slice())
+    else (this.pieces ??= []).push(new Uint8Array(part)) // slice() of a Buffer would be a view
   }
 
   private overflow(): void {

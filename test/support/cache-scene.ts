@@ -37,6 +37,8 @@ export interface CacheSceneOptions {
   readonly chain?: readonly string[] // of router "all"; ['cache'] unless given
   readonly routers?: Keys // further ones
   readonly static?: Keys
+  readonly engine?: 'node' | 'uws'
+  readonly entryPoints?: Keys // further ones
 }
 
 export const fresh = { 'Cache-Control': 'max-age=60' }
@@ -59,6 +61,8 @@ export async function startCacheScene(options: CacheSceneOptions = {}): Promise<
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const gateway = await startGateway({
     workers: options.workers ?? 1,
+    engine: options.engine ?? 'node',
+    entryPoints: options.entryPoints ?? {},
     ...(options.static === undefined ? {} : { static: options.static }),
     routes: routesOf(options, url),
   })

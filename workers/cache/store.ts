@@ -7,6 +7,7 @@
 // The index is by URL. A response with Vary lies under a longer key; under its URL is the list of names (VaryMark).
 // Room: the worker that stores makes room and tells; the others follow, and make room themselves only above SLACK.
 
+import { Buffer } from 'node:buffer'
 import { LRUCache } from 'lru-cache'
 import type {
   CacheStore,
@@ -27,14 +28,18 @@ import type { CacheNews } from './messages.ts'
 
 const SLACK = 1.125 // of bytesMax
 const MARK_BYTES = 512
+const YOUNG_MS = 1000 // the order of use is kept to this: moving an entry to its end was a tenth of a hit
 const PURGES_MAX = 64 // remembered, for responses that were under way
 
 class Held {
   readonly entry: CacheEntry
   readonly hash: number // of its URL
+  usedAt = 0 // when it was last made the youngest
 
   constructor(entry: CacheEntry) {
-    this.entry = entry
+    const { buffer, byteOffset, length } = entry.body
+    // As the sockets want it: made once, and not for each hit.
+    this.entry = { ...entry, body: Buffer.from(buffer, byteOffset, length) }
     this.hash = hashOf(entry.url)
   }
 }
@@ -76,17 +81,25 @@ export class Store implements CacheStore {
 
   find(base: string, request: Fields): CacheEntry | null {
     this.place = base
-    let found = this.index.get(base)
+    let found = this.index.peek(base)
     if (found instanceof VaryMark) {
+      this.index.get(base)
       const second = secondKey(found.names, request)
       if (second === null) return null
       this.place = variantKey(base, found.names, second)
-      found = this.index.get(this.place)
+      found = this.index.peek(this.place)
     }
     if (!(found instanceof Held)) return null
-    if (!this.board.isPurged(found.hash, found.entry.askedAt)) return found.entry
-    this.index.delete(this.place)
-    return null
+    if (this.board.isPurged(found.hash, found.entry.askedAt)) {
+      this.index.delete(this.place)
+      return null
+    }
+    const now = this.worker.preciseNow()
+    if (now - found.usedAt > YOUNG_MS) {
+      found.usedAt = now
+      this.index.get(this.place)
+    }
+    return found.entry
   }
 
   put(base: string, entry: CacheEntry): void {

@@ -34,7 +34,7 @@ import type { Conditions } from '../../cache/preconditions.ts'
 import { ResponseSide } from '../../cache/response-side.ts'
 import { FRESH, REFRESH, VALIDATE, mayServeOnError, useOf } from '../../cache/reuse.ts'
 import { serve } from '../../cache/serving.ts'
-import { HIT, addStatus } from '../../cache/status-fields.ts'
+import { addHit } from '../../cache/status-fields.ts'
 import { NOT_IN_CACHE } from '../../errors.ts'
 import {
   BODY_CHUNKED,
@@ -181,8 +181,7 @@ export class HttpCache extends RequestMiddleware {
     serve(exchange, entry, conditions, now, wallMs)
     const stale = use !== FRESH || now >= entry.freshUntil
     this.side.counts(stale ? 'stale' : 'hit')
-    const ttl = Math.round((entry.freshUntil - now) / 1000)
-    addStatus(this.side.fields, exchange.response, HIT, '; hit; ttl=' + ttl)
+    addHit(this.side.fields, exchange.response, entry.freshUntil - now)
     return true
   }
 
