@@ -8,6 +8,7 @@ import type { TlsOptionsPlan } from '../config/protocol-plans.ts'
 import { MISDIRECTED, NO_ROUTER, NO_SERVER } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
+import { noCodecs } from '../core/middleware/codecs.ts'
 import { ANSWERED } from '../core/middleware/contract.ts'
 import { inertWorker } from '../core/middleware/inert-worker.ts'
 import { InFlightTable } from '../core/middleware/in-flight-table.ts'
@@ -124,6 +125,7 @@ function passOne(
     router: owner,
     inFlight: new InFlightTable(),
     worker: inertWorker(),
+    codecs: noCodecs,
     now: () => 0,
   }
   const middleware = buildMiddleware(plan, context)

@@ -15,7 +15,7 @@
 
 import { Head } from './headers.ts'
 import type { BodyRecorder } from './cache/recorder.ts'
-import type { BodyRewriter } from './middleware/body.ts'
+import type { BodyRewriter, ResponseRewriter } from './middleware/body.ts'
 import type { Stuck } from './balance/sticky.ts'
 import type { BodyKeeper } from './middleware/body-keeper.ts'
 import type { Middleware } from './middleware/contract.ts'
@@ -158,7 +158,7 @@ export class Exchange {
   forwardHost = '' // when set, sent in place of authority
   pathChanged = false // the request line must be rebuilt
   requestRewriter: BodyRewriter | null = null // of a middleware that changes the body as it passes
-  responseRewriter: BodyRewriter | null = null
+  responseRewriter: ResponseRewriter | null = null
   retry: RetryPolicy | null = null // of the innermost retry middleware
   keeper: BodyKeeper | null = null // of the request's body; a middleware sets it in onRequest
   collectResponseMax = 0 // the whole body is collected before the response phases, up to so many bytes; 0: it streams

@@ -10,3 +10,7 @@ export function cryptoModule(): typeof import('node:crypto') {
 export function tlsModule(): typeof import('node:tls') {
   return process.getBuiltinModule('node:tls')
 }
+
+export function zlibModule(): typeof import('node:zlib') {
+  return process.getBuiltinModule('node:zlib')
+}

@@ -23,6 +23,7 @@ import { AccessLog } from './access-log.ts'
 import { isReserved } from './descriptors.ts'
 import { HealthBoard } from './health/board.ts'
 import { emptyLiveGeneration, type LiveGeneration } from './live-generation.ts'
+import { ZlibCodecs } from './codecs.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { FromWorker, WorkerPlan } from './messages.ts'
 import { ServerRegistry } from './upstream/registry.ts'
@@ -40,6 +41,7 @@ export class WorkerContext {
   readonly log: AccessLog | null
   readonly counts: boolean // requests, somewhere
   readonly services: Services // of middlewares
+  readonly codecs = new ZlibCodecs()
   generation: LiveGeneration = emptyLiveGeneration
   prepared: LiveGeneration | null = null
   readonly health = new HealthBoard()

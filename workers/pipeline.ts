@@ -53,7 +53,14 @@ import type { Matcher } from '../core/route/matcher.ts'
 import type { WorkerContext } from './context.ts'
 import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
 import { enterFailover, fallBack, installFailover } from './failover.ts'
-import { VIA, installResponses, refuse, sendAnswer } from './responses.ts'
+import {
+  VIA,
+  failResponse,
+  installResponses,
+  refuse,
+  sendAnswer,
+  sendHeadNow,
+} from './responses.ts'
 import { collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
 import {
   RETRY_ALWAYS,
@@ -82,7 +89,7 @@ export function install(worker: WorkerContext): void {
   installEndings(worker)
   installResponses(worker, forward)
   installRetrying(worker, forward)
-  installRewriting(requestFailed)
+  installRewriting(requestFailed, failResponse, sendHeadNow)
   installFailover(forward)
 }
 
@@ -203,6 +210,7 @@ function runChild(exchange: LiveExchange, children: Matcher<LiveRouter>): void {
 // Services with middlewares of their own are stages too; composite services lead to their children.
 function forward(exchange: LiveExchange, service: LiveService): void {
   exchange.service = service
+  exchange.responseRewriter = null // of a response that was discarded
   if (service.stage !== null && !hasPassed(exchange, service.stage)) {
     enterStage(exchange, service.stage)
     return run(exchange)

@@ -15,17 +15,30 @@ import {
   RESPONSE_BODY_TOO_LARGE,
   errorTable,
 } from '../core/errors.ts'
-import { BODY_LENGTH, BODY_NONE, METHOD_GET, METHOD_HEAD, UPSTREAM_DONE } from '../core/exchange.ts'
+import {
+  BODY_LENGTH,
+  BODY_NONE,
+  DOWNSTREAM_DONE,
+  METHOD_GET,
+  METHOD_HEAD,
+  UPSTREAM_DONE,
+} from '../core/exchange.ts'
 import { statusPhrase } from '../core/h1/status.ts'
 import type { Head } from '../core/headers.ts'
 import { BodyKeeper, COLLECT } from '../core/middleware/body-keeper.ts'
 import type { Replacement } from '../core/middleware/contract.ts'
 import type { WorkerContext } from './context.ts'
-import { finish, leaveServer } from './endings.ts'
+import { finish, leaveServer, leaveUpstream } from './endings.ts'
 import { fallBack } from './failover.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
-import { endRewrittenResponse, recordAsItCame, rewriteResponse } from './rewriting.ts'
+import {
+  endRewrittenResponse,
+  hasEnded,
+  holdsHead,
+  recordAsItCame,
+  rewriteResponse,
+} from './rewriting.ts'
 import { addStickyCookies } from './service-watch.ts'
 import { tellDefect } from './socket.ts'
 import { repeatInstead } from './retrying.ts'
@@ -33,6 +46,9 @@ import { responsePhases, sameAgain } from './stages.ts'
 import { PIECE_BYTES, StoredBody } from './stored-body.ts'
 
 export const VIA = '1.1 sluice' // RFC 9110, section 7.6.3; off by default
+
+export { flushResponse } from './rewriting.ts'
+
 let context: WorkerContext
 let forward: (exchange: LiveExchange, service: LiveService) => void // the pipeline's
 
@@ -84,7 +100,7 @@ export function upstreamEnd(exchange: LiveExchange, trailers: Head | null): void
   if (exchange.responseRewriter === null) {
     if (exchange.recorder !== null) exchange.recorder.end()
     downstream.sendEnd(exchange, trailers)
-  } else endRewrittenResponse(exchange, trailers)
+  } else if (!endRewrittenResponse(exchange, trailers)) return
   finish(exchange, UPSTREAM_DONE)
 }
 
@@ -128,6 +144,11 @@ function sendHead(exchange: LiveExchange): void {
   if (exchange.substituted && exchange.upstream !== null) leaveResponse(exchange)
   if (exchange.replaced) takeReplacementStatus(exchange)
   if (exchange.responseBody !== null) takeResponseBody(exchange, exchange.responseBody)
+  if (!holdsHead(exchange)) sendHeadNow(exchange)
+}
+
+// Nothing changes it any more; the rewriter of the body may have had the last word (rewriting.ts).
+export function sendHeadNow(exchange: LiveExchange): void {
   const { via, altSvc } = exchange.point!.plan
   if (via) exchange.response.add('Via', VIA)
   if (altSvc !== '' && exchange.tls !== null) exchange.response.add('Alt-Svc', altSvc)
@@ -155,6 +176,22 @@ function failClosed(exchange: LiveExchange, code: number): void {
 function leaveResponse(exchange: LiveExchange): void {
   if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
   leaveServer(exchange)
+}
+
+// What a rewriter makes of the body is not to be sent.
+export function failResponse(exchange: LiveExchange, code: number): void {
+  exchange.recorder = null
+  if (!exchange.wroteHead) {
+    if (exchange.error === code) exchange.phasesFailed = true // the answer that says so fails likewise
+    return failClosed(exchange, code)
+  }
+  const { downstream } = exchange
+  exchange.error = code
+  context.countError(code)
+  leaveUpstream(exchange)
+  exchange.downstream = null
+  downstream!.abort(exchange)
+  finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
 }
 
 // What was collected, or what a response phase has put in its place.
@@ -206,10 +243,12 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
 // Sends what exchange.answer() has set.
 export function sendAnswer(exchange: LiveExchange): void {
   sendHead(exchange)
-  if (exchange.wroteHead) sendBodyOfAnswer(exchange) // else replaced: the exchange goes on elsewhere
+  // else replaced: the exchange goes on elsewhere
+  if (exchange.wroteHead || holdsHead(exchange)) sendBodyOfAnswer(exchange)
 }
 
 function sendBodyOfAnswer(exchange: LiveExchange): void {
+  const { serial } = exchange
   if (exchange.downstream === null) return
   const body = exchange.answerBody
   const framed = exchange.responseKind === BODY_LENGTH || exchange.responseRewriter !== null
@@ -217,6 +256,7 @@ function sendBodyOfAnswer(exchange: LiveExchange): void {
     const bytes = typeof body === 'string' ? Buffer.from(body) : asBuffer(body)
     if (bytes.length > PIECE_BYTES) return sendInPieces(exchange, bytes)
     sendPiece(exchange, bytes, 0, bytes.length)
+    if (hasEnded(exchange, serial)) return
   }
   answerSent(exchange)
 }
@@ -236,7 +276,7 @@ function sendPiece(exchange: LiveExchange, bytes: Buffer, from: number, to: numb
 
 function answerSent(exchange: LiveExchange): void {
   if (exchange.responseRewriter === null) exchange.downstream!.sendEnd(exchange, null)
-  else endRewrittenResponse(exchange, null)
+  else if (!endRewrittenResponse(exchange, null)) return
   finish(exchange, UPSTREAM_DONE)
 }
 

@@ -3,16 +3,22 @@
 // Hot:    for exchanges that have a rewriter; for all others the pipeline compares one field with null.
 
 import { Buffer } from 'node:buffer'
-import type { BodyRecorder } from '../core/cache/recorder.ts'
 import { NONE } from '../core/errors.ts'
 import { BODY_NONE } from '../core/exchange.ts'
 import type { Head } from '../core/headers.ts'
 import type { LiveExchange } from './live-exchange.ts'
 
-let failRequest: (exchange: LiveExchange, code: number) => void // the pipeline's
+type Act = (exchange: LiveExchange) => void
+type Fail = (exchange: LiveExchange, code: number) => void
 
-export function installRewriting(fail: typeof failRequest): void {
-  failRequest = fail
+let failRequest: Fail // the pipeline's
+let failResponse: Fail
+let sendHeldHead: Act
+
+export function installRewriting(failsRequest: Fail, failsResponse: Fail, sendsHead: Act): void {
+  failRequest = failsRequest
+  failResponse = failsResponse
+  sendHeldHead = sendsHead
 }
 
 // A piece of the request goes to the server. False: no more until pipeline.upstreamWritable.
@@ -44,26 +50,59 @@ export function passEnd(exchange: LiveExchange, trailers: Head | null): void {
   upstream.sendEnd(exchange, rewriter.keepsTrailers ? trailers : null)
 }
 
+// Whether the head of the response has to wait for what its rewriter makes of the body.
+export function holdsHead(exchange: LiveExchange): boolean {
+  return exchange.responseRewriter !== null && exchange.responseRewriter.holdsHead
+}
+
 export function rewriteResponse(
   exchange: LiveExchange,
   bytes: Buffer,
   from: number,
   to: number,
 ): boolean {
-  const out = asBuffer(exchange.responseRewriter!.piece(bytes, from, to))
-  exchange.responseBytes += out.length
-  if (exchange.recorder?.afterRewriter) exchange.recorder.piece(out, 0, out.length)
-  return out.length === 0 || exchange.downstream!.sendBody(exchange, out, 0, out.length, true)
+  return sendRewritten(exchange, exchange.responseRewriter!.piece(bytes, from, to))
 }
 
-export function endRewrittenResponse(exchange: LiveExchange, trailers: Head | null): void {
+// The server has sent what it has for now; called once per event that brought something of this response.
+export function flushResponse(exchange: LiveExchange): void {
+  const { downstream, responseRewriter: rewriter } = exchange
+  if (downstream === null) return
+  if (rewriter !== null) sendRewritten(exchange, rewriter.flush())
+  if (exchange.wroteHead && exchange.downstream !== null) downstream.flush(exchange)
+}
+
+// False: the response could not be completed, and that is seen to.
+export function endRewrittenResponse(exchange: LiveExchange, trailers: Head | null): boolean {
   const rewriter = exchange.responseRewriter!
-  const downstream = exchange.downstream!
-  const out = asBuffer(rewriter.end(trailers))
+  const { serial } = exchange
+  sendRewritten(exchange, rewriter.end(trailers))
+  if (rewriter.fault !== NONE || hasEnded(exchange, serial)) return false
+  if (exchange.recorder !== null) exchange.recorder.end()
+  exchange.downstream!.sendEnd(exchange, rewriter.keepsTrailers ? trailers : null)
+  return true
+}
+
+function sendRewritten(exchange: LiveExchange, out: Uint8Array): boolean {
+  const rewriter = exchange.responseRewriter!
+  if (rewriter.fault !== NONE) {
+    failResponse(exchange, rewriter.fault)
+    return true
+  }
+  if (exchange.recorder?.afterRewriter) exchange.recorder.piece(out, 0, out.length)
+  if (!exchange.wroteHead) {
+    if (rewriter.holdsHead) return true
+    sendHeldHead(exchange)
+  }
+  const { downstream } = exchange
+  if (out.length === 0 || downstream === null) return true
   exchange.responseBytes += out.length
-  if (exchange.recorder !== null) endRecording(exchange.recorder, out)
-  if (out.length > 0) downstream.sendBody(exchange, out, 0, out.length, true)
-  downstream.sendEnd(exchange, rewriter.keepsTrailers ? trailers : null)
+  return downstream.sendBody(exchange, asBuffer(out), 0, out.length, true)
+}
+
+// A write may find that the client has gone: the exchange has ended within the call then.
+export function hasEnded(exchange: LiveExchange, serial: number): boolean {
+  return exchange.serial !== serial || exchange.downstream === null
 }
 
 // What the server sent, before a rewriter that belongs to a middleware in front of the recorder's.
@@ -75,11 +114,6 @@ export function recordAsItCame(
 ): void {
   const recorder = exchange.recorder!
   if (!recorder.afterRewriter) recorder.piece(bytes, from, to)
-}
-
-function endRecording(recorder: BodyRecorder, last: Buffer): void {
-  if (recorder.afterRewriter) recorder.piece(last, 0, last.length)
-  recorder.end()
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -91,6 +91,30 @@ export const workerFacts: readonly MetricFact[] = [
     'url',
   ),
   fact(
+    'sluice_compress_responses_total',
+    'counter',
+    'Responses that compress has compressed.',
+    'coding',
+  ),
+  fact(
+    'sluice_compress_input_bytes_total',
+    'counter',
+    'Bytes of those responses as servers sent them.',
+    'coding',
+  ),
+  fact(
+    'sluice_compress_output_bytes_total',
+    'counter',
+    'Bytes of those responses as they were sent.',
+    'coding',
+  ),
+  fact(
+    'sluice_compress_shed_total',
+    'counter',
+    'Responses that were sent as they came because the memory for encoders was in use.',
+  ),
+  fact('sluice_compress_encoders', 'gauge', 'Encoders in use by responses under way.'),
+  fact(
     'sluice_failovers_total',
     'counter',
     'Requests that the fallback of a service was asked for because of the status of the first one.',

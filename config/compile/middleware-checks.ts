@@ -3,6 +3,7 @@
 // What passes here never fails when a worker builds the middleware. Hot: no.
 
 import type { BuiltKind, MiddlewareOptions } from '../dynamic/middlewares.ts'
+import { checkCompress } from './body-checks.ts'
 import { checkForceCase, checkHttpCache, checkQueryParam } from './middleware-checks-hub.ts'
 import { checkCircuitBreaker, checkRetry, checkTimeout } from './middleware-checks-resilience.ts'
 import {
@@ -136,6 +137,7 @@ const checks: Checks = {
   retry: checkRetry,
   queryParam: checkQueryParam,
   forceCase: checkForceCase,
+  compress: checkCompress,
 }
 
 export function checkMiddleware(kind: string, options: unknown): Fault[] {

@@ -98,13 +98,6 @@ export const laterMiddlewares = {
     memResponseBodyBytes: integer(1_048_576),
     retryExpression: text(),
   }),
-  compress: later({
-    excludedContentTypes: list(),
-    includedContentTypes: list(),
-    minResponseBodyBytes: integer(1024),
-    encodings: list('gzip', 'br', 'zstd'),
-    defaultEncoding: text(),
-  }),
   contentType: later({ autoDetect: z.boolean().nullable().default(null) }),
   ...internalKinds,
 }

@@ -43,6 +43,9 @@ const passTLSClientCert = off({
   }),
 })
 
+const coding = z.enum(['gzip', 'br', 'zstd'])
+const COMPRESS_MIN_MAX = 16 * 1024 * 1024 // so much of a body may have to wait in memory
+
 const ignored = 'deprecated in Traefik and without effect there too'
 
 const headers = off({
@@ -133,6 +136,13 @@ const builtMiddlewares = {
     }),
     'a mirroring service as a middleware',
   ),
+  compress: off({
+    encodings: z.array(coding).min(1).default(['gzip', 'br', 'zstd']),
+    defaultEncoding: z.union([z.literal(''), coding]).default(''),
+    minResponseBodyBytes: z.int().min(0).max(COMPRESS_MIN_MAX).default(1024),
+    excludedContentTypes: list(),
+    includedContentTypes: list(),
+  }),
   inFlightReq: off({ amount: z.int().min(0), sourceCriterion: sourceCriterion() }),
   ...resilienceMiddlewares,
   ...hubMiddlewares,

@@ -95,6 +95,9 @@ export class ResponseSide {
 
   // Stores the response if it may: its body is recorded while the client gets it.
   private keep(exchange: Exchange, note: CacheNote): void {
+    const { responseRewriter } = exchange
+    if (responseRewriter !== null && !responseRewriter.fieldsAreFinal)
+      return this.unstorable(exchange, note, 'rewritten')
     if (exchange.serverUrl === '' || exchange.error !== 0)
       return this.unstorable(exchange, note, 'local')
     const { response, status, responseKind } = exchange

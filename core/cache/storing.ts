@@ -35,6 +35,7 @@ export type Refusal =
   | 'framing'
   | 'size'
   | 'local'
+  | 'rewritten' // another middleware has yet to say what the head will be
 
 export interface Assessment {
   readonly refusal: Refusal // '' when it may be stored; the rest has no meaning otherwise

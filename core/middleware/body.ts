@@ -1,10 +1,12 @@
 // core/middleware/body.ts: what a middleware gives the pipeline that wants a body changed as it passes.
 //
-// A middleware puts one into exchange.requestRewriter (in onRequest) or exchange.responseRewriter (in onResponse),
+// A middleware puts one into exchange.requestRewriter (in onRequest), or gives one to addResponseRewriter (in onResponse),
 // and sees to the head: what a rewritten body's length is, nobody knows before its end (announceRewritten).
-// One per body and direction: a second middleware has to wrap the first one's. Hot: yes, per piece of such bodies.
+// Hot: yes, per piece of such bodies.
 
-import { BODY_CHUNKED, BODY_NONE, type Exchange } from '../exchange.ts'
+import type { BodyRecorder } from '../cache/recorder.ts'
+import { NONE } from '../errors.ts'
+import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, METHOD_HEAD, type Exchange } from '../exchange.ts'
 import { CONTENT_LENGTH } from '../header-ids.ts'
 import type { Head } from '../headers.ts'
 
@@ -19,11 +21,100 @@ export interface BodyRewriter {
   end(trailers: Head | null): Uint8Array
 }
 
-// False: the response has no body that could be rewritten.
+export interface ResponseRewriter extends BodyRewriter {
+  // While it is true the head of the response waits, because it depends on what the body is: piece() gives
+  // nothing then. It is false after end().
+  readonly holdsHead: boolean
+  // Whether the fields of the head, apart from its framing, are what they will be. A cache stores no others.
+  readonly fieldsAreFinal: boolean
+  // The server has sent all that it has for now: what need not be held back goes on.
+  flush(): Uint8Array
+}
+
+const nothing = new Uint8Array(0)
+
+// False: the response has no body that could be rewritten. (An answer of ours to HEAD has its length, but no body.)
 export function announceRewritten(exchange: Exchange): boolean {
-  if (exchange.responseKind === BODY_NONE) return false
+  if (exchange.responseKind === BODY_NONE || exchange.methodId === METHOD_HEAD) return false
   exchange.response.removeId(CONTENT_LENGTH)
   exchange.responseKind = BODY_CHUNKED
   exchange.responseLength = 0
   return true
+}
+
+// The body turned out to have this length, and its head still waits.
+export function announceLength(exchange: Exchange, length: number): void {
+  exchange.responseKind = BODY_LENGTH
+  exchange.responseLength = length
+}
+
+// Several middlewares may change one body: the later one gets what the earlier one has made. A cache between the two
+// records what passes there.
+export function addResponseRewriter(exchange: Exchange, rewriter: ResponseRewriter): void {
+  const { responseRewriter: inner, recorder } = exchange
+  if (inner === null) {
+    exchange.responseRewriter = rewriter
+    return
+  }
+  const between = recorder !== null && recorder.afterRewriter ? recorder : null
+  if (between !== null) exchange.recorder = null
+  exchange.responseRewriter = new RewriterPair(inner, rewriter, between)
+}
+
+class RewriterPair implements ResponseRewriter {
+  private readonly inner: ResponseRewriter
+  private readonly outer: ResponseRewriter
+  private readonly between: BodyRecorder | null
+
+  constructor(inner: ResponseRewriter, outer: ResponseRewriter, between: BodyRecorder | null) {
+    this.inner = inner
+    this.outer = outer
+    this.between = between
+  }
+
+  get fault(): number {
+    return this.inner.fault !== NONE ? this.inner.fault : this.outer.fault
+  }
+
+  get keepsTrailers(): boolean {
+    return this.inner.keepsTrailers && this.outer.keepsTrailers
+  }
+
+  get holdsHead(): boolean {
+    return this.inner.holdsHead || this.outer.holdsHead
+  }
+
+  get fieldsAreFinal(): boolean {
+    return this.inner.fieldsAreFinal && this.outer.fieldsAreFinal
+  }
+
+  piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
+    return this.passOn(this.inner.piece(bytes, from, to))
+  }
+
+  flush(): Uint8Array {
+    const before = this.passOn(this.inner.flush())
+    return this.inner.holdsHead ? before : joined(before, this.outer.flush())
+  }
+
+  end(trailers: Head | null): Uint8Array {
+    const before = this.passOn(this.inner.end(trailers))
+    if (this.inner.fault === NONE) this.between?.end()
+    return joined(before, this.outer.end(this.inner.keepsTrailers ? trailers : null))
+  }
+
+  private passOn(bytes: Uint8Array): Uint8Array {
+    if (bytes.length === 0) return nothing
+    this.between?.piece(bytes, 0, bytes.length)
+    return this.outer.piece(bytes, 0, bytes.length)
+  }
+}
+
+export function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  if (first.length === 0) return second
+  if (second.length === 0) return first
+  const both = new Uint8Array(first.length + second.length)
+  both.set(first, 0)
+  both.set(second, first.length)
+  return both
 }

@@ -9,6 +9,8 @@ import { AddPrefix } from './http/add-prefix.ts'
 import type { AddPrefixOptions } from './http/add-prefix.ts'
 import { CircuitBreaker } from './http/circuit-breaker.ts'
 import type { CircuitBreakerOptions } from './http/circuit-breaker.ts'
+import { Compress } from './http/compress.ts'
+import type { CompressOptions } from './http/compress.ts'
 import { EncodedCharacters } from './http/encoded-characters.ts'
 import type { EncodedCharactersOptions } from './http/encoded-characters.ts'
 import { Errors } from './http/errors.ts'
@@ -83,6 +85,7 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
     'httpCache',
     (name, options, context) => new HttpCache(name, options as HttpCacheOptions, context),
   ],
+  ['compress', (name, options, context) => new Compress(name, options as CompressOptions, context)],
   ['grpcWeb', (name, options) => new GrpcWeb(name, options as GrpcWebOptions)],
   ['queryParam', (name, options) => new QueryParam(name, options as QueryParamOptions)],
   ['forceCase', (name, options) => new ForceCase(name, options as ForceCaseOptions)],

@@ -90,6 +90,22 @@ const options: Record<string, unknown[]> = {
     { service: 'copy@file', percent: 100, mirrorBody: true, maxBodySize: -1, when: 'after' },
     { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },
   ],
+  compress: [
+    {
+      encodings: ['gzip', 'br', 'zstd'],
+      defaultEncoding: '',
+      minResponseBodyBytes: 1024,
+      excludedContentTypes: [],
+      includedContentTypes: [],
+    },
+    {
+      encodings: ['br'],
+      defaultEncoding: 'br',
+      minResponseBodyBytes: 1,
+      excludedContentTypes: [],
+      includedContentTypes: [EVIL],
+    },
+  ],
   passTLSClientCert: [{ pem: true, info: null }],
   circuitBreaker: [
     {

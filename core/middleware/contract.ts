@@ -5,6 +5,7 @@
 // what must last from request to finish is kept in fields keyed by the exchange, or in exchange.notes.
 
 import type { Exchange } from '../exchange.ts'
+import type { Codecs } from './codecs.ts'
 import type { InFlightTable } from './in-flight-table.ts'
 import type { WorkerServices } from './worker.ts'
 
@@ -53,6 +54,7 @@ export interface MiddlewareContext {
   readonly router: string // 'shop@file': limits are counted per router and middleware
   readonly inFlight: InFlightTable // one per worker; outlives generations, as the exchanges in it do
   readonly worker: WorkerServices
+  readonly codecs: Codecs // one set per worker
   now(): number // milliseconds, monotonic, this thread's own, at the most a tick old
 }
 

@@ -9,6 +9,7 @@ import type { Head } from '../headers.ts'
 import { RequestParser } from '../h1/request.ts'
 import { HEADER_COUNT_MAX, HEAD_BYTES_MAX } from '../limits.ts'
 import { defaultPolicy, normalise } from '../normalise.ts'
+import { noCodecs } from './codecs.ts'
 import type { MiddlewareContext } from './contract.ts'
 import { InFlightTable } from './in-flight-table.ts'
 import { inertWorker } from './inert-worker.ts'
@@ -47,5 +48,11 @@ export function sentLines(head: Head): string[] {
 }
 
 export function contextOf(router = 'shop@file'): MiddlewareContext {
-  return { router, inFlight: new InFlightTable(), worker: inertWorker(), now: () => 0 }
+  return {
+    router,
+    inFlight: new InFlightTable(),
+    worker: inertWorker(),
+    codecs: noCodecs,
+    now: () => 0,
+  }
 }

@@ -5,6 +5,7 @@ import type { BuiltKind, MiddlewareOptions } from '../../config/dynamic/middlewa
 import { builtKinds } from '../../config/dynamic/middlewares.ts'
 import { middlewareKinds } from '../../core/middleware/build.ts'
 import type { AddPrefixOptions } from '../../core/middleware/http/add-prefix.ts'
+import type { CompressOptions } from '../../core/middleware/http/compress.ts'
 import type { EncodedCharactersOptions } from '../../core/middleware/http/encoded-characters.ts'
 import type { ErrorsOptions } from '../../core/middleware/http/errors.ts'
 import type { ForceCaseOptions } from '../../core/middleware/http/force-case.ts'
@@ -43,6 +44,7 @@ interface CoreOptions {
   encodedCharacters: EncodedCharactersOptions
   errors: ErrorsOptions
   grpcWeb: GrpcWebOptions
+  compress: CompressOptions
   mirror: MirrorOptions
   passTLSClientCert: PassTlsClientCertOptions
   redirectRegex: RedirectRegexOptions
@@ -72,6 +74,7 @@ const fits: {
   encodedCharacters: true,
   errors: true,
   grpcWeb: true,
+  compress: true,
   mirror: true,
   passTLSClientCert: true,
   redirectRegex: true,

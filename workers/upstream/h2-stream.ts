@@ -257,8 +257,7 @@ export class H2Stream implements UpstreamConnection {
   flushResponse(): void {
     this.touched = false
     const { exchange } = this
-    if (exchange === null || exchange.downstream === null || !exchange.wroteHead) return
-    exchange.downstream.flush(exchange)
+    if (exchange !== null) pipeline.flushResponse(exchange)
   }
 
   // ---- endings

@@ -96,8 +96,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
       if (at < 0) return
     }
     const exchange = this.exchange
-    if (exchange !== null && exchange.downstream !== null && exchange.wroteHead)
-      exchange.downstream.flush(exchange)
+    if (exchange !== null) pipeline.flushResponse(exchange)
   }
 
   // Returns the position after the head, `end` when more is needed, -1 when the connection is gone.

@@ -20,7 +20,7 @@ import {
 import type { Exchange } from '../../exchange.ts'
 import type { Head } from '../../headers.ts'
 import { Base64Reader, encodeBase64 } from '../../base64-pieces.ts'
-import { type BodyRewriter, announceRewritten } from '../body.ts'
+import { type BodyRewriter, type ResponseRewriter, announceRewritten } from '../body.ts'
 import {
   ANSWERED,
   KEEP,
@@ -140,9 +140,11 @@ class TextRequest implements BodyRewriter {
   }
 }
 
-class WebResponse implements BodyRewriter {
+class WebResponse implements ResponseRewriter {
   readonly fault = NONE
   readonly keepsTrailers = false
+  readonly holdsHead = false
+  readonly fieldsAreFinal = true
   private readonly text: boolean
 
   constructor(text: boolean) {
@@ -151,6 +153,10 @@ class WebResponse implements BodyRewriter {
 
   piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
     return this.text ? encodeBase64(bytes, from, to) : bytes.slice(from, to)
+  }
+
+  flush(): Uint8Array {
+    return nothing
   }
 
   // Without trailers there is nothing to say: the status was in the head.
