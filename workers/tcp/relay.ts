@@ -31,7 +31,7 @@ import { REQUESTS } from '../../core/shared/series.ts'
 import type { WorkerContext } from '../context.ts'
 import type { EntryPoint } from '../entry-point.ts'
 import type { Socket } from '../socket.ts'
-import { type Swept, TICK_MS } from '../sweeper.ts'
+import type { Swept } from '../sweeper.ts'
 import { HeadBuffer } from '../head-buffer.ts'
 import { Dial } from '../upstream/dial.ts'
 import type { TcpConnectionFacts } from './facts.ts'
@@ -57,6 +57,8 @@ export class TcpRelay implements Swept, Relaying {
   sweepIndex = -1
   activeAt: number
   private state = DIALING
+  private activeBefore = -1 // activeAt at the last tick
+  private quietFrom = 0 // the tick since which it has not changed
   private readonly client: RelaySide
   private readonly server: RelaySide
   private readonly point: EntryPoint
@@ -240,7 +242,7 @@ export class TcpRelay implements Swept, Relaying {
     if (this.server.isStalled(now, writeStallTimeoutMs)) return this.stalled(UPSTREAM_STALL)
     if (this.client.held || this.server.held) return
     const quiet = now - this.activeAt
-    if (this.client.hasEnded !== this.server.hasEnded) return this.checkTermination(quiet)
+    if (this.client.hasEnded !== this.server.hasEnded) return this.checkTermination(now)
     const { idleTimeoutMs } = this.balancer!.transport
     if (idleTimeoutMs > 0 && quiet > idleTimeoutMs) return this.close('idleTimeout', false)
     if (quiet > SETTLE_AFTER_MS) this.settle()
@@ -253,10 +255,16 @@ export class TcpRelay implements Swept, Relaying {
 
   // Traefik's delay is from the end of one side to the end of all; ours begins again with every byte, so that a
   // long answer to a client that has half-closed is not cut.
-  private checkTermination(quiet: number): void {
+  // It is counted from the first tick that finds nothing new: after a turn of the event loop that took long, a tick comes before
+  // what has arrived meanwhile is read, and activeAt would be old without anybody having been quiet.
+  private checkTermination(now: number): void {
+    if (this.activeAt !== this.activeBefore) {
+      this.activeBefore = this.activeAt
+      this.quietFrom = now
+      return
+    }
     const delay = this.balancer!.plan.terminationDelayMs
-    // activeAt may be one tick old: never earlier than was asked for.
-    if (delay >= 0 && quiet > delay + TICK_MS) this.close('terminationDelay', false)
+    if (delay >= 0 && now - this.quietFrom > delay) this.close('terminationDelay', false)
   }
 
   private settle(): void {
