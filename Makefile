@@ -4,7 +4,7 @@
 NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
 VITEST := $(NODE) node_modules/vitest/vitest.mjs
 
-.PHONY: help install run test check fmt fuzz conformance faults cache-tests bench bench-check bench-peers micro flame golden docs
+.PHONY: help install run test check fmt fuzz conformance limits faults cache-tests bench bench-check bench-peers micro flame golden docs
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ fmt: install ## format everything
 
 fuzz: install ## parsers and codec, for SECONDS (60)
 	SLUICE_FUZZ_SECONDS=$(or $(SECONDS),60) $(VITEST) run test/fuzz
+
+limits: install ## one limit, four workers, REQUESTS (1,000,000) requests: what passes is exactly the burst
+	SLUICE_LIMIT_REQUESTS=$(or $(REQUESTS),1000000) $(VITEST) run test/behaviour/limits/rate-limit -t 'let exactly'
 
 conformance: install ## HTTP/1 cases, h2spec, grpc-go, the differential test with 1,000,000 inputs
 	SLUICE_FUZZ_RUNS=$(or $(RUNS),1000000) $(VITEST) run test/conformance

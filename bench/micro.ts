@@ -1,12 +1,13 @@
-// bench/micro.ts: make bench-micro. What the codec and the matcher cost by themselves, in nanoseconds.
+// bench/micro.ts: make bench-micro. What the codec, the matcher and limits cost by themselves, in nanoseconds.
 //
-//   node bench/micro.ts [codec|matcher]
+//   node bench/micro.ts [codec|matcher|limits]
 //
 // Each case is checked once before it is timed: a parser that refuses its input, or a matcher that finds nothing,
 // would be the fastest of all.
 
 import { createRequire } from 'node:module'
 import { codecCases } from './micro/codec.ts'
+import { limitCases } from './micro/limits.ts'
 import { matcherCases } from './micro/matcher.ts'
 import { table } from './report.ts'
 import { median } from './statistics.ts'
@@ -41,6 +42,7 @@ function time(one: MicroCase): string[] {
 const groups: Readonly<Record<string, () => MicroCase[]>> = {
   codec: codecCases,
   matcher: matcherCases,
+  limits: limitCases,
 }
 const asked = process.argv.slice(2)
 const rows: string[][] = []

@@ -11,7 +11,6 @@ import { buildMiddleware } from '../core/middleware/build.ts'
 import { noCodecs } from '../core/middleware/codecs.ts'
 import { ANSWERED } from '../core/middleware/contract.ts'
 import { inertWorker } from '../core/middleware/inert-worker.ts'
-import { InFlightTable } from '../core/middleware/in-flight-table.ts'
 import { explainMatch, type Explanation } from '../core/route/explain.ts'
 import { MatcherBuilder } from '../core/route/matcher-builder.ts'
 import { parseRule } from '../core/route/parse.ts'
@@ -123,7 +122,6 @@ function passOne(
 ): boolean {
   const context = {
     router: owner,
-    inFlight: new InFlightTable(),
     worker: inertWorker(),
     codecs: noCodecs,
     now: () => 0,

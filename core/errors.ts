@@ -365,6 +365,18 @@ export const IN_FLIGHT = define(
   'client',
   'Too many requests of this source are in flight.',
 )
+export const RATE_LIMITED = define(
+  'RATE_LIMITED',
+  429,
+  'client',
+  'The rate limit or the quota of this source is used up.',
+)
+export const LIMIT_STORE = define(
+  'LIMIT_STORE',
+  500,
+  'gateway',
+  'The store that counts for this limit can not be asked, and the limit denies then.',
+)
 export const REFUSED_HOST = define(
   'REFUSED_HOST',
   400,

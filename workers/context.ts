@@ -5,7 +5,6 @@
 
 import { errorTable } from '../core/errors.ts'
 import { methodNames } from '../core/exchange.ts'
-import { InFlightTable } from '../core/middleware/in-flight-table.ts'
 import {
   CONNECTIONS,
   DESCRIPTORS_MAX,
@@ -46,7 +45,6 @@ export class WorkerContext {
   prepared: LiveGeneration | null = null
   readonly health = new HealthBoard()
   readonly tls = new TlsState()
-  readonly inFlight = new InFlightTable() // of inFlightReq; outlives generations
   // The clock of middlewares: one function for all, which keeps nothing alive but the worker's own things.
   readonly now = (): number => this.sweeper.now
   readonly turnNow = (): number => this.sweeper.turnNow() // of exchange.startedAt

@@ -263,8 +263,8 @@ export class GenerationBuilder {
   }
 
   private contextFor(router: string): MiddlewareContext {
-    const { inFlight, now, codecs, services: worker } = this.context
-    return { router, inFlight, now, codecs, worker }
+    const { now, codecs, services: worker } = this.context
+    return { router, now, codecs, worker }
   }
 
   // Routers that must be made anew though their plan did not change: a middleware of theirs did, or a

@@ -93,6 +93,8 @@ export interface AccessLogPlan {
 export interface SharedMemory {
   readonly states: SharedArrayBuffer // core/shared/slot-table.ts
   readonly cache: SharedArrayBuffer // core/shared/cache-board.ts
+  readonly buckets: SharedArrayBuffer // core/shared/buckets.ts
+  readonly inFlight: SharedArrayBuffer // core/shared/in-flight-counts.ts
 }
 
 // workerData of a new worker.

@@ -17,8 +17,8 @@ import type {
   SideRequest,
   WorkerServices,
 } from '../core/middleware/worker.ts'
+import type { LimitStore, StorePlan } from '../core/rate/store.ts'
 import { REQUESTS } from '../core/shared/series.ts'
-import { SlotTable } from '../core/shared/slot-table.ts'
 import { WorkerCache } from './cache/worker-cache.ts'
 import type { ExchangeTimes } from '../core/resilience/deadlines.ts'
 import type { WorkerContext } from './context.ts'
@@ -27,7 +27,9 @@ import type { LiveExchange } from './live-exchange.ts'
 import { LiveService } from './live-service.ts'
 import type { EntryPointPlan } from './messages.ts'
 import * as pipeline from './pipeline.ts'
+import { WorkerTables } from './shared-memory.ts'
 import { SideExchange, headOfSide } from './side-request.ts'
+import { Stores } from './store/stores.ts'
 import { tellDefect } from './socket.ts'
 import { Watch } from './watch.ts'
 
@@ -40,6 +42,7 @@ export class Services implements WorkerServices {
   readonly cache: WorkerCache
   private readonly context: WorkerContext
   private readonly point: EntryPoint // where requests of our own come from
+  private readonly stores: Stores
   private readonly asked = new Map<string, LiveService>()
   // Threads begin at different times and performance.now() counts from there.
   private readonly origin = Number(process.hrtime.bigint()) / 1e6 - performance.now()
@@ -52,10 +55,15 @@ export class Services implements WorkerServices {
 
   constructor(context: WorkerContext) {
     this.context = context
-    this.shared = { states: new SlotTable(context.plan.shared.states) }
+    this.shared = new WorkerTables(context.plan)
+    this.stores = new Stores((message) => context.say({ type: 'warning', message }))
     this.point = new EntryPoint(sidePlan, -1, context)
     this.cache = new WorkerCache(context, this)
     this.watched = new Watch(context.sweeper)
+  }
+
+  limitStore(plan: StorePlan): LimitStore {
+    return this.stores.get(plan)
   }
 
   preciseNow(): number {

@@ -22,11 +22,10 @@ import {
   rowOf,
 } from '../core/shared/control.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
-import { CACHE_BOARD_BYTES } from '../core/shared/cache-board.ts'
-import { SLOT_TABLE_BYTES } from '../core/shared/slot-table.ts'
 import { CacheRelay } from './cache/relay.ts'
 import { readDescriptorsMax } from './descriptors.ts'
 import type { FromWorker, SharedMemory, WorkerPlan } from './messages.ts'
+import { newSharedMemory } from './shared-memory.ts'
 import { slicesOf } from './slices.ts'
 import { WorkerHandle } from './worker-handle.ts'
 
@@ -67,11 +66,8 @@ export interface SupervisorEvents {
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly handles: WorkerHandle[] = []
   readonly control: Int32Array
-  readonly shared: SharedMemory = {
-    states: new SharedArrayBuffer(SLOT_TABLE_BYTES),
-    cache: new SharedArrayBuffer(CACHE_BOARD_BYTES),
-  }
-  readonly caches = new CacheRelay(this.shared.cache, this.handles)
+  readonly shared: SharedMemory
+  readonly caches: CacheRelay
   restarts = 0
   defects = 0
   convergenceMs = 0
@@ -92,6 +88,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.options = options
     this.memory = new SharedArrayBuffer(controlBytes(options.workers * SLOTS_PER_WORKER))
     this.control = new Int32Array(this.memory)
+    this.shared = newSharedMemory(options.workers * SLOTS_PER_WORKER)
+    this.caches = new CacheRelay(this.shared.cache, this.handles)
   }
 
   start(): void {

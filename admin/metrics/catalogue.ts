@@ -183,6 +183,14 @@ export const workerFacts: readonly MetricFact[] = [
     'Connections that were refused because the process is nearly out of file descriptors (engine node).',
     'entrypoint',
   ),
+  fact(
+    'sluice_limit_decisions_total',
+    'counter',
+    'Requests by what a rate limit or quota decided: allowed, delayed, limited, store_error (Redis could not be asked).',
+    'decision',
+    'kind',
+    'middleware',
+  ),
   fact('sluice_errors_total', 'counter', 'Refusals and failures by code; see errors.md.', 'code'),
   fact(
     'sluice_tcp_connections_total',

@@ -7,6 +7,12 @@ import { checkCompress } from './body-checks.ts'
 import { checkForceCase, checkHttpCache, checkQueryParam } from './middleware-checks-hub.ts'
 import { checkCircuitBreaker, checkRetry, checkTimeout } from './middleware-checks-resilience.ts'
 import {
+  checkCriterion,
+  checkDistributedRateLimit,
+  checkQuota,
+  checkRateLimit,
+} from './limit-checks.ts'
+import {
   failing,
   hasControls,
   headerMap,
@@ -35,24 +41,6 @@ function addressRanges(options: {
       key: ['ipStrategy', ...fault.key],
     })),
   ]
-}
-
-function checkCriterion(options: MiddlewareOptions<'inFlightReq'>): Fault[] {
-  const criterion = options.sourceCriterion
-  if (criterion === null) return []
-  const given = [
-    criterion.ipStrategy !== null,
-    criterion.requestHeaderName !== '',
-    criterion.requestHost,
-  ]
-  const key = ['sourceCriterion']
-  if (given.filter(Boolean).length > 1) {
-    return [{ key, message: 'sourceCriterion: only one criterion can be given' }]
-  }
-  const excluded = failing('excludedIPs', criterion.ipStrategy?.excludedIPs ?? [], wantRange)
-  const name = criterion.requestHeaderName
-  const header = name === '' ? [] : one('requestHeaderName', name, wantName)
-  return [...excluded, ...header].map((fault) => ({ ...fault, key }))
 }
 
 const plainHeaderValues = [
@@ -135,6 +123,9 @@ const checks: Checks = {
   circuitBreaker: checkCircuitBreaker,
   timeout: checkTimeout,
   retry: checkRetry,
+  rateLimit: checkRateLimit,
+  distributedRateLimit: checkDistributedRateLimit,
+  quota: checkQuota,
   queryParam: checkQueryParam,
   forceCase: checkForceCase,
   compress: checkCompress,

@@ -3,12 +3,14 @@
 // What Traefik Hub has as `plugin.<key>` is the same as the kind that stands for it here (config/dynamic/plugins.ts).
 // Lives for one compile(). Hot: no.
 
+import type { DistributedRateLimitConfig, QuotaConfig, RateLimitConfig } from '../dynamic/limits.ts'
 import { builtKinds, type MiddlewareConfig } from '../dynamic/middlewares.ts'
 import { pluginKinds, type PluginKey } from '../dynamic/plugins.ts'
 import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { nearestKey } from '../schema.ts'
 import type { Compilation } from './compilation.ts'
+import { planDistributed, planQuota, planRateLimit } from './limit-plan.ts'
 
 // What a middleware says of itself, wherever it says it.
 export interface Stated {
@@ -81,6 +83,10 @@ const withService: Plan = (options, at, tools) => {
 const plans: Readonly<Record<string, Plan>> = {
   errors: withService,
   mirror: withService,
+  rateLimit: (options, at, tools) => planRateLimit({ ...tools, at }, options as RateLimitConfig),
+  distributedRateLimit: (options, at, tools) =>
+    planDistributed({ ...tools, at }, options as DistributedRateLimitConfig),
+  quota: (options, at, tools) => planQuota({ ...tools, at }, options as QuotaConfig),
   ipWhiteList: (options) => ({ ...options, rejectStatusCode: 403 }),
 }
 

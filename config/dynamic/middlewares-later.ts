@@ -6,7 +6,7 @@
 
 import { z } from 'zod'
 import { meta } from '../schema.ts'
-import { clientTls, flag, list, map, notYet, off, secret, text, time } from '../static/blocks.ts'
+import { flag, list, map, notYet, off, secret, text } from '../static/blocks.ts'
 
 const disables = 'a router that names it is disabled'
 const later = <T extends z.ZodRawShape>(shape: T) => notYet(off(shape), disables)
@@ -43,34 +43,6 @@ const forwardAuth = later({
   authSigninURL: text(),
 })
 
-const rateLimit = later({
-  average: integer(0),
-  period: time(1000),
-  burst: integer(1),
-  sourceCriterion: off({
-    ipStrategy: off({
-      depth: integer(0),
-      excludedIPs: list(),
-      ipv6Subnet: z.int().nullable().default(null),
-    }),
-    requestHeaderName: text(),
-    requestHost: flag(false),
-  }),
-  redis: off({
-    endpoints: list('127.0.0.1:6379'),
-    tls: clientTls(),
-    username: text(),
-    password: secret(),
-    db: integer(0),
-    poolSize: integer(0),
-    minIdleConns: integer(0),
-    maxActiveConns: integer(0),
-    readTimeout: time(3000),
-    writeTimeout: time(3000),
-    dialTimeout: time(5000),
-  }),
-})
-
 // Traefik's providers make these; they are its keys all the same, and no user writes them.
 const internalKinds = {
   requestHeaderModifier: later({ set: map(), add: map(), remove: list() }),
@@ -90,7 +62,6 @@ export const laterMiddlewares = {
   basicAuth: later(users),
   digestAuth: later(users),
   forwardAuth,
-  rateLimit,
   buffering: later({
     maxRequestBodyBytes: integer(0),
     memRequestBodyBytes: integer(1_048_576),

@@ -5,20 +5,11 @@
 
 import { z } from 'zod'
 import { extension, flag, list, map, noted, off, text } from '../static/blocks.ts'
+import { ipStrategy, limits } from './limits.ts'
 import { hubMiddlewares } from './middlewares-hub.ts'
 import { laterMiddlewares } from './middlewares-later.ts'
 import { resilienceMiddlewares } from './resilience.ts'
 import { pluginSchema } from './plugins.ts'
-
-const ipStrategy = () =>
-  off({
-    depth: z.int().min(0).max(1000).default(0),
-    excludedIPs: list(),
-    ipv6Subnet: z.int().min(0).max(128).nullable().default(null),
-  })
-
-export const sourceCriterion = () =>
-  off({ ipStrategy: ipStrategy(), requestHeaderName: text(), requestHost: flag(false) })
 
 // Of the subject or the issuer of a client's certificate.
 const nameParts = {
@@ -143,7 +134,7 @@ const builtMiddlewares = {
     excludedContentTypes: list(),
     includedContentTypes: list(),
   }),
-  inFlightReq: off({ amount: z.int().min(0), sourceCriterion: sourceCriterion() }),
+  ...limits,
   ...resilienceMiddlewares,
   ...hubMiddlewares,
 }

@@ -5,6 +5,7 @@
 
 import { z } from 'zod'
 import { meta } from '../schema.ts'
+import { limits } from './limits.ts'
 import { hubMiddlewares } from './middlewares-hub.ts'
 
 export interface PluginKind {
@@ -22,6 +23,7 @@ const same = <T extends z.ZodType>(kind: string, schema: T): PluginKind => ({
 export const pluginKinds = {
   httpCache: same('httpCache', hubMiddlewares.httpCache),
   queryParam: same('queryParam', hubMiddlewares.queryParam),
+  distributedRateLimit: same('distributedRateLimit', limits.distributedRateLimit),
   forcecase: same('forceCase', hubMiddlewares.forceCase),
 } as const satisfies Record<string, PluginKind>
 

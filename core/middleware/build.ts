@@ -11,6 +11,8 @@ import { CircuitBreaker } from './http/circuit-breaker.ts'
 import type { CircuitBreakerOptions } from './http/circuit-breaker.ts'
 import { Compress } from './http/compress.ts'
 import type { CompressOptions } from './http/compress.ts'
+import { DistributedRateLimit } from './http/distributed-rate-limit.ts'
+import type { DistributedRateLimitOptions } from './http/distributed-rate-limit.ts'
 import { EncodedCharacters } from './http/encoded-characters.ts'
 import type { EncodedCharactersOptions } from './http/encoded-characters.ts'
 import { Errors } from './http/errors.ts'
@@ -33,6 +35,10 @@ import { PassTlsClientCert } from './http/pass-tls-client-cert.ts'
 import type { PassTlsClientCertOptions } from './http/pass-tls-client-cert.ts'
 import { QueryParam } from './http/query-param.ts'
 import type { QueryParamOptions } from './http/query-param.ts'
+import { Quota } from './http/quota.ts'
+import type { QuotaOptions } from './http/quota.ts'
+import { RateLimit } from './http/rate-limit.ts'
+import type { RateLimitOptions } from './http/rate-limit.ts'
 import { RedirectRegex } from './http/redirect-regex.ts'
 import type { RedirectRegexOptions } from './http/redirect-regex.ts'
 import { RedirectScheme } from './http/redirect-scheme.ts'
@@ -76,6 +82,17 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
     'inFlightReq',
     (name, options, context) => new InFlightReq(name, options as InFlightReqOptions, context),
   ],
+  [
+    'rateLimit',
+    (name, options, context) =>
+      new RateLimit(name, 'rateLimit', options as RateLimitOptions, context),
+  ],
+  [
+    'distributedRateLimit',
+    (name, options, context) =>
+      new DistributedRateLimit(name, options as DistributedRateLimitOptions, context),
+  ],
+  ['quota', (name, options, context) => new Quota(name, options as QuotaOptions, context)],
   [
     'passTLSClientCert',
     (name, options) => new PassTlsClientCert(name, options as PassTlsClientCertOptions),

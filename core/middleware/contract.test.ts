@@ -11,6 +11,10 @@ import { contextOf, requestOf, respond, sentLines } from './exchange.fixture.ts'
 
 const EVIL = 'a\r\nX-Injected: 1\r\n\r\nGET /second HTTP/1.1'
 
+function sharedLimit(onStoreError: string) {
+  return { plan: {}, ask: { maxDelayMs: 0 }, onStoreError }
+}
+
 // Two sets of options each: as people write them, and with line ends wherever a text may stand.
 const options: Record<string, unknown[]> = {
   addPrefix: [{ prefix: '/api' }, { prefix: `/${EVIL}` }],
@@ -68,6 +72,28 @@ const options: Record<string, unknown[]> = {
       collapseTimeout: 5000,
       store: { memory: { limit: 1_048_576, entryLimit: 65_536 } },
     },
+  ],
+  rateLimit: [
+    { average: 0, period: 1000, burst: 1, mode: 'delay', shared: null },
+    {
+      average: 1,
+      period: 60_000,
+      burst: 2,
+      mode: 'reject',
+      shared: null,
+      standardHeaders: true,
+      responseHeaders: true,
+      sourceCriterion: { keys: ['ip', 'header.X-Tenant', 'query.x', 'cookie.c'] },
+    },
+    { average: 1, period: 1000, burst: 1, mode: 'reject', shared: sharedLimit('deny') },
+  ],
+  distributedRateLimit: [
+    { limit: 5, period: 1000, burst: 5, mode: 'reject', shared: sharedLimit('local') },
+    { limit: 5, period: 1000, burst: 5, mode: 'reject', shared: sharedLimit('allow') },
+  ],
+  quota: [
+    { limit: 3, period: 3_600_000, shared: null, responseHeaders: true },
+    { limit: 0, period: 1000, shared: null, sourceCriterion: { requestHost: true } },
   ],
   errors: [
     { status: ['404', '500-599'], service: 'pages@file', query: '/{status}.html?u={url}' },
@@ -277,7 +303,7 @@ describe.each(members)('any middleware: %s', (_title, kind, set) => {
     middleware.onFinish(second)
     middleware.onFinish(first)
     middleware.onFinish(first)
-    expect(context.inFlight.size).toBe(0)
+    expect(context.worker.shared.inFlight.size).toBe(0)
   })
 
   it('explains itself in one sentence, before and after it has run', () => {

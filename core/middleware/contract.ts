@@ -6,7 +6,6 @@
 
 import type { Exchange } from '../exchange.ts'
 import type { Codecs } from './codecs.ts'
-import type { InFlightTable } from './in-flight-table.ts'
 import type { WorkerServices } from './worker.ts'
 
 export const NEXT = 0 // go on to the next middleware
@@ -52,7 +51,6 @@ export interface Middleware {
 // What a middleware is given when it is built. Core itself has no clock and no sockets.
 export interface MiddlewareContext {
   readonly router: string // 'shop@file': limits are counted per router and middleware
-  readonly inFlight: InFlightTable // one per worker; outlives generations, as the exchanges in it do
   readonly worker: WorkerServices
   readonly codecs: Codecs // one set per worker
   now(): number // milliseconds, monotonic, this thread's own, at the most a tick old

@@ -11,7 +11,6 @@ import { HEADER_COUNT_MAX, HEAD_BYTES_MAX } from '../limits.ts'
 import { defaultPolicy, normalise } from '../normalise.ts'
 import { noCodecs } from './codecs.ts'
 import type { MiddlewareContext } from './contract.ts'
-import { InFlightTable } from './in-flight-table.ts'
 import { inertWorker } from './inert-worker.ts'
 
 const limits = { headBytesMax: HEAD_BYTES_MAX, headerCountMax: HEADER_COUNT_MAX }
@@ -50,7 +49,6 @@ export function sentLines(head: Head): string[] {
 export function contextOf(router = 'shop@file'): MiddlewareContext {
   return {
     router,
-    inFlight: new InFlightTable(),
     worker: inertWorker(),
     codecs: noCodecs,
     now: () => 0,

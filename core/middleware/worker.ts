@@ -7,6 +7,9 @@ import type { CacheServices } from '../cache/contract.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Head } from '../headers.ts'
 import type { ExchangeTimes } from '../resilience/deadlines.ts'
+import type { LimitStore, StorePlan } from '../rate/store.ts'
+import type { Buckets } from '../shared/buckets.ts'
+import type { InFlightCounts } from '../shared/in-flight-counts.ts'
 import type { SlotTable } from '../shared/slot-table.ts'
 import type { ANSWERED, NEXT } from './contract.ts'
 
@@ -72,6 +75,8 @@ export interface WorkerServices {
   ): boolean
   // A metric of this worker; the same family and labels give the same one.
   counter(family: string, labels: Readonly<Record<string, string>>): Counter
+  // The counts that several hosts share; the same plan gives the same store.
+  limitStore(plan: StorePlan): LimitStore
   readonly shared: SharedTables
   readonly cache: CacheServices // of httpCache
 }
@@ -79,4 +84,6 @@ export interface WorkerServices {
 // What all workers of the process share by name, without locks. The supervisor may read.
 export interface SharedTables {
   readonly states: SlotTable // see core/shared/slot-table.ts
+  readonly buckets: Buckets // of rate limits and quotas
+  readonly inFlight: InFlightCounts
 }

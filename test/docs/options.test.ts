@@ -56,6 +56,10 @@ interface CoreOptions {
   forceCase: ForceCaseOptions
   circuitBreaker: CircuitBreakerOptions
   timeout: TimeoutOptions
+  // Planned by config/compile/limit-plan.ts, whose functions say what they return.
+  rateLimit: unknown
+  distributedRateLimit: unknown
+  quota: unknown
 }
 
 // `true` for each kind whose config type fits core's; a kind that does not fit fails `tsc`.
@@ -86,6 +90,9 @@ const fits: {
   forceCase: true,
   circuitBreaker: true,
   timeout: true,
+  rateLimit: true,
+  distributedRateLimit: true,
+  quota: true,
 }
 
 test('Config accepts exactly the kinds that core can build, and chains', () => {

@@ -9,11 +9,10 @@ import { parseLocated } from '../../config/located.ts'
 import { loadStatic } from '../../config/sources.ts'
 import { GENERATION, controlBytes } from '../../core/shared/control.ts'
 import { SERIES_BYTES } from '../../core/shared/series.ts'
-import { CACHE_BOARD_BYTES } from '../../core/shared/cache-board.ts'
-import { SLOT_TABLE_BYTES } from '../../core/shared/slot-table.ts'
 import { WorkerContext } from '../../workers/context.ts'
 import { GenerationBuilder } from '../../workers/generation-builder.ts'
 import type { LiveGeneration } from '../../workers/live-generation.ts'
+import { newSharedMemory } from '../../workers/shared-memory.ts'
 import type { FromWorker, WorkerPlan } from '../../workers/messages.ts'
 import { slicesOf } from '../../workers/slices.ts'
 import type { Keys } from './gateway.ts'
@@ -36,10 +35,7 @@ export function newContext(
     control: new SharedArrayBuffer(controlBytes(1)),
     series: new SharedArrayBuffer(SERIES_BYTES),
     workers: 1,
-    shared: {
-      states: new SharedArrayBuffer(SLOT_TABLE_BYTES),
-      cache: new SharedArrayBuffer(CACHE_BOARD_BYTES),
-    },
+    shared: newSharedMemory(1),
     ...over,
   }
   return new WorkerContext(plan, post)

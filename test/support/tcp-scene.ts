@@ -48,6 +48,6 @@ export async function untilNothingIsLeft(worker: TcpWorker): Promise<void> {
   await eventually('all connections to be gone', () => {
     return worker.connections() === 0 && worker.upstreamConnections() === 0
   })
-  expect(worker.context.inFlight.size).toBe(0)
+  expect(worker.context.services.shared.inFlight.size).toBe(0)
   expect(worker.context.sweeper.size).toBe(0)
 }

@@ -55,6 +55,10 @@ const table: readonly Row[] = [
     may: ['core/', 'workers/', 'node:', 'pino', 'sonic-boom', 'config/static.ts'],
   },
   { files: 'workers/cache/', may: ['core/', 'workers/', 'node:', 'lru-cache'] },
+  {
+    files: 'workers/store/client.ts',
+    may: ['core/', 'workers/', 'node:', '@redis/client'],
+  },
   // The supervisor works out what changed, so it needs diff.ts; workers need the types of a generation.
   {
     files: 'workers/',

@@ -9,6 +9,8 @@ import { IN_FLIGHT, NONE, REFUSED_ADDRESS } from '../../core/errors.ts'
 import { type TcpRoute, compileTcpRule, isCatchAll } from '../../core/tcp/matcher.ts'
 import { parseRule } from '../../core/route/parse.ts'
 import type { RuleNode } from '../../core/route/rule.ts'
+import { type InFlightCounts, REFUSED } from '../../core/shared/in-flight-counts.ts'
+import type { KeyedHash } from '../../core/shared/keyed-hash.ts'
 import type { WorkerContext } from '../context.ts'
 import type { EntryPoint } from '../entry-point.ts'
 import type { LiveTcpService } from './service.ts'
@@ -62,15 +64,15 @@ export class LiveTcpRouter implements Pick<TcpRoute<unknown>, 'rule' | 'conditio
   enter(address: string, context: WorkerContext): number {
     for (const set of this.allowed) if (!set.contains(address)) return REFUSED_ADDRESS
     for (const [i, { key, amount }] of this.amounts.entries()) {
-      if (context.inFlight.enter(key + address, amount)) continue
-      for (const entered of this.amounts.slice(0, i)) context.inFlight.leave(entered.key + address)
+      if (enter(context, key + address, amount)) continue
+      for (const entered of this.amounts.slice(0, i)) leave(context, entered.key + address)
       return IN_FLIGHT
     }
     return NONE
   }
 
   leave(address: string, context: WorkerContext): void {
-    for (const { key } of this.amounts) context.inFlight.leave(key + address)
+    for (const { key } of this.amounts) leave(context, key + address)
   }
 
   countersOf(point: EntryPoint, service: string): TcpCounters {
@@ -88,4 +90,21 @@ export class LiveTcpRouter implements Pick<TcpRoute<unknown>, 'rule' | 'conditio
     }
     return counters
   }
+}
+
+// One count for all workers. Once per connection: the key is worked out anew each time.
+function enter(context: WorkerContext, source: string, amount: number): boolean {
+  const { inFlight } = context.services.shared
+  return inFlight.enter(keyOf(inFlight, source), amount) !== REFUSED
+}
+
+function leave(context: WorkerContext, source: string): void {
+  const { inFlight } = context.services.shared
+  inFlight.leaveKey(keyOf(inFlight, source))
+}
+
+function keyOf(inFlight: InFlightCounts, source: string): KeyedHash {
+  const key = inFlight.hashFor('tcp')
+  key.of(source)
+  return key
 }

@@ -5,7 +5,6 @@ import { IN_FLIGHT, REFUSED_ADDRESS } from '../../errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { ANSWERED, NEXT } from '../contract.ts'
 import { contextOf, requestOf } from '../exchange.fixture.ts'
-import { InFlightTable, SOURCES_MAX } from '../in-flight-table.ts'
 import { SourceAddress } from '../source-address.ts'
 import { InFlightReq } from './in-flight-req.ts'
 import type { InFlightReqOptions } from './in-flight-req.ts'
@@ -165,7 +164,7 @@ describe('inFlightReq', () => {
     middleware.onRequest(exchange)
     exchange.host = 'other.example'
     middleware.onFinish(exchange)
-    expect(context.inFlight.size).toBe(0)
+    expect(context.worker.shared.inFlight.size).toBe(0)
   })
 
   it('never counts more than amount, nor loses a place, in any order of begin and finish', () => {
@@ -186,18 +185,8 @@ describe('inFlightReq', () => {
           }
         }
         for (const exchange of running.flat()) middleware.onFinish(exchange)
-        expect(context.inFlight.size).toBe(0)
+        expect(context.worker.shared.inFlight.size).toBe(0)
       }),
     )
   })
-})
-
-it('an in-flight table refuses a new source when it is full, and still serves those it knows', () => {
-  const table = new InFlightTable()
-  for (let i = 0; i < SOURCES_MAX; i++) table.enter(`s${i}`, 2)
-  expect(table.enter('one more', 2)).toBe(false)
-  expect(table.enter('s0', 2)).toBe(true)
-  table.leave('s1')
-  expect(table.enter('one more', 2)).toBe(true)
-  expect(table.size).toBe(SOURCES_MAX)
 })
