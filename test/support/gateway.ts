@@ -24,6 +24,7 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly flags?: readonly string[]
   readonly waitReady?: boolean // true unless given
+  readonly through?: readonly string[] // a command that starts it: ['unshare', '-m', ...]
   readonly ports?: readonly [port: number, adminPort: number] // free ones unless given
 }
 
@@ -92,7 +93,12 @@ interface Place {
 
 function launch(options: GatewayOptions, staticFile: string, place: Place): Gateway {
   const flags = [`--configFile=${staticFile}`, ...(options.flags ?? [])]
-  const child = spawn(path.join(repository, 'bin', 'sluice'), flags, {
+  const [program = '', ...words] = [
+    ...(options.through ?? []),
+    path.join(repository, 'bin', 'sluice'),
+    ...flags,
+  ]
+  const child = spawn(program, words, {
     cwd: place.folder,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,9 +1,13 @@
 // Rows 6 to 9, 28 and 39: configurations, certificates, clocks and expressions.
 
 import { spawnSync } from 'node:child_process'
+import { X509Certificate } from 'node:crypto'
+import { copyFileSync, renameSync } from 'node:fs'
 import { compile } from '../../../config/compile.ts'
 import { parseLocated } from '../../../config/located.ts'
 import { type Keys, startGateway, routesTo } from '../../support/gateway.ts'
+import { type Issued, TestAuthority } from '../../support/certificates.ts'
+import { routers, service, shake, startTlsScene } from '../../support/tls-scene.ts'
 import { testFacts } from '../../support/facts.ts'
 import { metricSum } from '../../support/metrics.ts'
 import { eventually } from '../../support/wait.ts'
@@ -282,4 +286,80 @@ const expressions: FaultRow = {
   },
 }
 
-export const configurationRows: readonly FaultRow[] = [reloads, large, garbage, clock, expressions]
+const CLIENTS = 6
+
+const rotation: FaultRow = {
+  number: 9,
+  name: 'Certificates are exchanged under handshakes',
+  accept:
+    'no handshake fails; a pair that does not fit is refused and the one before it stays; each new one is seen within 1 s',
+  smoke: false,
+  run: async ({ full }) => {
+    const authority = new TestAuthority()
+    const [certFile, keyFile] = [
+      `${authority.folder}/current.pem`,
+      `${authority.folder}/current.key`,
+    ]
+    const swaps = full ? 100 : 10
+    const leaves = Array.from({ length: swaps + 1 }, () => authority.issue('swap.example'))
+    const install = ({ certFile: cert, keyFile: key }: Issued): void => {
+      // One after the other, so that between the two the pair does not fit.
+      for (const [from, to] of [
+        [key, keyFile],
+        [cert, certFile],
+      ] as const) {
+        copyFileSync(from, `${to}.next`)
+        renameSync(`${to}.next`, to)
+      }
+    }
+    install(leaves[0]!)
+    const scene = await startTlsScene((origin) => ({
+      http: { routers: routers({ all: ['Host(`swap.example`)', {}] }), services: service(origin) },
+      tls: { certificates: [{ certFile, keyFile }] },
+    }))
+    const options = {
+      ca: authority.root.certPem,
+      rejectUnauthorized: true,
+      servername: 'swap.example',
+    }
+    const seen = new Set<string>()
+    let [running, handshakes, failed] = [true, 0, 0]
+    const loops = Array.from({ length: CLIENTS }, async () => {
+      while (running) {
+        const made = await shake(scene.secure, options).catch(() => null)
+        handshakes++
+        if (made === null) failed++
+        else {
+          seen.add(made.serial)
+          made.socket.destroy()
+        }
+      }
+    })
+    const times: number[] = []
+    for (const leaf of leaves.slice(1)) {
+      const serial = new X509Certificate(leaf.certPem).serialNumber
+      const from = performance.now()
+      install(leaf)
+      await eventually('the new serial', () => seen.has(serial), 20_000)
+      times.push(performance.now() - from)
+    }
+    running = false
+    await Promise.all(loops)
+    await scene.stop()
+    authority.remove()
+    const median = times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)]!
+    return finding(
+      failed === 0 && median < 1000,
+      `${swaps} swaps, ${failed} of ${handshakes} handshakes failed; seen after ${median.toFixed(0)} ms (median), ${Math.max(...times).toFixed(0)} ms at the most`,
+    )
+  },
+}
+
+export const configurationRows: readonly FaultRow[] = [
+  reloads,
+  large,
+  garbage,
+  rotation,
+  clock,
+  expressions,
+]
