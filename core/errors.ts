@@ -377,6 +377,12 @@ export const LIMIT_STORE = define(
   'gateway',
   'The store that counts for this limit can not be asked, and the limit denies then.',
 )
+export const UNAUTHORIZED = define(
+  'UNAUTHORIZED',
+  401,
+  'client',
+  'The request brings no valid credentials.',
+)
 export const REFUSED_HOST = define(
   'REFUSED_HOST',
   400,
@@ -549,6 +555,20 @@ export const CIRCUIT_OPEN = define(
   503,
   'gateway',
   'The circuit breaker of the route is open, or lets only a part of the requests pass.',
+)
+
+// Authentication.
+export const AUTH_BUSY = define(
+  'AUTH_BUSY',
+  503,
+  'gateway',
+  'Too many passwords wait to be checked.',
+)
+export const AUTH_FAILED = define(
+  'AUTH_FAILED',
+  500,
+  'gateway',
+  'Whether the request may pass could not be found out; it was refused.',
 )
 
 // Ours.

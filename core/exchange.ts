@@ -141,6 +141,7 @@ export class Exchange {
   tls: TlsFacts | null = null // null for clear text
   clientAddress = '' // the TCP peer, no port: "192.0.2.1" or "2001:db8::1"
   clientPort = 0
+  user = '' // whom a middleware has authenticated; latin1 bytes
   entryPoint = '' // its name
 
   // The response. Parsed from upstream, or made by answer().
@@ -217,6 +218,7 @@ export class Exchange {
     this.query = ''
     this.hasQuery = false
     this.tls = null
+    this.user = ''
     this.response.clear()
     this.status = 0
     this.responseKind = BODY_NONE

@@ -264,7 +264,7 @@ export class GenerationBuilder {
 
   private contextFor(router: string): MiddlewareContext {
     const { now, codecs, services: worker } = this.context
-    return { router, now, codecs, worker }
+    return { router, now, codecs, worker, crypto: worker.crypto }
   }
 
   // Routers that must be made anew though their plan did not change: a middleware of theirs did, or a

@@ -95,6 +95,7 @@ export interface SharedMemory {
   readonly cache: SharedArrayBuffer // core/shared/cache-board.ts
   readonly buckets: SharedArrayBuffer // core/shared/buckets.ts
   readonly inFlight: SharedArrayBuffer // core/shared/in-flight-counts.ts
+  readonly nonces: SharedArrayBuffer // core/shared/nonce-table.ts; holds a secret
 }
 
 // workerData of a new worker.

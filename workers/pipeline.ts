@@ -194,6 +194,7 @@ function runMiddleware(exchange: LiveExchange, middleware: Middleware): Verdict 
 }
 
 function answered(exchange: LiveExchange): void {
+  exchange.requestHeld = false // what is left of the body has nowhere to go
   if (exchange.error !== 0) context.countError(exchange.error)
   sendAnswer(exchange)
 }

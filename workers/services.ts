@@ -6,6 +6,7 @@
 import { NO_SERVER, NONE } from '../core/errors.ts'
 import type { ANSWERED, NEXT } from '../core/middleware/contract.ts'
 import { BODY_LENGTH, BODY_NONE, type Exchange } from '../core/exchange.ts'
+import type { CryptoServices } from '../core/middleware/crypto.ts'
 import { forwardedLines } from '../core/forwarded.ts'
 import { requestHead } from '../core/h1/write.ts'
 import type {
@@ -22,6 +23,7 @@ import { REQUESTS } from '../core/shared/series.ts'
 import { WorkerCache } from './cache/worker-cache.ts'
 import type { ExchangeTimes } from '../core/resilience/deadlines.ts'
 import type { WorkerContext } from './context.ts'
+import { WorkerCrypto } from './crypto.ts'
 import { EntryPoint } from './entry-point.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import { LiveService } from './live-service.ts'
@@ -40,6 +42,7 @@ const ASKED_MAX = 1000 // servers that are asked by URL; URLs come from configur
 export class Services implements WorkerServices {
   readonly shared: SharedTables
   readonly cache: WorkerCache
+  readonly crypto: CryptoServices
   private readonly context: WorkerContext
   private readonly point: EntryPoint // where requests of our own come from
   private readonly stores: Stores
@@ -57,6 +60,7 @@ export class Services implements WorkerServices {
     this.context = context
     this.shared = new WorkerTables(context.plan)
     this.stores = new Stores((message) => context.say({ type: 'warning', message }))
+    this.crypto = new WorkerCrypto(this.shared.nonces.secret)
     this.point = new EntryPoint(sidePlan, -1, context)
     this.cache = new WorkerCache(context, this)
     this.watched = new Watch(context.sweeper)

@@ -7,6 +7,7 @@ import type { SharedTables } from '../core/middleware/worker.ts'
 import { BUCKETS_BYTES, Buckets } from '../core/shared/buckets.ts'
 import { CACHE_BOARD_BYTES } from '../core/shared/cache-board.ts'
 import { InFlightCounts, inFlightBytes } from '../core/shared/in-flight-counts.ts'
+import { NONCE_TABLE_BYTES, NonceTable } from '../core/shared/nonce-table.ts'
 import { SLOT_TABLE_BYTES, SlotTable } from '../core/shared/slot-table.ts'
 import { cryptoModule } from './builtins.ts'
 import type { SharedMemory, WorkerPlan } from './messages.ts'
@@ -19,6 +20,7 @@ export function newSharedMemory(workers: number): SharedMemory {
     cache: new SharedArrayBuffer(CACHE_BOARD_BYTES),
     buckets: withSecret(BUCKETS_BYTES),
     inFlight: withSecret(inFlightBytes(workers)),
+    nonces: nonceMemory(),
   }
 }
 
@@ -29,10 +31,18 @@ function withSecret(bytes: number): SharedArrayBuffer {
   return memory
 }
 
+function nonceMemory(): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(NONCE_TABLE_BYTES)
+  const { secret } = new NonceTable(memory)
+  secret.set(cryptoModule().randomBytes(secret.length))
+  return memory
+}
+
 // A worker looks at a table once something of its configuration needs it; then it also puts in order what a dead thread of
 // its number has left there.
 export class WorkerTables implements SharedTables {
   readonly states: SlotTable
+  readonly nonces: NonceTable
   private readonly plan: WorkerPlan
   private ownBuckets: Buckets | null = null
   private ownInFlight: InFlightCounts | null = null
@@ -40,6 +50,7 @@ export class WorkerTables implements SharedTables {
   constructor(plan: WorkerPlan) {
     this.plan = plan
     this.states = new SlotTable(plan.shared.states)
+    this.nonces = new NonceTable(plan.shared.nonces)
   }
 
   get buckets(): Buckets {

@@ -121,6 +121,13 @@ export const workerFacts: readonly MetricFact[] = [
     'service',
   ),
   fact(
+    'sluice_auth_requests_total',
+    'counter',
+    'Requests that a middleware of authentication has judged, by outcome: passed, refused, failed (it could not find out).',
+    'middleware',
+    'outcome',
+  ),
+  fact(
     'sluice_mirrored_requests_total',
     'counter',
     'Copies of requests for a service, by outcome: sent, dropped (too long a body, or too many copies).',

@@ -4,6 +4,7 @@
 
 import type { BuiltKind, MiddlewareOptions } from '../dynamic/middlewares.ts'
 import { checkCompress } from './body-checks.ts'
+import { checkUsers } from './middleware-checks-auth.ts'
 import { checkForceCase, checkHttpCache, checkQueryParam } from './middleware-checks-hub.ts'
 import { checkCircuitBreaker, checkRetry, checkTimeout } from './middleware-checks-resilience.ts'
 import {
@@ -126,6 +127,7 @@ const checks: Checks = {
   rateLimit: checkRateLimit,
   distributedRateLimit: checkDistributedRateLimit,
   quota: checkQuota,
+  basicAuth: checkUsers,
   queryParam: checkQueryParam,
   forceCase: checkForceCase,
   compress: checkCompress,

@@ -4,11 +4,16 @@
 // Lives for one compile(). Hot: no.
 
 import type { DistributedRateLimitConfig, QuotaConfig, RateLimitConfig } from '../dynamic/limits.ts'
-import { builtKinds, type MiddlewareConfig } from '../dynamic/middlewares.ts'
+import {
+  builtKinds,
+  type MiddlewareConfig,
+  type MiddlewareOptions,
+} from '../dynamic/middlewares.ts'
 import { pluginKinds, type PluginKey } from '../dynamic/plugins.ts'
 import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { nearestKey } from '../schema.ts'
+import { planBasicAuth } from './auth-plan.ts'
 import type { Compilation } from './compilation.ts'
 import { planDistributed, planQuota, planRateLimit } from './limit-plan.ts'
 
@@ -81,6 +86,8 @@ const withService: Plan = (options, at, tools) => {
 
 // Kinds whose options are more than what was written. They say what is wrong in `tools.errors`.
 const plans: Readonly<Record<string, Plan>> = {
+  basicAuth: (options, at, tools) =>
+    planBasicAuth(options as MiddlewareOptions<'basicAuth'>, at, tools),
   errors: withService,
   mirror: withService,
   rateLimit: (options, at, tools) => planRateLimit({ ...tools, at }, options as RateLimitConfig),

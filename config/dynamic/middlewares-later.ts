@@ -5,20 +5,12 @@
 // Hot: no.
 
 import { z } from 'zod'
-import { meta } from '../schema.ts'
 import { flag, list, map, notYet, off, secret, text } from '../static/blocks.ts'
+import { usersAndRealm } from './middlewares-auth.ts'
 
 const disables = 'a router that names it is disabled'
 const later = <T extends z.ZodRawShape>(shape: T) => notYet(off(shape), disables)
 const integer = (value: number) => z.int().default(value)
-
-const users = {
-  users: meta(z.array(z.string()), { secret: true }).default([]),
-  usersFile: text(),
-  realm: text('traefik'),
-  removeHeader: flag(false),
-  headerField: text(),
-}
 
 const forwardAuth = later({
   address: text(),
@@ -59,8 +51,7 @@ const internalKinds = {
 }
 
 export const laterMiddlewares = {
-  basicAuth: later(users),
-  digestAuth: later(users),
+  digestAuth: later(usersAndRealm),
   forwardAuth,
   buffering: later({
     maxRequestBodyBytes: integer(0),

@@ -46,7 +46,8 @@ function clfLine(settings: LineSettings, exchange: Exchange, facts: LineFacts): 
   const status = keeps.DownstreamStatus ? exchange.status : '-'
   const size = keeps.DownstreamContentSize ? exchange.responseBytes : '-'
   const head =
-    `${keeps.ClientHost ? clfWord(clientHost(exchange)) : '-'} - - ` +
+    `${keeps.ClientHost ? clfWord(clientHost(exchange)) : '-'} - ` +
+    `${keeps.ClientUsername ? clfWord(exchange.user) : '-'} ` +
     `[${keeps.StartUTC ? facts.startClf : '-'}] "${method} ${path} ${protocol}" ${status} ${size} ` +
     `"${headerWord(settings, exchange, 'referer')}" "${headerWord(settings, exchange, 'user-agent')}"`
   if (settings.format === 'genericCLF') return head + '\n'
@@ -144,7 +145,7 @@ function jsonName(name: FieldName, exchange: Exchange): string {
     case 'ClientPort':
       return '"' + exchange.clientPort + '"'
     case 'ClientUsername':
-      return '"-"'
+      return jsonText(exchange.user || '-')
     case 'SluiceError':
       return exchange.error === 0 ? '' : given(errorTable[exchange.error]!.name)
     case 'entryPointName':

@@ -13,6 +13,8 @@ import { Compress } from './http/compress.ts'
 import type { CompressOptions } from './http/compress.ts'
 import { DistributedRateLimit } from './http/distributed-rate-limit.ts'
 import type { DistributedRateLimitOptions } from './http/distributed-rate-limit.ts'
+import { BasicAuth } from './http/basic-auth.ts'
+import type { BasicAuthOptions } from './http/basic-auth.ts'
 import { EncodedCharacters } from './http/encoded-characters.ts'
 import type { EncodedCharactersOptions } from './http/encoded-characters.ts'
 import { Errors } from './http/errors.ts'
@@ -104,6 +106,10 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ],
   ['compress', (name, options, context) => new Compress(name, options as CompressOptions, context)],
   ['grpcWeb', (name, options) => new GrpcWeb(name, options as GrpcWebOptions)],
+  [
+    'basicAuth',
+    (name, options, context) => new BasicAuth(name, options as BasicAuthOptions, context),
+  ],
   ['queryParam', (name, options) => new QueryParam(name, options as QueryParamOptions)],
   ['forceCase', (name, options) => new ForceCase(name, options as ForceCaseOptions)],
   ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],

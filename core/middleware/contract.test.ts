@@ -99,6 +99,16 @@ const options: Record<string, unknown[]> = {
     { status: ['404', '500-599'], service: 'pages@file', query: '/{status}.html?u={url}' },
     { status: ['100-999'], service: 'pages@file', query: `/${EVIL}{url}` },
   ],
+  basicAuth: [
+    {
+      users: ['ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g='],
+      realm: 'shop',
+      headerField: 'X-User',
+      removeHeader: true,
+      cacheTtl: 1000,
+    },
+    { users: [], realm: 'a"b', headerField: '', removeHeader: false, cacheTtl: 0 },
+  ],
   queryParam: [
     {
       set: [
@@ -210,6 +220,8 @@ const requests = fc.record({
     'Accept: text/html',
     'X-Tenant: t1',
     'X-Replaced-Path: /forged',
+    'Authorization: Basic YW5uOnBhc3N3b3Jk', // ann:password
+    'X_User: root',
   ]),
 })
 

@@ -6,6 +6,7 @@
 
 import type { Exchange } from '../exchange.ts'
 import type { Codecs } from './codecs.ts'
+import type { CryptoServices } from './crypto.ts'
 import type { WorkerServices } from './worker.ts'
 
 export const NEXT = 0 // go on to the next middleware
@@ -53,6 +54,7 @@ export interface MiddlewareContext {
   readonly router: string // 'shop@file': limits are counted per router and middleware
   readonly worker: WorkerServices
   readonly codecs: Codecs // one set per worker
+  readonly crypto: CryptoServices
   now(): number // milliseconds, monotonic, this thread's own, at the most a tick old
 }
 

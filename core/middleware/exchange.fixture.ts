@@ -3,6 +3,7 @@
 // Hot: no. Imported by tests only.
 
 import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { Exchange } from '../exchange.ts'
 import { linesOf } from '../headers.ts'
 import type { Head } from '../headers.ts'
@@ -11,6 +12,7 @@ import { HEADER_COUNT_MAX, HEAD_BYTES_MAX } from '../limits.ts'
 import { defaultPolicy, normalise } from '../normalise.ts'
 import { noCodecs } from './codecs.ts'
 import type { MiddlewareContext } from './contract.ts'
+import type { CryptoServices } from './crypto.ts'
 import { inertWorker } from './inert-worker.ts'
 
 const limits = { headBytesMax: HEAD_BYTES_MAX, headerCountMax: HEADER_COUNT_MAX }
@@ -51,6 +53,21 @@ export function contextOf(router = 'shop@file'): MiddlewareContext {
     router,
     worker: inertWorker(),
     codecs: noCodecs,
+    crypto: testCrypto(),
     now: () => 0,
+  }
+}
+
+// Passwords are never right, and never wrong: whoever asks waits.
+export function testCrypto(over: Partial<CryptoServices> = {}): CryptoServices {
+  const hashed = (algorithm: string, text: string) => createHash(algorithm).update(text, 'latin1')
+  return {
+    md5: (text) => hashed('md5', text).digest('hex'),
+    sha1: (text) => hashed('sha1', text).digest('base64'),
+    mac: (text) => hashed('sha256', `of a test ${text}`).digest('base64url'),
+    equal: (a, b) => a === b,
+    random: (bytes) => 'ab'.repeat(bytes),
+    checkPassword: () => () => {},
+    ...over,
   }
 }

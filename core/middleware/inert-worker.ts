@@ -5,6 +5,7 @@
 import { inertCache } from '../cache/contract.ts'
 import { BUCKETS_BYTES, Buckets } from '../shared/buckets.ts'
 import { InFlightCounts, inFlightBytes } from '../shared/in-flight-counts.ts'
+import { NONCE_TABLE_BYTES, NonceTable } from '../shared/nonce-table.ts'
 import { SLOT_TABLE_BYTES, SlotTable } from '../shared/slot-table.ts'
 import type { SharedTables, WorkerServices } from './worker.ts'
 
@@ -32,10 +33,15 @@ export function inertWorker(over: Partial<WorkerServices> = {}): WorkerServices 
 class InertTables implements SharedTables {
   private ownStates: SlotTable | null = null
   private ownBuckets: Buckets | null = null
+  private ownNonces: NonceTable | null = null
   private ownInFlight: InFlightCounts | null = null
 
   get states(): SlotTable {
     return (this.ownStates ??= new SlotTable(new SharedArrayBuffer(SLOT_TABLE_BYTES)))
+  }
+
+  get nonces(): NonceTable {
+    return (this.ownNonces ??= new NonceTable(new SharedArrayBuffer(NONCE_TABLE_BYTES)))
   }
 
   get buckets(): Buckets {

@@ -10,6 +10,7 @@ import type { ExchangeTimes } from '../resilience/deadlines.ts'
 import type { LimitStore, StorePlan } from '../rate/store.ts'
 import type { Buckets } from '../shared/buckets.ts'
 import type { InFlightCounts } from '../shared/in-flight-counts.ts'
+import type { NonceTable } from '../shared/nonce-table.ts'
 import type { SlotTable } from '../shared/slot-table.ts'
 import type { ANSWERED, NEXT } from './contract.ts'
 
@@ -86,4 +87,5 @@ export interface SharedTables {
   readonly states: SlotTable // see core/shared/slot-table.ts
   readonly buckets: Buckets // of rate limits and quotas
   readonly inFlight: InFlightCounts
+  readonly nonces: NonceTable // of digestAuth
 }

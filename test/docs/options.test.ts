@@ -6,6 +6,7 @@ import { builtKinds } from '../../config/dynamic/middlewares.ts'
 import { middlewareKinds } from '../../core/middleware/build.ts'
 import type { AddPrefixOptions } from '../../core/middleware/http/add-prefix.ts'
 import type { CompressOptions } from '../../core/middleware/http/compress.ts'
+import type { BasicAuthOptions } from '../../core/middleware/http/basic-auth.ts'
 import type { EncodedCharactersOptions } from '../../core/middleware/http/encoded-characters.ts'
 import type { ErrorsOptions } from '../../core/middleware/http/errors.ts'
 import type { ForceCaseOptions } from '../../core/middleware/http/force-case.ts'
@@ -52,6 +53,7 @@ interface CoreOptions {
   httpCache: HttpCacheOptions
   inFlightReq: InFlightReqOptions
   retry: RetryOptions
+  basicAuth: BasicAuthOptions
   queryParam: QueryParamOptions
   forceCase: ForceCaseOptions
   circuitBreaker: CircuitBreakerOptions
@@ -86,6 +88,7 @@ const fits: {
   httpCache: true,
   inFlightReq: true,
   retry: true,
+  basicAuth: true,
   queryParam: true,
   forceCase: true,
   circuitBreaker: true,

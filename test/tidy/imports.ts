@@ -59,6 +59,8 @@ const table: readonly Row[] = [
     files: 'workers/store/client.ts',
     may: ['core/', 'workers/', 'node:', '@redis/client'],
   },
+  { files: 'workers/jobs.ts', may: ['core/', 'workers/', 'node:', 'piscina'] },
+  { files: 'workers/job-thread.ts', may: ['core/', 'workers/', 'node:', 'bcryptjs'] },
   // The supervisor works out what changed, so it needs diff.ts; workers need the types of a generation.
   {
     files: 'workers/',
