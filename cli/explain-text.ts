@@ -13,6 +13,7 @@ import type { EntryPointPlan } from '../workers/messages.ts'
 import type { ShownConnection, ShownTls } from './explain-connection.ts'
 import type { AskedRequest } from './explain-request.ts'
 import type { Answer, Journey, Step } from './explain-route.ts'
+import { type Choice, careOf, choicesOf } from './explain-servers.ts'
 import { tableText } from './table.ts'
 
 export interface Facts {
@@ -51,6 +52,7 @@ export interface ShownExplanation {
   readonly disabled: readonly { readonly name: string; readonly error: readonly string[] }[]
   readonly steps: readonly Step[]
   readonly services: readonly ServicePlan[]
+  readonly choices: readonly Choice[] // of each service in turn
   readonly sends: string // the request line that a server sees; '' when none is asked
   readonly sendsHost: string
 }
@@ -76,6 +78,7 @@ export function explanationOf(facts: Facts): ShownExplanation {
     disabled: disabled.map(({ name, error }) => ({ name, error })),
     steps: journey?.steps ?? [],
     services: journey?.services ?? [],
+    choices: (journey?.services ?? []).flatMap((service) => choicesOf(service, exchange)),
     sends: leads === true ? requestLine(exchange) : '',
     sendsHost: leads === true ? hostFor(exchange, journey!) : '',
   }
@@ -128,7 +131,7 @@ export function explanationText(shown: ShownExplanation): string {
   if (shown.routers.length === 0) parts.push(...shown.disabled.map(disabledText))
   parts.push(...stepsText(shown.steps))
   if (shown.answer !== null) parts.push(answerText(shown.answer))
-  else parts.push(...shown.services.map(serviceText))
+  else parts.push(...shown.services.map((service) => serviceText(service, shown.choices)))
   if (shown.sends !== '') parts.push(`Sent: ${shown.sends}, Host: ${shown.sendsHost}\n`)
   return parts.map(printable).join('\n')
 }
@@ -204,16 +207,25 @@ function answerText(answer: ShownAnswer): string {
   return `Answer: ${answer.status} from ${answer.by}${why}\n${headers}`
 }
 
-function serviceText(service: ServicePlan): string {
+function serviceText(service: ServicePlan, choices: readonly Choice[]): string {
   if (service.kind === 'internal') return `Service: ${service.name}, answered by Sluice itself\n`
-  if (service.kind === 'weighted') {
-    const rows = service.services.map(({ name, weight }) => ['  -', name, `weight ${weight}`])
-    return `Service: ${service.name} (weighted)\n${tableText(rows)}`
-  }
   if (service.kind === 'mirroring') return mirroringText(service)
   if (service.kind === 'failover') return failoverText(service)
-  const rows = service.servers.map(({ url, weight }) => ['  -', url, `weight ${weight}`])
-  return `Service: ${service.name} (loadBalancer, ${service.strategy})\n${tableText(rows)}`
+  const verdicts = choices.filter((choice) => choice.service === service.name)
+  const members =
+    service.kind === 'weighted'
+      ? service.services.map(({ name, weight }) => [name, weight] as const)
+      : service.servers.map(({ url, weight }) => [url, weight] as const)
+  const rows = members.map(([name, weight], i) => {
+    const verdict = verdicts[i]?.verdict ?? ''
+    return ['  -', name, `weight ${weight}`, ...(verdict === '' ? [] : [verdict])]
+  })
+  const isHrw = service.kind === 'weighted' && service.strategy === 'hrw'
+  const kind = isHrw ? 'highestRandomWeight' : 'weighted'
+  const what = service.kind === 'weighted' ? kind : `loadBalancer, ${service.strategy}`
+  const care = careOf(service)
+  const more = care === '' ? '' : `: ${care}`
+  return `Service: ${service.name} (${what})${more}\n${tableText(rows)}`
 }
 
 function mirroringText({ name, service, mirrors }: MirroringPlan): string {

@@ -17,7 +17,7 @@ import type { PurgeWish } from '../core/cache/contract.ts'
 import { CONNECTIONS, IN_FLIGHT, UPSTREAM_CONNECTIONS, rowOf } from '../core/shared/control.ts'
 import { SlotTable } from '../core/shared/slot-table.ts'
 import { readGauge } from '../workers/cache/gauges.ts'
-import type { HealthChecks } from '../workers/health/checks.ts'
+import type { HealthOverview } from '../workers/health/overview.ts'
 import type { RolloutStatus } from '../core/rollout/plan.ts'
 import type { Rollouts } from '../workers/rollouts.ts'
 import type { RolloutAction } from '../core/rollout/progress.ts'
@@ -25,6 +25,8 @@ import type { Supervisor } from '../workers/supervisor.ts'
 import type { WorkerHandle } from '../workers/worker-handle.ts'
 import { breakersOf } from './breakers.ts'
 import type { Configuration } from './configuration.ts'
+
+type Health = Pick<HealthOverview, 'isUp' | 'states'>
 
 export class GatewayState implements AdminState {
   readonly version: string
@@ -34,7 +36,7 @@ export class GatewayState implements AdminState {
   private readonly supervisor: Supervisor
   private readonly states: SlotTable // what workers share
   private readonly configuration: Configuration
-  private readonly health: HealthChecks
+  private readonly health: Health
   private readonly ownRollouts: Rollouts
   private readonly accessLogLost: () => number
 
@@ -43,7 +45,7 @@ export class GatewayState implements AdminState {
     version: string,
     supervisor: Supervisor,
     configuration: Configuration,
-    health: HealthChecks,
+    health: Health,
     rollouts: Rollouts,
     accessLogLost: () => number,
   ) {

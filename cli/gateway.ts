@@ -17,9 +17,11 @@ import { AdminServer } from '../admin/server.ts'
 import type { Generation } from '../config/generation.ts'
 import type { StaticConfig } from '../config/static.ts'
 import { prepareUws } from '../workers/downstream/uws/binding.ts'
-import { HealthChecks } from '../workers/health/checks.ts'
-import { Rollouts } from '../workers/rollouts.ts'
 import { SlotTable } from '../core/shared/slot-table.ts'
+import { HealthChecks } from '../workers/health/checks.ts'
+import { httpHealthTargets } from '../workers/health/http.ts'
+import { HealthOverview } from '../workers/health/overview.ts'
+import { Rollouts } from '../workers/rollouts.ts'
 import { LogFile } from '../workers/log-file.ts'
 import { createLog, type OperationsLogFile } from '../workers/operations-log.ts'
 import { Supervisor } from '../workers/supervisor.ts'
@@ -35,6 +37,7 @@ export class Gateway {
   private readonly configuration: Configuration
   private readonly state: GatewayState
   private readonly health: HealthChecks
+  private readonly overview: HealthOverview
   private readonly rollouts: Rollouts
   private readonly admin: AdminServer
   private readonly pidFile: PidFile | null
@@ -60,13 +63,18 @@ export class Gateway {
     )
     this.issued = new IssuedCertificates(this.configuration, this.supervisor)
     this.health = new HealthChecks((down) => this.tellHealth(down), this.log)
+    this.overview = new HealthOverview(
+      this.health,
+      new SlotTable(this.supervisor.shared.states),
+      () => this.supervisor.generation.services,
+    )
     this.rollouts = new Rollouts(new SlotTable(this.supervisor.shared.states), this.log)
     this.state = new GatewayState(
       config,
       version,
       this.supervisor,
       this.configuration,
-      this.health,
+      this.overview,
       this.rollouts,
       () => this.lostLines,
     )
@@ -154,7 +162,10 @@ export class Gateway {
     this.served = true
     this.rollouts.use(generation)
     this.supervisor.publish(generation)
-    this.health.use(tcpHealthTargets(generation))
+    this.health.use([
+      ...tcpHealthTargets(generation),
+      ...httpHealthTargets(generation, this.overview.forgive),
+    ])
     this.issued.compiled()
     if (complete) this.supervisor.completeConfiguration()
   }

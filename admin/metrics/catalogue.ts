@@ -285,7 +285,7 @@ export const gatewayFacts: readonly MetricFact[] = [
   fact(
     'traefik_service_server_up',
     'gauge',
-    'Whether a server that is checked is up.',
+    'Whether a server that is looked after is up.',
     'service',
     'url',
   ),

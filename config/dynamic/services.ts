@@ -41,23 +41,20 @@ const sticky = () =>
     }),
   })
 
-const healthCheck = notYet(
-  off({
-    scheme: text(),
-    mode: z.enum(['', 'http', 'grpc']).default(''),
-    path: text(),
-    method: text('GET'),
-    status: z.int().default(0),
-    port: z.int().default(0),
-    interval: time(30_000),
-    unhealthyInterval: duration.nullable().default(null),
-    timeout: time(5000),
-    hostname: text(),
-    followRedirects: flag(true),
-    headers: map(),
-  }),
-  'active health checks: every server is taken as healthy',
-)
+const healthCheck = off({
+  scheme: text(),
+  mode: z.enum(['', 'http', 'grpc']).default(''),
+  path: text(),
+  method: text('GET'),
+  status: z.int().default(0),
+  port: z.int().default(0),
+  interval: time(30_000),
+  unhealthyInterval: duration.nullable().default(null),
+  timeout: time(5000),
+  hostname: text(),
+  followRedirects: flag(true),
+  headers: map(),
+})
 
 const passiveHealthCheck = off({
   failureWindow: time(10_000),

@@ -14,6 +14,7 @@ export interface HealthTarget {
   readonly unhealthyIntervalMs: number // while it is down
   // Calls `done` once, within the time-out of the check: '' or what was wrong.
   readonly probe: (done: (fault: string) => void) => void
+  readonly passed: (() => void) | null // told of each check that finds it well
 }
 
 export interface HealthState {
@@ -28,30 +29,24 @@ export interface HealthLog {
 }
 
 const INTERVAL_MIN_MS = 100 // whatever is configured: a check is not an attack
+const PROBES_MAX = 128 // at once; of thousands of servers the others wait their turn
 
 class Check {
   target: HealthTarget
   up = true
   stopped = false
   private timer: NodeJS.Timeout | null = null
-  private readonly settled: (check: Check, fault: string) => void
 
-  constructor(target: HealthTarget, settled: (check: Check, fault: string) => void) {
+  constructor(target: HealthTarget) {
     this.target = target
-    this.settled = settled
   }
 
-  run(): void {
-    let isDone = false
-    this.target.probe((fault) => {
-      if (isDone || this.stopped) return
-      isDone = true
-      this.settled(this, fault)
-      const { intervalMs, unhealthyIntervalMs } = this.target
-      const wait = Math.max(INTERVAL_MIN_MS, this.up ? intervalMs : unhealthyIntervalMs)
-      this.timer = setTimeout(() => this.run(), wait)
-      this.timer.unref()
-    })
+  // Until it is due again.
+  rest(due: (check: Check) => void): void {
+    const { intervalMs, unhealthyIntervalMs } = this.target
+    const wait = Math.max(INTERVAL_MIN_MS, this.up ? intervalMs : unhealthyIntervalMs)
+    this.timer = setTimeout(() => due(this), wait)
+    this.timer.unref()
   }
 
   stop(): void {
@@ -64,6 +59,8 @@ export class HealthChecks {
   private readonly checks = new Map<string, Check>()
   private readonly tell: (down: readonly string[]) => void
   private readonly log: HealthLog
+  private readonly due: Check[] = [] // at the most all of them
+  private probing = 0
   private telling = false // is planned
   private downServers: ReadonlySet<string> = new Set() // 'service address', as last told
 
@@ -90,13 +87,42 @@ export class HealthChecks {
   }
 
   private begin(target: HealthTarget): void {
-    const check = new Check(target, (of, fault) => this.settle(of, fault))
+    const check = new Check(target)
     this.checks.set(target.key, check)
-    check.run()
+    this.enqueue(check)
+  }
+
+  private readonly enqueue = (check: Check): void => {
+    this.due.push(check)
+    this.probeNext()
+  }
+
+  private probeNext(): void {
+    while (this.probing < PROBES_MAX) {
+      const check = this.due.shift()
+      if (check === undefined) return
+      if (!check.stopped) this.probe(check)
+    }
+  }
+
+  private probe(check: Check): void {
+    let isDone = false
+    this.probing++
+    check.target.probe((fault) => {
+      if (isDone) return
+      isDone = true
+      this.probing--
+      if (!check.stopped) {
+        this.settle(check, fault)
+        check.rest(this.enqueue)
+      }
+      this.probeNext()
+    })
   }
 
   private settle(check: Check, fault: string): void {
     const up = fault === ''
+    if (up) check.target.passed?.()
     if (up === check.up) return
     check.up = up
     const { service, address } = check.target

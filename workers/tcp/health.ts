@@ -6,7 +6,6 @@
 // What comes before them is never waited for: a banner is compared from its first byte.
 
 import net from 'node:net'
-import tls from 'node:tls'
 import type {
   TcpHealthCheckPlan,
   TcpLoadBalancerPlan,
@@ -17,8 +16,7 @@ import type {
 import { localHeader } from '../../core/proxy-protocol/write.ts'
 import { healthKey } from '../health/board.ts'
 import type { HealthTarget } from '../health/checks.ts'
-import { contextOf, identityOf } from '../upstream/server-tls.ts'
-import { serverFault } from '../tls/server-identity.ts'
+import { secureProbe } from '../health/secure.ts'
 import { splitAddress } from './server.ts'
 
 export interface CheckedPlans {
@@ -50,6 +48,7 @@ function targetOf(
     address: server.address,
     intervalMs: check.intervalMs,
     unhealthyIntervalMs: check.unhealthyIntervalMs,
+    passed: null,
     probe: (done) => new Probe(service, check, server, transport, done).start(),
   }
 }
@@ -104,23 +103,8 @@ class Probe {
   }
 
   private secure(host: string): void {
-    const plan = this.transport.tls
-    const name = plan.serverName === '' ? host : plan.serverName
-    const secured = tls.connect({
-      socket: this.socket,
-      secureContext: contextOf(plan),
-      ...(net.isIP(name) === 0 ? { servername: name } : {}),
-      // The verdict on names is serverFault's, as for the connections of clients.
-      rejectUnauthorized: false,
-      checkServerIdentity: () => undefined,
-    })
-    this.watch(secured)
-    secured.once('secureConnect', () => {
-      const verified = secured.authorizationError as (Error & { code?: string }) | string | null
-      const chainFault = verified ? String((verified as { code?: string }).code ?? verified) : ''
-      const certificate = secured.getPeerCertificate(true)
-      const shown = certificate.raw === undefined ? null : certificate
-      const fault = serverFault(identityOf(plan, name), shown, chainFault)
+    const watch = (socket: net.Socket) => this.watch(socket)
+    secureProbe(this.socket, this.transport.tls, host, [], watch, (secured, fault) => {
       if (fault === '') this.ask(secured)
       else this.end(fault)
     })
