@@ -121,8 +121,8 @@ function tlsText({ certFile, keyFile }: Certificate): string {
 // A limit that no load here reaches, and a compression that the client does not ask for.
 const trafficText = `    limit:
       rateLimit:
-        average: 10000000
-        burst: 10000000
+        average: 1000000
+        burst: 100000000
     compress:
       compress: {}
 `

@@ -3,6 +3,7 @@
 import type { FaultRow } from './contract.ts'
 import { clientRows } from './rows/clients.ts'
 import { configurationRows } from './rows/configuration.ts'
+import { limitRows } from './rows/limits.ts'
 import { machineRows } from './rows/machine.ts'
 import { upstreamRows } from './rows/upstream.ts'
 import { workerRows } from './rows/workers.ts'
@@ -12,5 +13,6 @@ export const faultRows: readonly FaultRow[] = [
   ...configurationRows,
   ...upstreamRows,
   ...clientRows,
+  ...limitRows,
   ...machineRows,
 ].toSorted((a, b) => a.number - b.number)
