@@ -34,6 +34,10 @@ export const commandFacts: readonly CommandFact[] = [
     usage: 'sluice rollout [NAME [pause|resume|promote|rollback|restart]] [FLAGS]',
     about: 'lists the rollouts of the running gateway, or steers one',
   },
+  {
+    usage: 'sluice cache [purge all|url URL|prefix URL|tag TAG] [FLAGS]',
+    about: 'shows what the caches of the running gateway hold, or purges them',
+  },
   { usage: 'sluice version', about: 'prints the version' },
   { usage: 'sluice help [BLOCK]', about: 'prints this, or the flags of one block: help api' },
 ]

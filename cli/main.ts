@@ -16,6 +16,7 @@ const commands: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ['routes', loadRoutes],
   ['healthcheck', loadHealthcheck],
   ['rollout', loadRollout],
+  ['cache', loadCache],
   ['version', loadVersion],
   ['help', loadHelp],
 ])
@@ -72,6 +73,11 @@ async function loadHealthcheck(): Promise<Command> {
 async function loadRollout(): Promise<Command> {
   const { rolloutOptions, runRollout } = await import('./rollout.ts')
   return { options: rolloutOptions, run: runRollout }
+}
+
+async function loadCache(): Promise<Command> {
+  const { cacheOptions, runCache } = await import('./cache.ts')
+  return { options: cacheOptions, run: runCache }
 }
 
 const noOptions: OptionNames = { switches: [], values: [] }

@@ -45,6 +45,8 @@ const CACHE_LIMIT_MIN = 1_048_576 // below that hardly anything fits beside its 
 
 export function checkHttpCache({ store }: MiddlewareOptions<'httpCache'>): Fault[] {
   const { limit, entryLimit } = store.memory
+  if (store.redis !== null)
+    return [{ key: ['store', 'redis'], message: 'store.redis: a cache in Redis is not built yet' }]
   const key = ['store', 'memory']
   if (limit < CACHE_LIMIT_MIN) {
     const message = `store.memory.limit: ${limit} bytes are too few; 1Mi is the least`

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { bytes, meta } from '../schema.ts'
-import { block, extension, flag, list, off, text, time } from '../static/blocks.ts'
+import { block, extension, flag, list, notYet, off, text, time } from '../static/blocks.ts'
 
 const parameter = () => z.object({ name: z.string().min(1), value: text(), fromHeader: text() })
 
@@ -28,6 +28,10 @@ const httpCache = {
       limit: bytes.default(52_428_800),
       entryLimit: meta(bytes.default(1_048_576), ours),
     }),
+    redis: notYet(
+      meta(z.record(z.string(), z.unknown()), { secret: true }).nullable().default(null),
+      'a middleware that has it is refused',
+    ),
   }),
 }
 

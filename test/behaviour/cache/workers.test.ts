@@ -3,6 +3,7 @@
 import http from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Asked, type CacheScene, fresh, startCacheScene } from '../../support/cache-scene.ts'
+import { run } from '../../cli/run.ts'
 import { eventually } from '../../support/wait.ts'
 
 let scene: CacheScene
@@ -162,6 +163,22 @@ test('a response that was under way when it was purged is not stored', async () 
   finish()
   await first
   expect((await scene.ask('/racing')).cache).toBe('MISS')
+})
+
+test('the command shows and purges what the caches hold', async () => {
+  const command = async (...words: string[]): Promise<string> => {
+    const address = `127.0.0.1:${scene.gateway.adminPort}`
+    const flags = [`--entryPoints.traefik.address=${address}`, '--api.insecure=true']
+    const { code, out } = await run(['cache', ...words, ...flags])
+    return `${code} ${out}`
+  }
+  await scene.ask('/by-command')
+  expect(await command()).toMatch(/^0 cache@file +\d+ responses/m)
+  expect(await command('purge', 'prefix', `http://127.0.0.1:${scene.gateway.port}/by-`)).toBe(
+    '0 1 responses purged\n',
+  )
+  expect((await scene.ask('/by-command')).cache).toBe('MISS')
+  expect(await command('purge', 'everything')).toMatch(/^2 /)
 })
 
 test('the API shows what each cache holds', async () => {
