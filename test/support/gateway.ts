@@ -10,6 +10,7 @@ import path from 'node:path'
 import { Wait, eventually } from './wait.ts'
 
 const repository = path.join(import.meta.dirname, '..', '..')
+const START_WITHIN_MS = 25_000 // half a second of two cores that nobody else wants
 const STOP_WITHIN_MS = 15_000
 
 export type Keys = Readonly<Record<string, unknown>>
@@ -52,10 +53,12 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   writeFileSync(staticFile, JSON.stringify(staticKeys(options, port, adminPort, routesFile)))
   const gateway = launch(options, staticFile, { port, adminPort, folder, routesFile })
   if (options.waitReady === false) return gateway
-  await eventually('the gateway to be ready', () => isReady(gateway)).catch((error: unknown) => {
-    void gateway.stop('SIGKILL')
-    throw new Error(`${String(error)}\n${gateway.stderr()}`)
-  })
+  await eventually('the gateway to be ready', () => isReady(gateway), START_WITHIN_MS).catch(
+    (error: unknown) => {
+      void gateway.stop('SIGKILL')
+      throw new Error(`${String(error)}\n${gateway.stderr()}`)
+    },
+  )
   return gateway
 }
 
