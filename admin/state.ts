@@ -4,6 +4,7 @@
 // has to be told of a change. Hot: no.
 
 import type { RuntimeStatus } from '../config/generation.ts'
+import type { stageNames } from '../core/overload/stages.ts'
 import type { Problem } from '../config/problem.ts'
 import type { SpiffeStatus } from '../config/spiffe.ts'
 import type { RolloutStatus } from '../core/rollout/plan.ts'
@@ -19,6 +20,7 @@ export interface WorkerRow {
   readonly connections: number
   readonly inFlight: number
   readonly upstreamConnections: number
+  readonly overload: (typeof stageNames)[number]
   readonly restarts: number // how often this place was filled again
 }
 

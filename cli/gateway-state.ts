@@ -14,7 +14,14 @@ import type { SpiffeStatus } from '../config/spiffe.ts'
 import type { MiddlewareConfig } from '../config/dynamic/middlewares.ts'
 import type { StaticConfig } from '../config/static.ts'
 import type { PurgeWish } from '../core/cache/contract.ts'
-import { CONNECTIONS, IN_FLIGHT, UPSTREAM_CONNECTIONS, rowOf } from '../core/shared/control.ts'
+import {
+  CONNECTIONS,
+  IN_FLIGHT,
+  OVERLOAD_STAGE,
+  UPSTREAM_CONNECTIONS,
+  rowOf,
+} from '../core/shared/control.ts'
+import { stageNames } from '../core/overload/stages.ts'
 import { SlotTable } from '../core/shared/slot-table.ts'
 import { readGauge } from '../workers/cache/gauges.ts'
 import type { HealthOverview } from '../workers/health/overview.ts'
@@ -131,6 +138,7 @@ export class GatewayState implements AdminState {
         connections: control[row + CONNECTIONS]!,
         inFlight: control[row + IN_FLIGHT]!,
         upstreamConnections: control[row + UPSTREAM_CONNECTIONS]!,
+        overload: stageNames[control[row + OVERLOAD_STAGE]!] ?? 'calm',
         restarts: handle.restarts,
       }
     })
@@ -138,7 +146,7 @@ export class GatewayState implements AdminState {
 
   caches(): readonly CacheRow[] {
     const { generation, handles, shared } = this.supervisor
-    const states = new SlotTable(shared.states)
+    const { states } = this
     return [...generation.middlewares.values()]
       .filter(({ kind }) => kind === 'httpCache')
       .map(({ name, options }) => {

@@ -17,6 +17,7 @@ import type {
   AccessLogPlan,
   EntryPointPlan,
   MetricsPlan,
+  OverloadPlan,
   UdpEntryPointPlan,
 } from '../workers/messages.ts'
 import type { SharedPlan } from '../workers/supervisor.ts'
@@ -31,6 +32,7 @@ export function workerPlanOf(config: StaticConfig, adminSocket: string): SharedP
     udpEntryPoints: udpEntryPointPlans(config),
     hostname: hostname(),
     adminSocket,
+    overload: overloadPlan(config),
     metrics: metricsPlan(config),
     accessLog: accessLogPlan(config),
     pingTerminatingStatus: config.ping?.terminatingStatusCode ?? 503,
@@ -78,6 +80,40 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
       encoderTableBytesMax: point.http2.maxEncoderHeaderTableSize,
     },
     altSvc: altSvcOf(point),
+    neverRefuses: isOfOperators(name, config),
+  }
+}
+
+// Whoever looks after the gateway must reach it when it refuses all others.
+function isOfOperators(name: string, config: StaticConfig): boolean {
+  const { api, ping, metrics } = config
+  const places = [
+    ping !== null && !ping.manualRouting ? ping.entryPoint : '',
+    api !== null && api.insecure ? api.entryPoint : '',
+    metrics?.prometheus && !metrics.prometheus.manualRouting ? metrics.prometheus.entryPoint : '',
+  ]
+  return places.includes(name)
+}
+
+function overloadPlan({ overload }: StaticConfig): OverloadPlan {
+  const { loop, memory } = overload
+  return {
+    enabled: overload.enabled,
+    turnTargetMs: overload.turnTarget,
+    queueMax: overload.queueMax,
+    queueTimeoutMs: overload.queueTimeout,
+    loopMs: {
+      shedLow: loop.shedLow,
+      shedNormal: loop.shedNormal,
+      refuse: loop.refuseConnections,
+    },
+    memoryLimit: overload.memoryLimit,
+    memoryPercent: {
+      closeConnections: memory.closeConnections,
+      shedLow: memory.shedLow,
+      shedNormal: memory.shedNormal,
+      refuse: memory.refuseConnections,
+    },
   }
 }
 

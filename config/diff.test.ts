@@ -46,6 +46,7 @@ const generation = (number: number): fc.Arbitrary<Generation> =>
         parents: fc.constant([]),
         accessLogs: fc.boolean(),
         metrics: fc.boolean(),
+        priorityClass: fc.constantFrom('low', 'normal'),
         internal: fc.boolean(),
       }),
     ),

@@ -13,6 +13,7 @@ import type { HashOn } from '../core/balance/hash-key.ts'
 import type { OutlierOptions, PassiveOptions } from '../core/balance/standing.ts'
 import type { StickyOptions } from '../core/balance/sticky.ts'
 import type { RolloutPlan } from '../core/rollout/plan.ts'
+import type { PriorityClass } from '../core/overload/stages.ts'
 import type {
   CertificatePlan,
   ChallengePlan,
@@ -41,6 +42,7 @@ export interface RouterPlan {
   readonly parents: readonly string[] // [] for a root
   readonly accessLogs: boolean
   readonly metrics: boolean
+  readonly priorityClass: PriorityClass // who is shed first under overload
   readonly internal: boolean // made by Sluice, not by a user; left out of counts unless addInternals
 }
 

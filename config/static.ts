@@ -10,6 +10,7 @@ import { entryPoints } from './static/entry-points.ts'
 import { experimental } from './static/experimental.ts'
 import { hub } from './static/hub.ts'
 import { accessLog, log, metrics, tracing } from './static/observability.ts'
+import { overload } from './static/overload.ts'
 import { providers } from './static/providers.ts'
 import { serversTransport, tcpServersTransport } from './static/transport.ts'
 
@@ -88,6 +89,7 @@ export const staticSchema = z.object({
   tracing,
   serversTransport,
   tcpServersTransport,
+  overload,
   hostResolver,
   certificatesResolvers,
   experimental,

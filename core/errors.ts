@@ -576,7 +576,19 @@ export const SHED_CONNECTIONS = define(
   'SHED_CONNECTIONS',
   503,
   'gateway',
-  'The worker has connectionsMax connections.',
+  'The worker has connectionsMax connections, or is so overloaded that it takes no new ones.',
+)
+export const SHED_PRIORITY = define(
+  'SHED_PRIORITY',
+  503,
+  'gateway',
+  'The gateway is overloaded, and the priority class of the route is not served for the moment.',
+)
+export const SHED_QUEUE = define(
+  'SHED_QUEUE',
+  503,
+  'gateway',
+  'The gateway is overloaded: the request has waited for overload.queueTimeout, or nobody else may wait.',
 )
 export const DRAINING = define('DRAINING', 503, 'gateway', 'The gateway is shutting down.')
 export const INTERNAL = define(

@@ -27,6 +27,7 @@ import type { LiveExchange } from './live-exchange.ts'
 import type { FromWorker, WorkerPlan } from './messages.ts'
 import { ServerRegistry } from './upstream/registry.ts'
 import { Names } from './upstream/dial.ts'
+import { Admission } from './overload/admission.ts'
 import { Services } from './services.ts'
 import { Sweeper } from './sweeper.ts'
 import { TlsState } from './tls/state.ts'
@@ -41,6 +42,7 @@ export class WorkerContext {
   readonly counts: boolean // requests, somewhere
   readonly services: Services // of middlewares
   readonly codecs = new ZlibCodecs()
+  readonly overload: Admission
   generation: LiveGeneration = emptyLiveGeneration
   prepared: LiveGeneration | null = null
   readonly health = new HealthBoard()
@@ -71,6 +73,7 @@ export class WorkerContext {
     this.servers = new ServerRegistry(this)
     this.log = plan.accessLog === null ? null : new AccessLog(plan.accessLog, this.sendLines, true)
     this.services = new Services(this)
+    this.overload = new Admission(this, plan.overload)
   }
 
   private readonly sendLines = (lines: string, count: number): void => {
@@ -113,6 +116,7 @@ export class WorkerContext {
   }
 
   begun(): void {
+    this.overload.begun++
     this.addToRow(IN_FLIGHT, 1)
   }
 
@@ -174,6 +178,11 @@ export class WorkerContext {
 
   setInRow(cell: number, value: number): void {
     Atomics.store(this.control, this.row + cell, value)
+  }
+
+  // Of the supervisor's row.
+  sharedCell(cell: number): number {
+    return Atomics.load(this.control, cell)
   }
 
   rowCell(cell: number): number {

@@ -2,7 +2,9 @@
 //
 // Hot:    yes.
 
+import { DOWNSTREAM_DONE, UPSTREAM_DONE } from '../core/exchange.ts'
 import type { WorkerContext } from './context.ts'
+import type { Downstream } from './downstream/contract.ts'
 import { type LiveExchange, finishHalf, releaseExchange } from './live-exchange.ts'
 import { finishPhases } from './stages.ts'
 
@@ -29,4 +31,13 @@ export function finish(exchange: LiveExchange, half: number): void {
   if (exchange.point !== null) context.account(exchange)
   finishPhases(exchange)
   releaseExchange(exchange)
+}
+
+// The head is out: the client can only be told by the end of its connection or stream.
+export function breakOff(exchange: LiveExchange, downstream: Downstream, code: number): void {
+  exchange.error = code
+  context.countError(code)
+  exchange.downstream = null
+  downstream.abort(exchange)
+  finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
 }

@@ -14,6 +14,7 @@ import type {
 import type { Exchange, Route } from '../core/exchange.ts'
 import type { Middleware } from '../core/middleware/contract.ts'
 import type { Matcher } from '../core/route/matcher.ts'
+import { classNames } from '../core/overload/stages.ts'
 import type { RequestSeries } from '../core/shared/series.ts'
 import type { WorkerContext } from './context.ts'
 import type { LiveExchange } from './live-exchange.ts'
@@ -34,6 +35,7 @@ export class LiveRouter implements Route, Stage {
   readonly logged: boolean
   readonly hasResponse: boolean
   readonly hasFinish: boolean
+  readonly priority: number // see core/overload/stages.ts
   readonly name: string
   readonly plan: RouterPlan
 
@@ -45,6 +47,7 @@ export class LiveRouter implements Route, Stage {
   ) {
     this.name = plan.name
     this.plan = plan
+    this.priority = classNames.indexOf(plan.priorityClass)
     this.middlewares = middlewares.length > 0 ? middlewares : null
     this.hasResponse = middlewares.some((m) => m.hasResponse)
     this.hasFinish = middlewares.some((m) => m.hasFinish)

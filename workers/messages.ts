@@ -41,6 +41,7 @@ export interface EntryPointPlan {
   readonly proxyProtocol: ProxyProtocolPlan | null
   readonly acmeByPass: boolean // a passthrough router is asked before our own answer to a challenge
   readonly http2: Http2Plan
+  readonly neverRefuses: boolean // new connections: ping or the API is there
   readonly altSvc: string // of a QUIC terminator in front: the header's value; '' sends none
 }
 
@@ -98,6 +99,26 @@ export interface SharedMemory {
   readonly nonces: SharedArrayBuffer // core/shared/nonce-table.ts; holds a secret
 }
 
+// See core/overload and docs/overload.md.
+export interface OverloadPlan {
+  readonly enabled: boolean
+  readonly turnTargetMs: number
+  readonly queueMax: number // requests that wait, per worker
+  readonly queueTimeoutMs: number
+  readonly loopMs: {
+    readonly shedLow: number
+    readonly shedNormal: number
+    readonly refuse: number
+  }
+  readonly memoryLimit: number // bytes; 0: of the control group or the machine
+  readonly memoryPercent: {
+    readonly closeConnections: number
+    readonly shedLow: number
+    readonly shedNormal: number
+    readonly refuse: number
+  }
+}
+
 // workerData of a new worker.
 export interface WorkerPlan {
   readonly index: number
@@ -109,6 +130,7 @@ export interface WorkerPlan {
   readonly udpEntryPoints: readonly UdpEntryPointPlan[]
   readonly hostname: string
   readonly adminSocket: string // unix socket of the supervisor's API
+  readonly overload: OverloadPlan
   readonly metrics: MetricsPlan | null
   readonly accessLog: AccessLogPlan | null
   readonly pingTerminatingStatus: number

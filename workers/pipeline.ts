@@ -46,12 +46,13 @@ import {
   type Middleware,
   NEXT,
   type Verdict,
+  WAIT,
 } from '../core/middleware/contract.ts'
 import { normalise } from '../core/normalise.ts'
 import { protocolOf } from '../core/request-protocol.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import type { WorkerContext } from './context.ts'
-import { finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
+import { breakOff, finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
 import { enterFailover, fallBack, installFailover } from './failover.ts'
 import {
   VIA,
@@ -62,18 +63,10 @@ import {
   sendHeadNow,
 } from './responses.ts'
 import { collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
-import {
-  RETRY_ALWAYS,
-  RETRY_NEVER,
-  type RetryAnswer,
-  installRetrying,
-  letBodyFlow,
-  tryAgain,
-} from './retrying.ts'
+import { type RetryAnswer, installRetrying, letBodyFlow, tryAgain } from './retrying.ts'
 import { installRewriting, passEnd, passPiece } from './rewriting.ts'
 import { enterStage, hasPassed, noStage } from './stages.ts'
 import { tellDefect } from './socket.ts'
-import type { Downstream } from './downstream/contract.ts'
 import type { Server } from './upstream/server.ts'
 import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
@@ -116,7 +109,14 @@ export function begin(exchange: LiveExchange): void {
   exchange.router = router
   exchange.route = router
   exchange.stage = router
+  const { overload } = context
+  if (overload.isActive && overload.holds(exchange, router.priority)) return
   run(exchange)
+}
+
+// Until overload/admission.ts wakes it: the middlewares of the router come then.
+export function hold(exchange: LiveExchange): void {
+  wait(exchange, WAIT)
 }
 
 // A request that was refused before it was understood: a bad head, a timeout. It has no route.
@@ -364,36 +364,5 @@ export function upstreamFailed(exchange: LiveExchange, code: number, retry: Retr
     const isFallen = exchange.fallbacks !== null && fallBack(exchange, errorTable[code]!.status)
     return isFallen ? undefined : refuse(exchange, code)
   }
-  abort(exchange, downstream, code)
-}
-
-// The head is out: the client can only be told by the end of its connection or stream.
-function abort(exchange: LiveExchange, downstream: Downstream, code: number): void {
-  exchange.error = code
-  context.countError(code)
-  exchange.downstream = null
-  downstream.abort(exchange)
-  finish(exchange, DOWNSTREAM_DONE | UPSTREAM_DONE)
-}
-
-// ---- from the times of a timeout middleware (watch.ts)
-
-// The exchange has had its time, whatever it is doing.
-export function exchangeIsOver(exchange: LiveExchange, code: number): void {
-  const { downstream } = exchange
-  if (downstream === null) return
-  leaveUpstream(exchange)
-  exchange.waiting = false
-  exchange.collector = null
-  if (exchange.wroteHead) return abort(exchange, downstream, code)
-  exchange.fallbacks = null
-  refuse(exchange, code)
-}
-
-// A server has had its time to begin; another one may be asked. While it is dialled it has got nothing.
-export function tryIsOver(exchange: LiveExchange, code: number): void {
-  const nothingSent = exchange.upstream === null
-  exchange.upstream?.cancel(exchange)
-  exchange.send++
-  upstreamFailed(exchange, code, nothingSent ? RETRY_ALWAYS : RETRY_NEVER)
+  breakOff(exchange, downstream, code)
 }

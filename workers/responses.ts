@@ -13,6 +13,8 @@ import {
   NO_ROUTER,
   NO_SERVER,
   RESPONSE_BODY_TOO_LARGE,
+  SHED_PRIORITY,
+  SHED_QUEUE,
   errorTable,
 } from '../core/errors.ts'
 import {
@@ -297,9 +299,13 @@ export function refuse(exchange: LiveExchange, code: number): void {
   exchange.recorder = null
   exchange.substituted = false
   exchange.answer(fact.status, code, body, 'text/plain; charset=utf-8')
-  if (code === DRAINING || code === NO_SERVER) exchange.response.add('Retry-After', '1')
+  if (passesSoon(code)) exchange.response.add('Retry-After', '1')
   context.countError(code)
   sendAnswer(exchange)
+}
+
+function passesSoon(code: number): boolean {
+  return code === DRAINING || code === NO_SERVER || code === SHED_PRIORITY || code === SHED_QUEUE
 }
 
 // The server has switched protocols as it was asked to.

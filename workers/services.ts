@@ -251,5 +251,6 @@ const sidePlan: EntryPointPlan = {
   metrics: false,
   proxyProtocol: null,
   http2: { maxConcurrentStreams: 0, decoderTableBytesMax: 0, encoderTableBytesMax: 0 },
+  neverRefuses: true,
   altSvc: '',
 }

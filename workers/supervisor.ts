@@ -26,6 +26,7 @@ import { CacheRelay } from './cache/relay.ts'
 import { readDescriptorsMax } from './descriptors.ts'
 import type { FromWorker, SharedMemory, WorkerPlan } from './messages.ts'
 import { newSharedMemory } from './shared-memory.ts'
+import { MemoryWatch } from './overload/memory.ts'
 import { slicesOf } from './slices.ts'
 import { WorkerHandle } from './worker-handle.ts'
 
@@ -78,6 +79,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   private waiting: Generation | null = null // the newest one that came meanwhile
   private publishedAt = 0
   private watch: NodeJS.Timeout | null = null
+  private readonly memoryWatch: MemoryWatch | null
   private ending = false
   private ended = false
   private serving = false // every worker has listened once
@@ -90,6 +92,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.control = new Int32Array(this.memory)
     this.shared = newSharedMemory(options.workers * SLOTS_PER_WORKER)
     this.caches = new CacheRelay(this.shared.cache, this.handles)
+    const { overload } = options.plan
+    this.memoryWatch = overload.enabled
+      ? new MemoryWatch(this.control, overload, options.log)
+      : null
   }
 
   start(): void {
@@ -122,6 +128,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   // A worker that does not answer is ended, and then replaced like one that ended itself.
   private watchWorkers(): void {
     this.readLimits()
+    this.memoryWatch?.look()
     const now = performance.now()
     for (const handle of this.handles) {
       if (handle.isAlive && handle.silentMs(now, this.control) > SILENT_MAX_MS) {

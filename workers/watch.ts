@@ -5,6 +5,7 @@
 
 import { NONE, TIMEOUT_FIRST_BYTE, TIMEOUT_TRY } from '../core/errors.ts'
 import { Deadlines, type ExchangeTimes, type Progress } from '../core/resilience/deadlines.ts'
+import { breakOff, leaveUpstream } from './endings.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import * as pipeline from './pipeline.ts'
 import type { Swept, Sweeper } from './sweeper.ts'
@@ -68,10 +69,10 @@ export class Watch implements Swept {
     if (code === NONE) return false
     onOver(code)
     if (code !== TIMEOUT_TRY && code !== TIMEOUT_FIRST_BYTE) {
-      pipeline.exchangeIsOver(exchange, code)
+      endExchange(exchange, code)
       return true
     }
-    pipeline.tryIsOver(exchange, code)
+    endTry(exchange, code)
     return false
   }
 
@@ -79,4 +80,25 @@ export class Watch implements Swept {
     this.list.length = 0
     this.sweeper.remove(this)
   }
+}
+
+// The exchange has had its time, whatever it is doing.
+function endExchange(exchange: LiveExchange, code: number): void {
+  const { downstream } = exchange
+  if (downstream === null) return
+  leaveUpstream(exchange)
+  exchange.waiting = false
+  exchange.collector = null
+  if (exchange.wroteHead) return breakOff(exchange, downstream, code)
+  exchange.fallbacks = null
+  pipeline.refuse(exchange, code)
+}
+
+// A server has had its time to begin; another one may be asked. While it is dialled it has got nothing.
+function endTry(exchange: LiveExchange, code: number): void {
+  const nothingSent = exchange.upstream === null
+  exchange.upstream?.cancel(exchange)
+  exchange.send++
+  const answer = nothingSent ? pipeline.RETRY_ALWAYS : pipeline.RETRY_NEVER
+  pipeline.upstreamFailed(exchange, code, answer)
 }

@@ -210,6 +210,7 @@ onDefect((defect) =>
 takeNormalPriority()
 pipeline.install(context)
 context.sweeper.start()
+context.overload.start()
 beat()
 setInterval(beat, HEARTBEAT_INTERVAL_MS)
 port.on('message', receive)

@@ -159,6 +159,19 @@ export const workerFacts: readonly MetricFact[] = [
     'to',
   ),
   fact(
+    'sluice_paced_requests_total',
+    'counter',
+    'Requests that had to wait because turns of the event loop took longer than overload.turnTarget.',
+    'class',
+  ),
+  fact(
+    'sluice_shed_requests_total',
+    'counter',
+    'Requests that were answered 503 because of overload, by class and by stage (shed-low, shed-normal, refuse) or line (full, timeout).',
+    'class',
+    'stage',
+  ),
+  fact(
     'sluice_retry_budget_exhausted_total',
     'counter',
     'Retries that were left out because the budget of the middleware was used up.',
@@ -278,6 +291,12 @@ export const gatewayFacts: readonly MetricFact[] = [
     'sluice_worker_event_loop_delay_max_seconds',
     'gauge',
     'Longest turn of the event loop since the last scrape.',
+    'worker',
+  ),
+  fact(
+    'sluice_worker_overload_stage',
+    'gauge',
+    'Stage of overload: 0 calm, 1 trim, 2 shed-low, 3 shed-normal, 4 refuse.',
     'worker',
   ),
   fact('sluice_in_flight', 'gauge', 'Exchanges under way.'),

@@ -5,6 +5,7 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Registry } from 'prom-client'
+import { stageNames } from '../../core/overload/stages.ts'
 import { LOOP_DELAY_MAX_US, rowOf } from '../../core/shared/control.ts'
 import {
   DURATION_SUM,
@@ -120,7 +121,7 @@ export class MetricsPage {
     return gatewayFacts
       .map((fact) => {
         const lines = fact.labels.includes('worker')
-          ? this.loopDelays(fact.name, rows)
+          ? this.ofWorkers(fact.name, rows)
           : fact.labels.includes('url')
             ? this.servers(fact.name)
             : fact.labels.includes('serial')
@@ -172,6 +173,15 @@ export class MetricsPage {
       .health()
       .map(({ service, address, up }) =>
         sampleText(name, labelText({ service, url: address }), up ? 1 : 0),
+      )
+      .join('')
+  }
+
+  private ofWorkers(name: string, rows: readonly WorkerRow[]): string {
+    if (name !== 'sluice_worker_overload_stage') return this.loopDelays(name, rows)
+    return rows
+      .map(({ index, overload }) =>
+        sampleText(name, labelText({ worker: String(index) }), stageNames.indexOf(overload)),
       )
       .join('')
   }

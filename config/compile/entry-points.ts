@@ -3,6 +3,7 @@
 // An entry point may have middlewares and TLS of its own, which every router on it gets. A router on several
 // such entry points is planned once for each, named as Traefik names it: 'web2-shop@file'. Hot: no.
 
+import type { PriorityClass } from '../../core/overload/stages.ts'
 import { rulePriority } from '../../core/route/parse.ts'
 import { challengeRule, type EntryPointFacts, type Redirection } from '../facts.ts'
 import type { RouterPlan } from '../generation.ts'
@@ -98,6 +99,7 @@ function internalDraft(name: string, entryPoint: string, rule: string, service: 
     rank: internalRank,
     middlewares: [],
     service,
+    priorityClass: null,
     tls: false,
     tlsOptions: '',
     hosts: [],
@@ -212,8 +214,15 @@ function planOf(
     parents: [],
     accessLogs: draft.accessLogs ?? addition.accessLogs,
     metrics: draft.metrics ?? addition.metrics,
+    priorityClass: draft.priorityClass ?? classOf(draft),
     internal: draft.entry === null,
   }
+}
+
+// Ping, the API and the like must answer whatever else is shed.
+function classOf(draft: Draft): PriorityClass {
+  const isOurs = draft.entry === null || draft.service.endsWith('@internal')
+  return isOurs ? 'critical' : 'normal'
 }
 
 // A router that names no host and no options takes any connection.

@@ -3,6 +3,7 @@
 // Parents and children are looked at afterwards (router-tree.ts), when it is known which routers stand. Hot: no.
 
 import { parseRule, rulePriority, RuleError } from '../../core/route/parse.ts'
+import type { PriorityClass } from '../../core/overload/stages.ts'
 import { HOST, RULE_LEAF, type RuleNode } from '../../core/route/rule.ts'
 import type { RouterConfig } from '../dynamic/routers.ts'
 import type { Entry } from '../merge.ts'
@@ -26,6 +27,7 @@ export interface Draft {
   rank: number
   middlewares: readonly string[]
   service: string
+  priorityClass: PriorityClass | null // null: by what it serves
   tls: boolean
   tlsOptions: string // '' when it names none
   hosts: readonly string[] // of Host in its rule, when it may answer TLS
@@ -48,6 +50,7 @@ export function draftRouter(
   }
   draft.warnings.push(...entry.warnings)
   draft.rule = config.rule
+  draft.priorityClass = config.priorityClass
   draft.tls = config.tls !== null
   draft.accessLogs = config.observability.accessLogs
   draft.metrics = config.observability.metrics
@@ -80,6 +83,7 @@ function emptyDraft(shared: Compilation, entry: Entry<RouterConfig>): Draft {
     rank: place === -1 ? shared.facts.precedence.length : place,
     middlewares: [],
     service: '',
+    priorityClass: null,
     tls: false,
     tlsOptions: '',
     hosts: [],
@@ -190,6 +194,7 @@ function checkChild(
   if (config.entryPoints.length > 0) refuse('entryPoints')
   if (config.tls !== null) refuse('tls')
   if (accessLogs !== null || metrics !== null) refuse('observability')
+  if (config.priorityClass !== null) refuse('priorityClass')
   const { routers } = shared.merged
   const parents: string[] = []
   config.parentRefs.forEach((name, at) => {

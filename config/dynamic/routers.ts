@@ -2,7 +2,17 @@
 
 import { z } from 'zod'
 import { meta } from '../schema.ts'
-import { block, list, noted, notYet, off, routerTlsKeys, text } from '../static/blocks.ts'
+import { classNames } from '../../core/overload/stages.ts'
+import {
+  block,
+  extension,
+  list,
+  noted,
+  notYet,
+  off,
+  routerTlsKeys,
+  text,
+} from '../static/blocks.ts'
 
 export const routerTls = () =>
   noted(off(routerTlsKeys()), 'a router with tls answers no clear-text request')
@@ -20,6 +30,10 @@ export const routerSchema = z.object({
   parentRefs: list(),
   ruleSyntax,
   priority: z.number().default(0),
+  priorityClass: extension(
+    z.enum(classNames).nullable().default(null),
+    'who is served first under overload; normal, and critical for services of the gateway itself',
+  ),
   tls: routerTls(),
   observability: block({
     accessLogs: z.boolean().nullable().default(null),

@@ -12,6 +12,7 @@ const ROW = 16 // 64 bytes: one cache line a row, so that writers do not disturb
 export const GENERATION = 0 // the generation that every request shall be served by
 export const DRAIN = 1 // one of DRAIN_*
 export const READY = 2 // 1 once the first complete generation was adopted everywhere
+export const MEMORY_STAGE = 4 // of core/overload/stages.ts, by the memory of the process
 export const DESCRIPTORS_MAX = 3 // file descriptors that the process may have; 0: unknown
 
 export const DRAIN_NONE = 0
@@ -24,6 +25,7 @@ export const CONNECTIONS = 2 // downstream connections open
 export const IN_FLIGHT = 3 // exchanges under way
 export const LOOP_DELAY_MAX_US = 4 // longest turn since the supervisor last took it (exchanged for 0)
 export const UPSTREAM_CONNECTIONS = 5
+export const OVERLOAD_STAGE = 7 // of core/overload/stages.ts
 export const HELD_BYTES = 6 // bytes waiting for slow readers
 
 export const HEARTBEAT_INTERVAL_MS = 500

@@ -17,7 +17,7 @@ import { TestAuthority } from '../support/certificates.ts'
 const buckets = [0.1, 0.3, 1.2, 5]
 
 function row(index: number, more: Partial<WorkerRow> = {}): WorkerRow {
-  const idle = { connections: 0, inFlight: 0, upstreamConnections: 0 }
+  const idle = { overload: 'calm' as const, connections: 0, inFlight: 0, upstreamConnections: 0 }
   return { index, state: 'serving', generation: 1, restarts: 0, ...idle, ...more }
 }
 

@@ -34,12 +34,14 @@ export async function startSupervisor(
   routes: Keys,
   first: 'complete' | 'incomplete' = 'complete',
   entryPoints: Keys = {}, // beside "web"
+  more: Keys = {}, // further keys of the static file
 ): Promise<TestSupervisor> {
   const [port = 0] = await freePorts(1)
   const keys = JSON.stringify({
     workers,
     entryPoints: { web: { address: `127.0.0.1:${port}` }, ...entryPoints },
     metrics: { prometheus: { entryPoint: 'web' } },
+    ...more,
   })
   const { config } = loadStatic({
     argv: ['--configFile=/sluice.yml'],

@@ -64,6 +64,10 @@ export class Listener {
     }
     context.adoptIfNew()
     const entrance = context.generation.entrances[point.index] ?? null
+    if (context.overload.refusesConnections && !point.plan.neverRefuses) {
+      context.countError(SHED_CONNECTIONS)
+      return refuse(new Socket(handle, null), entrance === null)
+    }
     if (!context.hasRoomFor((handle as Handle & { readonly fd: number }).fd)) {
       context.series.add(this.faultBlock, REQUESTS, 1)
       return refuse(new Socket(handle, null), entrance === null)

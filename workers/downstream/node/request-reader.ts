@@ -234,7 +234,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
     if (exchange.versionMinor === 0 && (facts & SAW_KEEP_ALIVE) === 0) return true
     const { times, context, draining } = this.point
     if (times.keepAliveMaxRequests > 0 && this.requests >= times.keepAliveMaxRequests) return true
-    if (draining) return true
+    if (draining || context.overload.closesConnections) return true
     return (
       times.keepAliveMaxTimeMs > 0 && context.sweeper.now - this.bornAt > times.keepAliveMaxTimeMs
     )

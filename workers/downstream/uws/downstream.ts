@@ -228,7 +228,7 @@ export class UwsDownstream implements Downstream {
   sendHead(exchange: LiveExchange): void {
     if (exchange.tunnel) return // see beginTunnel
     const { context, draining } = this.listener.point
-    if (draining) this.writer.closing = true
+    if (draining || context.overload.closesConnections) this.writer.closing = true
     this.writer.takeHead(exchange, context.date)
   }
 

@@ -329,8 +329,8 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
 
   private mustLeave(now: number): boolean {
     if (this.phase !== OPEN) return false
-    const { times, draining } = this.point
-    if (draining) return true
+    const { times, context, draining } = this.point
+    if (draining || context.overload.closesConnections) return true
     if (times.keepAliveMaxRequests > 0 && this.requests >= times.keepAliveMaxRequests) return true
     return times.keepAliveMaxTimeMs > 0 && now - this.bornAt > times.keepAliveMaxTimeMs
   }
