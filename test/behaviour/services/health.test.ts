@@ -2,7 +2,7 @@
 
 import http from 'node:http'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type Gateway, type Keys, startGateway } from '../../support/gateway.ts'
+import { type Gateway, type Keys, freePorts, startGateway } from '../../support/gateway.ts'
 import { metricSum } from '../../support/metrics.ts'
 import { type HttpOrigin, startHttpOrigin } from '../../support/origin.ts'
 import { eventually } from '../../support/wait.ts'
@@ -16,6 +16,7 @@ interface Server {
 }
 
 const servers: Server[] = []
+let gone = '' // URL of a server that is not there
 let gateway: Gateway
 
 async function serve(): Promise<Server> {
@@ -38,7 +39,9 @@ beforeAll(async () => {
   const [a, b] = [await serve(), await serve()]
   const both = { servers: [{ url: a.url }, { url: b.url }] }
   const healthCheck = { path: '/health', interval: '100ms', timeout: '2s' }
-  const names = ['checked', 'passive', 'window', 'ejecting', 'weighted']
+  const [port = 0] = await freePorts(1)
+  gone = `http://127.0.0.1:${port}`
+  const names = ['refused', 'checked', 'passive', 'window', 'ejecting', 'weighted']
   gateway = await startGateway({
     workers: 2,
     routes: {
@@ -47,6 +50,12 @@ beforeAll(async () => {
         services: {
           checked: { loadBalancer: { ...both, healthCheck } },
           passive: { loadBalancer: { ...both, passiveHealthCheck: { failureWindow: '1h' } } },
+          refused: {
+            loadBalancer: {
+              servers: [{ url: gone }, { url: a.url }],
+              passiveHealthCheck: { failureWindow: '1h' },
+            },
+          },
           window: {
             loadBalancer: {
               ...both,
@@ -157,6 +166,11 @@ test('A failure that one worker sees keeps the server from all of them', async (
   const labels = ['service="passive@file"', `url="${a.url}"`]
   expect(metricSum(body, 'sluice_service_passive_downs_total', ...labels)).toBe(1)
   await gateway.untilStderr(`server ${a.url} of passive@file is down: its answers failed`)
+})
+
+test('A server that cannot be reached is down, and the client does not notice', async () => {
+  for (let i = 0; i < 6; i++) expect(await ask('refused')).toEqual({ status: 200, by: '0' })
+  expect(await statusOf('refused')).toEqual({ [gone]: 'DOWN', [servers[0]!.url]: 'UP' })
 })
 
 test('When all servers are down by passive means all are used', async () => {
