@@ -16,7 +16,7 @@ import { parseDocument } from './acme-json.ts'
 import { type Block, type CertificateStore, LEASE_MS, type Lease, StoreError } from './contract.ts'
 import type { SharedChallenges } from './contract.ts'
 import type { Variables } from '../dns-providers/environment.ts'
-import { type RedisAddress, RedisClient } from './resp.ts'
+import { type RedisAddress, RedisClient } from './redis-client.ts'
 
 const OWNED = "redis.call('get',KEYS[1])==ARGV[1]"
 const RENEW = `if ${OWNED} then return redis.call('pexpire',KEYS[1],ARGV[2]) else return 0 end`

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { CertificateManager } from '../../certificates/manager/manager.ts'
 import { RedisStore } from '../../certificates/storage/redis.ts'
-import { RedisClient } from '../../certificates/storage/resp.ts'
+import { RedisClient } from '../../certificates/storage/redis-client.ts'
 import type { CertificatePlan } from '../../config/protocol-plans.ts'
 import { staticSchema } from '../../config/static.ts'
 import { eventually } from '../support/wait.ts'

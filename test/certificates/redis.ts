@@ -1,7 +1,7 @@
 // test/certificates/redis.ts: a Redis of the test's own: on a free port, without files.
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { RedisClient } from '../../certificates/storage/resp.ts'
+import { RedisClient } from '../../certificates/storage/redis-client.ts'
 import { eventually } from '../support/wait.ts'
 import { freePorts } from './pebble.ts'
 

@@ -78,6 +78,10 @@ const table: readonly Row[] = [
     files: 'config/',
     may: ['core/', 'config/', 'node:', 'zod', 'js-yaml', 'smol-toml', 're2js'],
   },
+  {
+    files: 'certificates/storage/redis-client.ts',
+    may: ['core/', 'config/', 'certificates/', 'node:', '@redis/client'],
+  },
   // ACME and its storage, in the supervisor.
   {
     files: 'certificates/',
