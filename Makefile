@@ -35,7 +35,7 @@ fuzz: install ## parsers and codec, for SECONDS (60)
 	SLUICE_FUZZ_SECONDS=$(or $(SECONDS),60) $(VITEST) run test/fuzz
 
 limits: install ## one limit, four workers, REQUESTS (1,000,000) requests: what passes is exactly the burst
-	SLUICE_LIMIT_REQUESTS=$(or $(REQUESTS),1000000) $(VITEST) run test/behaviour/limits/rate-limit -t 'let exactly'
+	LIMIT_REQUESTS=$(or $(REQUESTS),1000000) $(VITEST) run test/behaviour/limits/rate-limit -t 'let exactly'
 
 conformance: install ## HTTP/1 cases, h2spec, grpc-go, the differential test with 1,000,000 inputs
 	SLUICE_FUZZ_RUNS=$(or $(RUNS),1000000) $(VITEST) run test/conformance

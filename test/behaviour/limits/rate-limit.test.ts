@@ -11,7 +11,8 @@ import { startSupervisor } from '../../support/supervisor.ts'
 import { eventually } from '../../support/wait.ts'
 
 const WORKERS = 4
-const REQUESTS = Number(process.env['SLUICE_LIMIT_REQUESTS'] ?? 50_000)
+// Not SLUICE_...: a gateway would take it for a key of its configuration.
+const REQUESTS = Number(process.env['LIMIT_REQUESTS'] ?? 50_000)
 const hasH2load = spawnSync('h2load', ['--version']).status === 0
 
 // Each middleware has a router at a path of its own, in front of a service that answers in the worker.
@@ -87,9 +88,8 @@ describe('limits of four workers', () => {
           'middleware="all@file"',
         )
       expect(decided('allowed') + decided('limited')).toBe(REQUESTS)
-      // What the rate gives while it runs: one per hour.
-      expect(decided('allowed')).toBeGreaterThanOrEqual(REQUESTS / 2)
-      expect(decided('allowed')).toBeLessThanOrEqual(REQUESTS / 2 + 1)
+      // In less than an hour the rate gives nothing back.
+      expect(decided('allowed')).toBe(REQUESTS / 2)
     },
   )
 
