@@ -128,6 +128,7 @@ const checks: Checks = {
   distributedRateLimit: checkDistributedRateLimit,
   quota: checkQuota,
   basicAuth: checkUsers,
+  digestAuth: checkUsers,
   queryParam: checkQueryParam,
   forceCase: checkForceCase,
   compress: checkCompress,

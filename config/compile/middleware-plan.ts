@@ -13,7 +13,7 @@ import { pluginKinds, type PluginKey } from '../dynamic/plugins.ts'
 import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { nearestKey } from '../schema.ts'
-import { planBasicAuth } from './auth-plan.ts'
+import { planBasicAuth, planDigestAuth } from './auth-plan.ts'
 import type { Compilation } from './compilation.ts'
 import { planDistributed, planQuota, planRateLimit } from './limit-plan.ts'
 
@@ -86,6 +86,8 @@ const withService: Plan = (options, at, tools) => {
 
 // Kinds whose options are more than what was written. They say what is wrong in `tools.errors`.
 const plans: Readonly<Record<string, Plan>> = {
+  digestAuth: (options, at, tools) =>
+    planDigestAuth(options as MiddlewareOptions<'digestAuth'>, at, tools),
   basicAuth: (options, at, tools) =>
     planBasicAuth(options as MiddlewareOptions<'basicAuth'>, at, tools),
   errors: withService,

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { meta } from '../schema.ts'
 import { extension, flag, off, text, time } from '../static/blocks.ts'
 
-export const usersAndRealm = {
+const usersAndRealm = {
   users: meta(z.array(z.string()), { secret: true }).default([]),
   usersFile: text(),
   realm: text('traefik'),
@@ -17,4 +17,5 @@ export const authMiddlewares = {
     ...usersAndRealm,
     cacheTtl: extension(time(0), 'a right password is not computed again for so long'),
   }),
+  digestAuth: off(usersAndRealm),
 }

@@ -6,7 +6,6 @@
 
 import { z } from 'zod'
 import { flag, list, map, notYet, off, secret, text } from '../static/blocks.ts'
-import { usersAndRealm } from './middlewares-auth.ts'
 
 const disables = 'a router that names it is disabled'
 const later = <T extends z.ZodRawShape>(shape: T) => notYet(off(shape), disables)
@@ -51,7 +50,6 @@ const internalKinds = {
 }
 
 export const laterMiddlewares = {
-  digestAuth: later(usersAndRealm),
   forwardAuth,
   buffering: later({
     maxRequestBodyBytes: integer(0),

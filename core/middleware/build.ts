@@ -15,6 +15,8 @@ import { DistributedRateLimit } from './http/distributed-rate-limit.ts'
 import type { DistributedRateLimitOptions } from './http/distributed-rate-limit.ts'
 import { BasicAuth } from './http/basic-auth.ts'
 import type { BasicAuthOptions } from './http/basic-auth.ts'
+import { DigestAuth } from './http/digest-auth.ts'
+import type { DigestAuthOptions } from './http/digest-auth.ts'
 import { EncodedCharacters } from './http/encoded-characters.ts'
 import type { EncodedCharactersOptions } from './http/encoded-characters.ts'
 import { Errors } from './http/errors.ts'
@@ -109,6 +111,10 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     'basicAuth',
     (name, options, context) => new BasicAuth(name, options as BasicAuthOptions, context),
+  ],
+  [
+    'digestAuth',
+    (name, options, context) => new DigestAuth(name, options as DigestAuthOptions, context),
   ],
   ['queryParam', (name, options) => new QueryParam(name, options as QueryParamOptions)],
   ['forceCase', (name, options) => new ForceCase(name, options as ForceCaseOptions)],

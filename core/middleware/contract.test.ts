@@ -109,6 +109,15 @@ const options: Record<string, unknown[]> = {
     },
     { users: [], realm: 'a"b', headerField: '', removeHeader: false, cacheTtl: 0 },
   ],
+  digestAuth: [
+    {
+      users: ['ann:shop:0123456789abcdef0123456789abcdef'],
+      realm: 'shop',
+      headerField: 'X-User',
+      removeHeader: true,
+    },
+    { users: [], realm: 'a"b', headerField: '', removeHeader: false },
+  ],
   queryParam: [
     {
       set: [

@@ -7,6 +7,7 @@ import { middlewareKinds } from '../../core/middleware/build.ts'
 import type { AddPrefixOptions } from '../../core/middleware/http/add-prefix.ts'
 import type { CompressOptions } from '../../core/middleware/http/compress.ts'
 import type { BasicAuthOptions } from '../../core/middleware/http/basic-auth.ts'
+import type { DigestAuthOptions } from '../../core/middleware/http/digest-auth.ts'
 import type { EncodedCharactersOptions } from '../../core/middleware/http/encoded-characters.ts'
 import type { ErrorsOptions } from '../../core/middleware/http/errors.ts'
 import type { ForceCaseOptions } from '../../core/middleware/http/force-case.ts'
@@ -54,6 +55,7 @@ interface CoreOptions {
   inFlightReq: InFlightReqOptions
   retry: RetryOptions
   basicAuth: BasicAuthOptions
+  digestAuth: DigestAuthOptions
   queryParam: QueryParamOptions
   forceCase: ForceCaseOptions
   circuitBreaker: CircuitBreakerOptions
@@ -89,6 +91,7 @@ const fits: {
   inFlightReq: true,
   retry: true,
   basicAuth: true,
+  digestAuth: true,
   queryParam: true,
   forceCase: true,
   circuitBreaker: true,

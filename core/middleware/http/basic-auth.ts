@@ -152,6 +152,6 @@ function credentialsOf(exchange: Exchange): string {
 }
 
 // A quoted-string of RFC 9110, section 5.6.4.
-export function quotedText(text: string): string {
-  return '"' + bytesOfText(text).replace(/["\\]/g, '\\$&') + '"'
+export function quotedText(text: string, isBytes = false): string {
+  return '"' + (isBytes ? text : bytesOfText(text)).replace(/["\\]/g, '\\$&') + '"'
 }
