@@ -145,7 +145,7 @@ export class GatewayState implements AdminState {
   }
 
   caches(): readonly CacheRow[] {
-    const { generation, handles, shared } = this.supervisor
+    const { generation, handles } = this.supervisor
     const { states } = this
     return [...generation.middlewares.values()]
       .filter(({ kind }) => kind === 'httpCache')

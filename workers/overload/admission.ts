@@ -35,7 +35,7 @@ import type { LiveExchange } from '../live-exchange.ts'
 import type { OverloadPlan } from '../messages.ts'
 import * as pipeline from '../pipeline.ts'
 import type { Swept } from '../sweeper.ts'
-import { LoopMeter } from './loop-meter.ts'
+import { type LoopLook, LoopMeter } from './loop-meter.ts'
 
 const SMOOTH = 0.5 // how much the newest turn counts against those before it
 
@@ -49,7 +49,7 @@ export class Admission implements Swept {
   private readonly context: WorkerContext
   private readonly plan: OverloadPlan
   private readonly meter: StageMeter
-  private readonly loop = new LoopMeter()
+  private readonly loop: { take(): LoopLook }
   private readonly pace: Pace
   private readonly lines: readonly [Line<LiveExchange>, Line<LiveExchange>] // by class: low, normal
   private readonly counters = new Map<string, Counter>()
@@ -58,7 +58,13 @@ export class Admission implements Swept {
   private turnMs = 0
   private readonly nextTurn = (): void => this.beginTurn() // made once: setImmediate needs a function
 
-  constructor(context: WorkerContext, plan: OverloadPlan) {
+  // `loop` is another one in tests.
+  constructor(
+    context: WorkerContext,
+    plan: OverloadPlan,
+    loop: { take(): LoopLook } = new LoopMeter(),
+  ) {
+    this.loop = loop
     this.context = context
     this.plan = plan
     this.meter = new StageMeter([

@@ -2,7 +2,6 @@
 
 import { afterEach, expect, test } from 'vitest'
 import { type Keys, freePorts, startGateway } from '../../support/gateway.ts'
-import { startLoad } from '../../support/load.ts'
 import { metricSum } from '../../support/metrics.ts'
 import { startHttpOrigin } from '../../support/origin.ts'
 import { type Response, connectRaw } from '../../support/raw-client.ts'
@@ -61,7 +60,7 @@ interface Blocked {
 }
 
 // One worker whose loop is blocked again and again, until it is let go.
-async function blocked(overload: Keys, blockMs = 60, everyMs = 80): Promise<Blocked> {
+async function blocked(overload: Keys): Promise<Blocked> {
   const [shop = 0] = await freePorts(1)
   const started = await startSupervisor(
     1,
@@ -71,7 +70,7 @@ async function blocked(overload: Keys, blockMs = 60, everyMs = 80): Promise<Bloc
     { overload, ping: { entryPoint: 'web', manualRouting: true } },
   )
   stops.push(() => started.stop())
-  const timer = setInterval(() => started.worker(0).post({ type: 'block', ms: blockMs }), everyMs)
+  const timer = setInterval(() => started.worker(0).post({ type: 'block', ms: 60 }), 80)
   const letGo = (): void => clearInterval(timer)
   stops.push(letGo)
   return { started, shop, letGo }
@@ -165,37 +164,4 @@ test('by memory: connections end after their exchange first, then classes are sh
     expect((await ask(gateway.port, '/low')).status).toBe(shedLow === 1 ? 503 : 200)
     expect((await ask(gateway.adminPort, '/ping')).status).toBe(200)
   }
-})
-
-// The loop has no time left, since it is blocked again before the last block is over; turns are longer than the target.
-test('under a crowd the lower classes wait for their turn, nobody is lost, and high never waits', async () => {
-  const { started, letGo } = await blocked({ turnTarget: '1ms', queueTimeout: '60s' }, 30, 25)
-  const { port } = started
-  const loads = ['/low', '/normal', '/high'].map((target) =>
-    startLoad({ port, target, keepAlive: 30, fresh: 0 }),
-  )
-  const waited = async (name: string): Promise<number> =>
-    metricSum(await started.metrics(), 'sluice_paced_requests_total', `class="${name}"`)
-  await eventually('requests to wait', async () => (await waited('low')) > 50)
-  letGo()
-  for (const load of loads) {
-    await load.stop()
-    expect(load.failures).toEqual([])
-  }
-  expect(await waited('high')).toBe(0)
-  expect(metricSum(await started.metrics(), 'sluice_in_flight')).toBe(0)
-})
-
-test('who has waited for queueTimeout is told so, and nothing of it is left', async () => {
-  const overload = { turnTarget: '1ms', queueTimeout: '0s', queueMax: 20 }
-  const { started, letGo } = await blocked(overload, 30, 25)
-  const load = startLoad({ port: started.port, target: '/low', keepAlive: 60, fresh: 0 })
-  await eventually('a request to be told', () =>
-    load.failures.some((text) => text.includes('SHED_QUEUE')),
-  )
-  letGo()
-  await load.stop()
-  const page = await started.metrics()
-  expect(metricSum(page, 'sluice_in_flight')).toBe(0)
-  expect(metricSum(page, 'sluice_shed_requests_total', 'class="low"')).toBe(load.failures.length)
 })
