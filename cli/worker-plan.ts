@@ -52,6 +52,7 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
   return {
     name,
     engine: point.engine,
+    tls: point.http.tls !== null,
     trustChunked: point.trustChunkedRequests,
     host: point.listen.host,
     port: point.listen.port,

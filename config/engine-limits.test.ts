@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { uwsRefusals } from './engine-limits.ts'
+import { uwsRefusals, uwsTlsRefusals } from './engine-limits.ts'
 import { entryPoints } from './static/entry-points.ts'
 
 function refusalsOf(keys: object): string[] {
@@ -22,7 +22,6 @@ describe('what engine uws can not do', () => {
   })
 
   it.each([
-    ['http.tls', { http: { tls: {} } }],
     ['http.allowConnect', { http: { allowConnect: true } }],
     ['proxyProtocol', { proxyProtocol: { trustedIPs: ['10.0.0.0/8'] } }],
     ['http3', { http3: {} }],
@@ -41,6 +40,20 @@ describe('what engine uws can not do', () => {
     ['transport.limits.bufferedBytesMax', { transport: { limits: { bufferedBytesMax: 100_000 } } }],
   ])('refuses %s', (path, keys) => {
     expect(refusalsOf(keys)).toEqual([path])
+  })
+
+  it('refuses what handshakes of uWebSockets.js can not answer', () => {
+    const { web, other } = entryPoints.parse({
+      web: { address: ':443', engine: 'uws', http: { tls: {} } },
+      other: { address: ':8443', engine: 'uws', http: { tls: { certResolver: 'alpn' } } },
+    })
+    const alpn = { alpn: { acme: { tlsChallenge: {} } } }
+    const dns = { dns: { acme: { tlsChallenge: null } } }
+    expect(uwsTlsRefusals(web!, dns, false)).toEqual([])
+    expect(uwsTlsRefusals(web!, dns, true)).toHaveLength(1)
+    expect(uwsTlsRefusals(web!, alpn, false)).toHaveLength(1) // where the authority asks
+    expect(uwsTlsRefusals(other!, alpn, false)).toHaveLength(1)
+    expect(uwsTlsRefusals({ ...web!, engine: 'node' }, alpn, true)).toEqual([])
   })
 
   it('takes a smaller header count, because our own parser keeps it', () => {

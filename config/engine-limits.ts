@@ -4,6 +4,7 @@
 // that equals the default counts as not asked for. docs/engines.md lists what can't be seen here. Hot: no.
 
 import type { Path } from './problem.ts'
+import type { TlsOptionsPlan } from './protocol-plans.ts'
 import { type EntryPoint, defaultEntryPoint } from './static/entry-points.ts'
 
 export interface EngineRefusal {
@@ -33,9 +34,6 @@ function protocolRefusals(point: EntryPoint): EngineRefusal[] {
   const refusals: EngineRefusal[] = []
   const refuse = (path: Path, message: string) => refusals.push({ path, message })
   if (point.listen.protocol === 'udp') refuse(['address'], 'it serves HTTP over TCP only')
-  if (point.http.tls !== null) {
-    refuse(['http', 'tls'], 'TLS with this engine is not built yet; use engine node')
-  }
   if (point.proxyProtocol !== null) {
     refuse(
       ['proxyProtocol'],
@@ -86,6 +84,56 @@ function limitRefusals(point: EntryPoint): EngineRefusal[] {
       path: ['transport', 'limits', 'bufferedBytesMax'],
       message: 'uWebSockets.js reads up to 512 KiB at once, whatever is asked for',
     })
+  }
+  return refusals
+}
+
+// ---- TLS: what its handshakes can't keep
+
+const alpnKept = new Set(['h2', 'http/1.1', 'acme-tls/1'])
+
+// A sentence for the first thing of these options that the engine would not do; '' when it keeps them all. Checked
+// for every router of its entry points, so that nobody is served with less than what was asked for.
+export function uwsTlsRefusal(options: TlsOptionsPlan): string {
+  const { minVersion, maxVersion, ciphers, curves, clientAuth, sniStrict, alpn } = options
+  if (clientAuth !== 'NoClientCert')
+    return `clientAuth: uWebSockets.js asks for client certificates by one rule for all names, and can't require them`
+  if (minVersion !== 'TLSv1.2' || maxVersion !== 'TLSv1.3')
+    return 'minVersion, maxVersion: uWebSockets.js has TLS 1.2 and 1.3, which is compiled in'
+  if (ciphers !== '') return 'cipherSuites: uWebSockets.js can not choose those of TLS 1.3'
+  if (curves !== '') return 'curvePreferences: uWebSockets.js has its curves compiled in'
+  if (sniStrict)
+    return 'sniStrict: uWebSockets.js resumes the session of one name under any other, known or not'
+  if (!options.sessionTickets)
+    return 'disableSessionTickets: uWebSockets.js can not turn tickets off'
+  if (!alpn.includes('http/1.1') || alpn.some((protocol) => !alpnKept.has(protocol)))
+    return 'alpnProtocols: uWebSockets.js answers no ALPN and speaks HTTP/1.1 alone'
+  return ''
+}
+
+interface ResolverChallenges {
+  readonly acme: { readonly tlsChallenge: unknown } | null
+}
+
+const ACME_PORT = 443 // RFC 8737, section 3
+
+// What the install configuration asks for that handshakes of this entry point would not do.
+export function uwsTlsRefusals(
+  point: EntryPoint,
+  resolvers: Readonly<Record<string, ResolverChallenges>>,
+  hasOcsp: boolean,
+): EngineRefusal[] {
+  const refusals: EngineRefusal[] = []
+  const { tls } = point.http
+  if (point.engine !== 'uws' || tls === null) return refusals
+  const impossible = 'is not possible with engine uws: uWebSockets.js'
+  if (hasOcsp)
+    refusals.push({ path: ['engine'], message: `ocsp ${impossible} has no way to staple answers` })
+  for (const [name, { acme }] of Object.entries(resolvers)) {
+    if ((acme?.tlsChallenge ?? null) === null) continue
+    if (name !== tls.certResolver && point.listen.port !== ACME_PORT) continue
+    const message = `the tlsChallenge of certificatesResolvers.${name} ${impossible} answers no ALPN`
+    refusals.push({ path: ['engine'], message })
   }
   return refusals
 }

@@ -20,6 +20,7 @@ import { HeaderLabels } from '../core/shared/header-labels.ts'
 import { REQUESTS, RequestSeries, SeriesTable } from '../core/shared/series.ts'
 import { AccessLog } from './access-log.ts'
 import { isReserved } from './descriptors.ts'
+import type { CertificateKeeper } from './downstream/contract.ts'
 import { HealthBoard } from './health/board.ts'
 import { emptyLiveGeneration, type LiveGeneration } from './live-generation.ts'
 import { ZlibCodecs } from './codecs.ts'
@@ -29,6 +30,7 @@ import { ServerRegistry } from './upstream/registry.ts'
 import { Names } from './upstream/dial.ts'
 import { Admission } from './overload/admission.ts'
 import { Services } from './services.ts'
+import { tellDefect } from './socket.ts'
 import { Sweeper } from './sweeper.ts'
 import { TlsState } from './tls/state.ts'
 
@@ -47,6 +49,7 @@ export class WorkerContext {
   prepared: LiveGeneration | null = null
   readonly health = new HealthBoard()
   readonly tls = new TlsState()
+  readonly certificateKeepers: CertificateKeeper[] = []
   // The clock of middlewares: one function for all, which keeps nothing alive but the worker's own things.
   readonly now = (): number => this.sweeper.now
   readonly turnNow = (): number => this.sweeper.turnNow() // of exchange.startedAt
@@ -97,8 +100,29 @@ export class WorkerContext {
     this.prepared = null
     this.generation = next
     next.commit()
+    this.adoptCertificates()
     this.setInRow(0, next.number)
     this.post({ type: 'adopted', number: next.number })
+  }
+
+  // The generated certificate is one of them.
+  secretsChanged(): void {
+    const { tls } = this.generation
+    if (tls !== null) this.tellKeepers((keeper) => keeper.prepare(tls))
+    this.adoptCertificates()
+  }
+
+  private adoptCertificates(): void {
+    const { tls } = this.generation
+    if (tls !== null) this.tellKeepers((keeper) => keeper.adopt(tls))
+  }
+
+  private tellKeepers(tell: (keeper: CertificateKeeper) => void): void {
+    try {
+      for (const keeper of this.certificateKeepers) tell(keeper)
+    } catch (defect) {
+      tellDefect(defect) // the certificates of before are kept
+    }
   }
 
   get ready(): boolean {
@@ -210,5 +234,5 @@ export class WorkerContext {
 function count(series: RequestSeries, exchange: LiveExchange, seconds: number): void {
   const { methodId, status, requestBytes, responseBytes, protocol, tls } = exchange
   series.count(methodId, status, seconds, requestBytes, responseBytes, protocol)
-  if (tls !== null) series.countTls(tls.version, tls.cipher)
+  if (tls !== null && tls.version !== '') series.countTls(tls.version, tls.cipher)
 }

@@ -19,6 +19,7 @@ import type { TlsSecrets } from './tls/state.ts'
 export interface EntryPointPlan {
   readonly name: string
   readonly engine: 'node' | 'uws'
+  readonly tls: boolean // uws only: a connection is TLS, or none
   readonly trustChunked: boolean // uws only: requests with Transfer-Encoding are taken
   readonly host: string // '' for all addresses
   readonly port: number

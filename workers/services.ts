@@ -218,6 +218,7 @@ const askedPlan = {
 const sidePlan: EntryPointPlan = {
   name: '',
   engine: 'node',
+  tls: false,
   trustChunked: false,
   host: '',
   port: 0,

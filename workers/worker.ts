@@ -1,6 +1,6 @@
 // workers/worker.ts: the main function of a worker thread: listens, serves, adopts generations, drains.
 //
-// A worker reads no files and waits for nobody: all it knows comes by workerData and messages.
+// A worker reads no files (but see downstream/uws/key-files.ts) and waits for nobody: all it knows comes by workerData and messages.
 //
 //   start -> build the first generation -> listen -> serve ... -> drain -> exit
 
@@ -173,7 +173,8 @@ function receive(message: ToWorker): void {
     case 'flush':
       return context.log?.flush()
     case 'secrets':
-      return context.tls.use(message.secrets)
+      context.tls.use(message.secrets)
+      return context.secretsChanged()
     case 'cache':
       return context.services.cache.receive(message.message)
     case 'drain':

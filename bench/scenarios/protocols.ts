@@ -21,7 +21,10 @@ function subjectsOf(bench: Bench, protocol: Protocol, ours = [sluiceNode]): Subj
 export const tls: Scenario = steady(
   'tls',
   'Answers of 101 bytes over TLS, 64 kept connections',
-  (bench) => ({ subjects: subjectsOf(bench, 'tls'), plan: { ...basePlan, isSecure: true } }),
+  (bench) => ({
+    subjects: subjectsOf(bench, 'tls', [sluiceNode, sluiceUws]),
+    plan: { ...basePlan, isSecure: true },
+  }),
 )
 
 export const tlsConnect: Scenario = steady(

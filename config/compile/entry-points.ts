@@ -5,6 +5,7 @@
 
 import type { PriorityClass } from '../../core/overload/stages.ts'
 import { rulePriority } from '../../core/route/parse.ts'
+import { uwsTlsRefusal } from '../engine-limits.ts'
 import { challengeRule, type EntryPointFacts, type Redirection } from '../facts.ts'
 import type { RouterPlan } from '../generation.ts'
 import type { Compilation } from './compilation.ts'
@@ -53,15 +54,25 @@ function entryPointOptions(
   tlsOptions: TlsOptionsTable,
   at: EntryPointFacts,
 ): string | null {
-  if (!at.tls || at.tlsOptions === '') return ''
-  const { name, fault } = tlsOptions.referInstalled(at.tlsOptions)
-  if (fault === '') return name
+  if (!at.tls) return ''
+  const isNamed = at.tlsOptions !== ''
+  const found = isNamed ? tlsOptions.referInstalled(at.tlsOptions) : { name: '', fault: '' }
+  const fault = found.fault === '' ? faultOfEngine(tlsOptions, at, found.name) : found.fault
+  if (fault === '') return found.name
   const path = `entryPoints.${at.name}.http.tls.options`
   const known = [...shared.merged.tlsOptions.keys()]
   const bare = known.map((full) => full.split('@', 1)[0]!)
   const hint = shared.suggest(at.tlsOptions, [...bare, ...known])
   shared.installError(path, `${path}: ${fault}; no router on ${at.name} is served`, hint)
   return null
+}
+
+// Clients that name a host of nobody get these options, and so do routers that Sluice makes itself: where the engine
+// would do less, nothing is served.
+function faultOfEngine(tlsOptions: TlsOptionsTable, at: EntryPointFacts, name: string): string {
+  const options = at.engine === 'uws' ? tlsOptions.planOf(name || 'default') : null
+  const refusal = options === null ? '' : uwsTlsRefusal(options)
+  return refusal === '' ? '' : `not possible with engine uws: ${refusal}`
 }
 
 function entryPointMiddlewares(

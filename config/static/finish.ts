@@ -3,7 +3,7 @@
 // Runs after the schema: every key has its type here. Hot: no.
 
 import type { z } from 'zod'
-import { uwsRefusals } from '../engine-limits.ts'
+import { uwsRefusals, uwsTlsRefusals } from '../engine-limits.ts'
 import { formatPath, type Path, type Problem } from '../problem.ts'
 import { nearestKey } from '../nearest.ts'
 import type { Origin } from '../schema-walk.ts'
@@ -94,7 +94,9 @@ function checkEngine(keys: Keys, name: string, report: Report): void {
     const message = 'with fips TLS needs engine node: uws computes with a BoringSSL of its own'
     report(['entryPoints', name, 'engine'], message)
   }
-  for (const { path, message } of uwsRefusals(keys.entryPoints[name]!)) {
+  const point = keys.entryPoints[name]!
+  const ofTls = uwsTlsRefusals(point, keys.certificatesResolvers, keys.ocsp !== null)
+  for (const { path, message } of [...uwsRefusals(point), ...ofTls]) {
     report(['entryPoints', name, ...path], message)
   }
 }

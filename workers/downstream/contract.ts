@@ -14,6 +14,7 @@ import type { Buffer } from 'node:buffer'
 import type { ForwardedCache } from '../../core/forwarded.ts'
 import type { Head } from '../../core/headers.ts'
 import type { LiveExchange } from '../live-exchange.ts'
+import type { LiveTls } from '../tls/live-tls.ts'
 
 export interface Downstream {
   readonly forwarded: ForwardedCache // of the client's connection
@@ -41,6 +42,12 @@ export interface Downstream {
   tunnelSend(exchange: LiveExchange, bytes: Buffer, from: number, to: number): boolean
   tunnelEnd(exchange: LiveExchange): void // the server will send no more
   tunnelClosed(exchange: LiveExchange): void // both sides have ended
+}
+
+// Of an engine that has certificates in hands of its own, which the context tells of changes.
+export interface CertificateKeeper {
+  prepare(next: LiveTls): void // throws: then there is no change, and the generation is refused
+  adopt(now: LiveTls): void
 }
 
 // What the engine is told about its entry point; see config/static.

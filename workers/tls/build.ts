@@ -26,6 +26,7 @@ export function buildLiveTls(
     next.tlsHosts === before.tlsHosts &&
     next.tlsDefaults === before.tlsDefaults
   next.tls = same ? before.tls : new LiveTls(next, context.tls)
+  if (!same) for (const keeper of context.certificateKeepers) keeper.prepare(next.tls!)
   next.entrances = context.plan.entryPoints.map((_, index) => entranceOf(next, context, index))
 }
 

@@ -37,6 +37,13 @@ export class CertificateTable {
     if (!found) return []
     return found.length === 1 ? found : oneOfEachKind(found)
   }
+
+  // The same for whoever knows no more than 'shop.example' or '*.shop.example'.
+  findPattern(pattern: string): readonly CertificatePlan[] {
+    const isWildcard = pattern.startsWith('*.')
+    const found = isWildcard ? this.names.get(pattern) : this.names.lookup(pattern)
+    return found === null ? [] : oneOfEachKind(found)
+  }
 }
 
 function oneOfEachKind(plans: readonly CertificatePlan[]): CertificatePlan[] {
@@ -52,7 +59,7 @@ function oneOfEachKind(plans: readonly CertificatePlan[]): CertificatePlan[] {
 // Null of an empty list.
 export function oneFor(
   plans: readonly CertificatePlan[],
-  client: ClientHello,
+  client: Pick<ClientHello, 'versions' | 'ecdsaScheme' | 'ecdsaSuite'>,
   maxVersion: TlsVersion,
 ): CertificatePlan | null {
   if (plans.length < 2) return plans[0] ?? null
@@ -70,7 +77,7 @@ function isBetter(one: CertificatePlan, other: CertificatePlan): boolean {
 
 const kinds = new WeakMap<CertificatePlan, string>()
 
-function keyKindOf(plan: CertificatePlan): string {
+export function keyKindOf(plan: CertificatePlan): string {
   let kind = kinds.get(plan)
   if (kind === undefined) {
     const { X509Certificate } = cryptoModule()

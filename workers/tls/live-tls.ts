@@ -4,6 +4,7 @@
 //         with, so adopting a generation in its middle does it no harm.
 // Hot:    isMisdirected, once per request on TLS; the rest once per connection.
 
+import { isIP } from 'node:net'
 import type {
   CertificatePlan,
   TlsChallengePlan,
@@ -13,6 +14,7 @@ import type {
 } from '../../config/protocol-plans.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import type { ClientHello } from '../../core/tls/client-hello.ts'
+import { nameOfText } from '../../core/tls/server-name.ts'
 import { NameTable } from '../../core/tls/sni.ts'
 import { type ServerSecurity, alpnWire } from '../secure-socket.ts'
 import { CertificateTable, oneFor } from './certificate-table.ts'
@@ -44,6 +46,16 @@ export const defaultOptions: TlsOptionsPlan = {
   alpn: ['h2', 'http/1.1'],
   sessionTickets: true,
   preferServerCiphers: true,
+}
+
+const plainClient = { versions: [], ecdsaScheme: false, ecdsaSuite: false }
+
+// Null: an address, the '*' of an entry point, or no name.
+function patternOf(name: string): string | null {
+  if (isIP(name) !== 0) return null
+  const isWildcard = name.startsWith('*.')
+  const plain = nameOfText(isWildcard ? name.slice(2) : name)
+  return plain === null ? null : isWildcard ? '*.' + plain : plain
 }
 
 const ACME_PROTOCOL = 'acme-tls/1'
@@ -165,6 +177,32 @@ export class LiveTls {
       ocsp: certificate.ocsp,
       timeoutMs: 0, // Opening has the clock
     }
+  }
+
+  // ---- for an engine whose library chooses by patterns: 'shop.example', '*.shop.example', '' for all other names
+
+  patternsOf(entryPoint: string): Set<string> {
+    const patterns = new Set<string>()
+    const names = [...this.plans.tlsCertificates.values()].flatMap((plan) => plan.names)
+    for (const plan of this.plans.tlsHosts.values())
+      if (plan.entryPoint === entryPoint) names.push(plan.host)
+    for (const name of names) {
+      const pattern = patternOf(name)
+      if (pattern !== null) patterns.add(pattern)
+    }
+    return patterns
+  }
+
+  optionsOfPattern(entryPoint: string, pattern: string): TlsOptionsPlan {
+    const hosts = this.hosts.get(entryPoint)
+    const isWildcard = pattern.startsWith('*.')
+    const own = isWildcard ? hosts?.names.get(pattern) : hosts?.names.lookup(pattern)
+    return own ?? hosts?.any ?? this.optionsNamed('default')!
+  }
+
+  // With keys of both kinds the RSA one, which every client can verify: nobody knows the hello.
+  certificateOfPattern(pattern: string): CertificatePlan | null {
+    return oneFor(this.certificates.findPattern(pattern), plainClient, 'TLSv1.2') ?? this.fallback()
   }
 
   // For the authority that checks a name by tls-alpn-01 (RFC 8737), and for nobody else.

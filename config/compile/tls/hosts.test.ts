@@ -34,6 +34,38 @@ test('A router with TLS that only engine uws would serve is refused; beside node
   expect(status.routers.get('b@file')).toMatchObject({ status: 'warning' })
 })
 
+const options = (name: string, keys: string): string => `tls:\n  options:\n    ${name}: ${keys}\n`
+const uwsWithTls = { name: 'uws', engine: 'uws' as const, tls: true }
+
+test('A router with TLS is served by engine uws where the entry point itself has TLS', () => {
+  const text = http(router('a', 'Host(`a.example`)', ', tls: {}'))
+  const { generation } = compiled(text, uwsWithTls)
+  expect([...generation.tlsHosts.keys()]).toEqual(['uws a.example'])
+})
+
+test.each([
+  ['clientAuth', '{clientAuth: {clientAuthType: RequestClientCert}}'],
+  ['minVersion', '{minVersion: VersionTLS13}'],
+  ['minVersion', '{minVersion: VersionTLS11}'],
+  ['maxVersion', '{maxVersion: VersionTLS12}'],
+  ['cipherSuites', '{cipherSuites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]}'],
+  ['curvePreferences', '{curvePreferences: [X25519]}'],
+  ['sniStrict', '{sniStrict: true}'],
+  ['disableSessionTickets', '{disableSessionTickets: true}'],
+  ['alpnProtocols', '{alpnProtocols: [h2]}'],
+])('Options with %s are not served by engine uws: %s', (key, keys) => {
+  const named =
+    options('mine', keys) + http(router('a', 'Host(`a.example`)', ', tls: {options: mine}'))
+  const first = compiled(named, uwsWithTls)
+  expect(first.generation.routers.size).toBe(0)
+  expect(first.problems.map(({ message }) => message).join()).toContain(`${key}`)
+  // As those of everybody they leave nothing that could be served with less.
+  const all = options('default', keys) + http(router('a', 'Host(`a.example`)', ''))
+  const second = compiled(all, uwsWithTls)
+  expect(second.generation.routers.size).toBe(0)
+  expect(second.problems.map(({ path }) => path)).toContain('entryPoints.uws.http.tls.options')
+})
+
 const strict = 'tls:\n  options:\n    strict: {minVersion: VersionTLS13}\n'
 
 test('Options of an entry point hold for its routers and for all other names', () => {

@@ -4,6 +4,7 @@
 // agree. Where they don't, Traefik takes the default options, which may ask for less than any of them: here all of
 // them are disabled, and each is told with the others' names. Hot: no.
 
+import { uwsTlsRefusal } from '../../engine-limits.ts'
 import type { TlsHostPlan } from '../../protocol-plans.ts'
 import type { Compilation } from '../compilation.ts'
 import type { Additions, EntryPointAddition } from '../entry-points.ts'
@@ -67,25 +68,34 @@ export class TlsHosts {
     }
   }
 
-  // Engine uws has no TLS: a router with tls is never asked there.
+  // Takes the entry points of engine uws away that would not do what the router asks for; none left disables it.
   private isReached(draft: Draft): boolean {
-    if (!draft.tls) return true // tls of such an entry point itself is refused at the start
-    const { entryPoints } = this.shared.facts
-    const without = draft.entryPoints.filter((name) =>
-      entryPoints.some((at) => at.name === name && at.engine === 'uws'),
-    )
-    if (without.length === 0) return true
-    const names = without.join(', ')
-    const message = `tls: engine uws of entry point ${names} has no TLS; the router is not reached there`
-    if (without.length === draft.entryPoints.length) {
+    const faults = new Map<string, string>()
+    for (const name of draft.entryPoints) {
+      const fault = this.faultOfEngine(draft, name)
+      if (fault !== '') faults.set(name, fault)
+    }
+    if (faults.size === 0) return true
+    const fault = [...faults.values()][0]!
+    const message = `tls: engine uws of entry point ${[...faults.keys()].join(', ')} ${fault}; the router is not reached there`
+    if (faults.size === draft.entryPoints.length) {
       failRouter(this.shared, draft, ['tls'], message)
       return false
     }
-    draft.entryPoints = draft.entryPoints.filter((name) => !without.includes(name))
+    draft.entryPoints = draft.entryPoints.filter((name) => !faults.has(name))
     draft.warnings.push(message)
     const { entry, name } = draft
     if (entry !== null) this.shared.warning(entry, ['tls'], 'CONFIG_ROUTER', `${name}: ${message}`)
     return true
+  }
+
+  private faultOfEngine(draft: Draft, name: string): string {
+    const at = this.shared.facts.entryPoints.find((one) => one.name === name)
+    if (at?.engine !== 'uws') return ''
+    if (!at.tls) return draft.tls ? 'needs http.tls at the entry point itself' : ''
+    const options = this.options.planOf(draft.tlsOptions)
+    const refusal = options === null ? '' : uwsTlsRefusal(options)
+    return refusal === '' ? '' : `can't keep the TLS options ${draft.tlsOptions} (${refusal})`
   }
 
   // Options that are named were looked up with the router; the default ones may be wrong too.

@@ -48,6 +48,12 @@ export class TlsOptionsTable {
     return plans
   }
 
+  // '' and null: no name, or nothing that is enabled.
+  planOf(name: string): TlsOptionsPlan | null {
+    const plan = this.references.plans.get(name)
+    return plan ?? (name === 'default' ? defaultTlsOptions : null)
+  }
+
   get errors(): ReadonlyMap<string, readonly string[]> {
     return this.references.errors
   }

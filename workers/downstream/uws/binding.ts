@@ -79,8 +79,27 @@ export interface App {
   close(): unknown
 }
 
+// Of an app with TLS.
+export interface SecureApp extends App {
+  // Synchronous, in a handshake: a name that is added here is found by the same handshake.
+  missingServerName(handler: (name: string) => void): unknown
+  addServerName(pattern: string, options: SecureOptions): unknown
+  removeServerName(pattern: string): unknown // with its routes, whoever uses them
+  domain(pattern: string): unknown // what is routed from here on is that name's; prints two lines on stdout
+  getDescriptor(): object
+  addChildAppDescriptor(child: object): unknown // takes the connections that the app accepts, from now on
+  removeChildAppDescriptor(child: object): unknown
+}
+
+export interface SecureOptions {
+  readonly cert_file_name?: string
+  readonly key_file_name?: string
+  readonly ssl_ciphers?: string // of TLS 1.2
+}
+
 export interface Uws {
   App(): App
+  SSLApp(options: SecureOptions): SecureApp // throws "App construction failed" when a file is no good
   readonly SHARED_COMPRESSOR: number
   readonly SHARED_DECOMPRESSOR: number
   us_listen_socket_close(socket: ListenSocket): void

@@ -42,6 +42,7 @@ import { WebSocketRelay } from './websocket-relay.ts'
 
 export class UwsDownstream implements Downstream {
   forwarded = noForwarded
+  tls: LiveExchange['tls'] = null // of the routes that took the request
   private exchange: LiveExchange | null = null
   private deferred = false // setImmediate will begin, or refuse
   private refusal = NONE
@@ -103,6 +104,8 @@ export class UwsDownstream implements Downstream {
     this.listener.inFlight++
     exchange.downstream = this
     exchange.point = point
+    exchange.tls = this.tls
+    exchange.secure = this.tls !== null
     exchange.clientAddress = peer.address
     exchange.entryPoint = point.name
     const method = routed === '' ? req.getCaseSensitiveMethod() : routed
@@ -222,7 +225,6 @@ export class UwsDownstream implements Downstream {
   // ---- the response
 
   sendContinue(): void {} // uWebSockets.js has sent it before it told us of the request
-
   sendInformational(): void {} // it has no way to send 103; a 100 of the server comes second
 
   sendHead(exchange: LiveExchange): void {

@@ -7,6 +7,7 @@
 
 import { setTimeout as pause } from 'node:timers/promises'
 import { SHED_CONNECTIONS } from '../../../core/errors.ts'
+import type { TlsFacts } from '../../../core/exchange.ts'
 import type { EntryPoint } from '../../entry-point.ts'
 import { tellDefect } from '../../socket.ts'
 import type { EntryPointBounds } from '../contract.ts'
@@ -14,6 +15,7 @@ import { type App, type HttpResponse, type ListenSocket, type Uws, loadUws } fro
 import { UwsDownstream } from './downstream.ts'
 import { listeningDescriptors, setOnSockets } from './descriptor.ts'
 import { Peers } from './peers.ts'
+import { SecureApps } from './secure-apps.ts'
 import { webSockets } from './websocket-behavior.ts'
 
 const DRAIN_QUIET_MS = 1000
@@ -35,7 +37,8 @@ export class UwsListener {
   readonly bounds: EntryPointBounds
   readonly peers = new Peers()
   private uws: Uws | null = null
-  private app: App | null = null
+  private app: App | null = null // the one that listens
+  private secure: SecureApps | null = null // of an entry point with TLS
   private socket: ListenSocket | null = null
   private readonly spare: UwsDownstream[] = []
   private readonly relays = new Set<UwsDownstream>() // WebSockets
@@ -51,12 +54,8 @@ export class UwsListener {
 
   async listen(): Promise<void> {
     this.uws = await loadUws()
-    const app = this.uws.App()
+    const app = this.point.plan.tls ? this.secureApp(this.uws) : this.clearApp(this.uws)
     this.app = app
-    app.filter((response, change) => this.onConnection(response, change))
-    app.get('/*', (response, request) => this.lease().take(response, request, 'GET', null))
-    app.any('/*', (response, request) => this.lease().take(response, request, '', null))
-    app.ws('/*', webSockets(this, this.uws))
     const before = listeningDescriptors(this.point.plan.port)
     const bound = this.bind(app) // at once: what it made can be told by what is new
     const after = listeningDescriptors(this.point.plan.port)
@@ -68,8 +67,36 @@ export class UwsListener {
     process.once('exit', () => this.closeAll())
   }
 
-  lease(): UwsDownstream {
-    return this.spare.pop() ?? new UwsDownstream(this)
+  private clearApp(uws: Uws): App {
+    const app = uws.App()
+    app.filter((response, change) => {
+      if (change < 0) this.connectionLeft()
+      else this.connectionCame(response)
+    })
+    this.attach(app, null, () => this.connectionLeft())
+    return app
+  }
+
+  private secureApp(uws: Uws): App {
+    const { context } = this.point
+    const secure = new SecureApps(uws, this)
+    secure.adopt(context.generation.tls!)
+    this.secure = secure
+    context.certificateKeepers.push(secure)
+    return secure.acceptor
+  }
+
+  // `left`: the filter of an app is told of the end of HTTP connections, not of WebSockets.
+  attach(app: App, tls: TlsFacts | null, left: () => void): void {
+    app.get('/*', (response, request) => this.lease(tls).take(response, request, 'GET', null))
+    app.any('/*', (response, request) => this.lease(tls).take(response, request, '', null))
+    app.ws('/*', webSockets(this, this.uws!, tls, left))
+  }
+
+  lease(tls: TlsFacts | null): UwsDownstream {
+    const downstream = this.spare.pop() ?? new UwsDownstream(this)
+    downstream.tls = tls
+    return downstream
   }
 
   private bind(app: App): Promise<ListenSocket> {
@@ -84,8 +111,11 @@ export class UwsListener {
     })
   }
 
-  private onConnection(response: HttpResponse, change: number): void {
-    if (change < 0) return this.point.connectionLeft()
+  connectionLeft(): void {
+    this.point.connectionLeft()
+  }
+
+  connectionCame(response: HttpResponse): void {
     if (this.closesAtAccept) this.closeSocket()
     this.peers.connectionFrom(response.getRemoteAddress())
     this.point.connectionCame()
@@ -118,6 +148,7 @@ export class UwsListener {
 
   onTick(now: number): void {
     for (const downstream of this.relays) downstream.onTick(now)
+    this.secure?.onTick(now)
     if (!this.point.draining || this.app === null) return
     if (this.inFlight > 0 || this.quietSince === 0) this.quietSince = now
     else if (now - this.quietSince > DRAIN_QUIET_MS) this.closeAll()
@@ -137,7 +168,8 @@ export class UwsListener {
     this.point.context.sweeper.remove(this)
     this.app = null
     this.socket = null // closed with the rest
-    app.close()
+    if (this.secure === null) app.close()
+    else this.secure.close()
   }
 
   // Stops to accept; what is in flight goes on. Why the queue is made short first, and why the listener closes

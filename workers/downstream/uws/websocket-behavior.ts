@@ -3,13 +3,19 @@
 // Owner:  one listener. A WebSocket names its UwsDownstream, whose relay is there until the exchange is over.
 // Hot:    yes, once per message. A throw of ours ends one WebSocket.
 
+import type { TlsFacts } from '../../../core/exchange.ts'
 import type { Uws, WebSocket, WebSocketBehavior } from './binding.ts'
 import type { UwsListener } from './listener.ts'
 
 // Seconds without a byte of the client, pongs included; half of it later uWebSockets.js sends a ping.
 const IDLE_S = 120
 
-export function webSockets(listener: UwsListener, uws: Uws): WebSocketBehavior {
+export function webSockets(
+  listener: UwsListener,
+  uws: Uws,
+  tls: TlsFacts | null,
+  left: () => void,
+): WebSocketBehavior {
   return {
     // Messages of clients are inflated, up to maxPayloadLength; what servers send goes out as it is.
     compression: uws.SHARED_COMPRESSOR | uws.SHARED_DECOMPRESSOR,
@@ -18,14 +24,14 @@ export function webSockets(listener: UwsListener, uws: Uws): WebSocketBehavior {
     idleTimeout: IDLE_S,
     sendPingsAutomatically: true,
     upgrade: (response, request, context) =>
-      listener.lease().take(response, request, 'GET', context),
+      listener.lease(tls).take(response, request, 'GET', context),
     open: (ws) => ws.downstream.opened(ws),
     message: onMessage,
     ping: onPing,
     pong: onPong,
     drain: onDrain,
     close: (ws, code, reason) => {
-      listener.point.connectionLeft() // the filter is told of the end of HTTP connections only
+      left()
       onClose(ws, code, reason)
     },
   }
