@@ -21,6 +21,8 @@ export interface OpenEntryPoint {
   readonly listener: AcceptingEngine
 }
 
+const FAREWELL_MS = 1000 // for the frame under way, and for the other side to answer the close frame
+
 export class Drain {
   private cut = 0 // connections that were closed while something was under way
   private readonly context: WorkerContext
@@ -42,7 +44,13 @@ export class Drain {
     const { acceptGraceMs, graceMs } = point.plan
     if (acceptGraceMs > 0) await new Promise((resolve) => setTimeout(resolve, acceptGraceMs))
     point.draining = true
-    setTimeout(() => (this.cut += point.cut()), graceMs)
+    setTimeout(() => this.end(point), graceMs)
     await listener.close()
+  }
+
+  // WebSockets have been told, and most have ended by themselves when the rest is closed.
+  private end(point: EntryPoint): void {
+    this.cut += point.cut(false)
+    setTimeout(() => point.cut(true), FAREWELL_MS)
   }
 }

@@ -101,14 +101,15 @@ export class EntryPoint {
     this.context.sweeper.add(to)
   }
 
-  // The grace is over: closes what is open. Returns on how many connections something was under way.
-  cut(): number {
+  // The grace is over: closes what is open. Returns on how many connections something was under way. Unless it is the
+  // last call, WebSockets are told and get a moment to end.
+  cut(isLast: boolean): number {
     let busy = 0
     for (const member of this.context.sweeper.membersOf(this)) {
       if (member.cut === undefined) {
         member.abandon()
         busy++
-      } else busy += member.cut()
+      } else busy += member.cut(isLast)
     }
     return busy
   }

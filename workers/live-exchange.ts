@@ -19,6 +19,7 @@ import type { Fallback } from './failover.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
 import type { Passed, Stage } from './stages.ts'
+import type { TunnelFrames } from './tunnel.ts'
 import type { UpstreamConnection } from './upstream/contract.ts'
 import type { Server } from './upstream/server.ts'
 
@@ -53,6 +54,7 @@ export class LiveExchange extends Exchange {
   replacementHeaders: readonly string[] | null = null // of the request for it; null = all
   fallbacks: Fallback | null = null // services to ask instead, by the statuses that lead to them
   tunnelEnds = 0 // halves of a tunnel that have ended
+  frames: TunnelFrames | null = null // of a tunnel that is a WebSocket whose bytes pass unread
   stage: Stage | null = null // the list of middlewares that `step` counts in
   outer: Passed | null = null // stages before it, innermost first
 
@@ -104,6 +106,7 @@ export function leaseExchange(): LiveExchange {
   exchange.replacementHeaders = null
   exchange.fallbacks = null
   exchange.tunnelEnds = 0
+  exchange.frames = null
   exchange.stage = null
   exchange.outer = null
   return exchange

@@ -12,7 +12,9 @@ export interface Swept {
   sweepIndex: number // place in the sweeper's array; -1 while not in it
   onTick(now: number): void
   abandon(): void // onTick threw, which is a defect: end, whatever it takes
-  cut?(): number // the process ends: close, and say how many connections were not idle; else abandon()
+  // The process ends: close, and say how many connections were not idle; else abandon(). Unless it is the last call,
+  // what can end by itself in a moment may do so.
+  cut?(isLast: boolean): number
 }
 
 export class Sweeper {

@@ -21,6 +21,7 @@ import { READ_BUFFER_BYTES } from '../../../core/limits.ts'
 import { type LiveExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
 import { tellDefect } from '../../socket.ts'
+import { goAway, watchFrames } from '../../tunnel.ts'
 import type { Downstream } from '../contract.ts'
 import { RequestReader } from './request-reader.ts'
 import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL } from './phase.ts'
@@ -177,7 +178,8 @@ export class Connection extends RequestReader implements Downstream {
 
   // ---- tunnel
 
-  beginTunnel(_exchange: LiveExchange): void {
+  beginTunnel(exchange: LiveExchange): void {
+    watchFrames(exchange)
     this.writeOut()
     this.phase = TUNNEL
     if (!this.processing && this.pending !== null) process.nextTick(goOnLater, this)
@@ -236,7 +238,8 @@ export class Connection extends RequestReader implements Downstream {
     }
   }
 
-  cut(): number {
+  cut(isLast: boolean): number {
+    if (!isLast && this.exchange !== null && goAway(this.exchange)) return 1
     const through = this.phase === IDLE || this.phase === LINGER
     const busy = through && this.socket.held === 0 ? 0 : 1
     this.giveUp(DRAINING)

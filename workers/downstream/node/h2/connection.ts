@@ -22,6 +22,7 @@ import {
 import { DOWNSTREAM_DONE, UPSTREAM_DONE } from '../../../../core/exchange.ts'
 import type { TlsFacts } from '../../../../core/exchange.ts'
 import {
+  CANCEL,
   CONTINUATION,
   END_HEADERS,
   ENHANCE_YOUR_CALM,
@@ -43,6 +44,7 @@ import type { LiveExchange } from '../../../live-exchange.ts'
 import * as pipeline from '../../../pipeline.ts'
 import { type Socket, type SocketOwner, tellDefect } from '../../../socket.ts'
 import type { Swept } from '../../../sweeper.ts'
+import { goAway } from '../../../tunnel.ts'
 import { Out } from '../../../frames-out.ts'
 import { CLOSED, LEAVING, LINGER, OPEN } from './phase.ts'
 import { H2Reader } from './reader.ts'
@@ -274,12 +276,25 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
   }
 
   // The time for draining is over.
-  cut(): number {
+  cut(isLast: boolean): number {
     const busy = this.streams.size > 0 ? 1 : 0
+    if (!isLast && this.endWebSockets()) return busy
     if (this.phase < LINGER) this.goaway(this.lastId, NO_ERROR)
     this.out.flush()
     this.end(DRAINING)
     return busy
+  }
+
+  // False: there is none. All other streams end at once.
+  private endWebSockets(): boolean {
+    const streams = [...this.streams.values()]
+    const others = streams.filter(({ exchange }) => exchange === null || !goAway(exchange))
+    if (others.length === streams.length) return false
+    this.leave()
+    this.lastWord()
+    for (const stream of others) stream.giveUp(DRAINING, CANCEL)
+    this.out.flush()
+    return true
   }
 
   close(): void {

@@ -25,6 +25,7 @@ import type { Head } from '../../../../core/headers.ts'
 import type { LiveExchange } from '../../../live-exchange.ts'
 import * as pipeline from '../../../pipeline.ts'
 import { tellDefect } from '../../../socket.ts'
+import { watchFrames } from '../../../tunnel.ts'
 import type { Downstream } from '../../contract.ts'
 import type { H2Connection } from './connection.ts'
 import { RequestHalf } from './request-half.ts'
@@ -230,7 +231,8 @@ export class H2Stream extends RequestHalf implements Downstream {
 
   // ---- tunnel
 
-  beginTunnel(_exchange: LiveExchange): void {
+  beginTunnel(exchange: LiveExchange): void {
+    watchFrames(exchange)
     this.tunnel = true
     this.paused = false
     if (this.inbox !== null || this.inputEnded) process.nextTick(deliverLater, this)
