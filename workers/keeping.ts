@@ -21,6 +21,7 @@ export function collects(exchange: LiveExchange): boolean {
 // NONE or a code: the middleware takes no body as long as this one.
 export function keepPiece(exchange: LiveExchange, bytes: Buffer, from: number, to: number): number {
   const keeper = exchange.keeper!
+  if (keeper.bodyMax > 0 && exchange.requestBytes > keeper.bodyMax) return BODY_TOO_LARGE
   if (keeper.keep(bytes, from, to)) return NONE
   if (keeper.collects || keeper.refusesMore) return BODY_TOO_LARGE
   return exchange.sendingKept ? INTERNAL : NONE // an engine that was paused and sends on: a defect

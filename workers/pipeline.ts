@@ -293,15 +293,24 @@ export function requestBody(
 ): boolean {
   exchange.requestBytes += to - from
   if (exchange.keeper !== null && exchange.bodyKind !== BODY_NONE) {
+    const { keeper } = exchange
+    const collected = keeper.collects
     const fault = keepPiece(exchange, bytes, from, to)
     if (fault !== NONE) requestFailed(exchange, fault)
-    if (exchange.keeper.collects) return true
+    if (collected) return keeper.collects || goOnWithRest(exchange)
     if (exchange.sendingKept) return false // in its turn: it is the last of what was kept
   }
   if (exchange.requestHeld) requestFailed(exchange, INTERNAL) // an engine that does not wait: a defect
   if (exchange.upstream === null || exchange.bodyKind === BODY_NONE) return true // answered already: thrown away
   exchange.requestStarted = true
   return passPiece(exchange, bytes, from, to, owned)
+}
+
+// What was collected is all that is waited for; the client's next bytes come when the server has got it.
+function goOnWithRest(exchange: LiveExchange): boolean {
+  exchange.downstream?.pauseBody(exchange)
+  if (exchange.waiting) wake(exchange, exchange.serial, NEXT)
+  return true // who takes the rest has resumed it, or will
 }
 
 export function requestEnd(exchange: LiveExchange, trailers: Head | null): void {
@@ -322,6 +331,8 @@ export function requestFlush(exchange: LiveExchange): void {
 export function requestFailed(exchange: LiveExchange, code: number): void {
   leaveUpstream(exchange)
   exchange.bodyKind = BODY_NONE
+  if (exchange.downstream === null) return // answered whole already
+  if (exchange.wroteHead) return failResponse(exchange, code)
   refuse(exchange, code)
 }
 

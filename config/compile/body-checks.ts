@@ -2,6 +2,8 @@
 //
 // What passes here never fails when a worker builds the middleware. Hot: no.
 
+import { ExpressionError } from '../../core/expression/expression.ts'
+import { compileRetryExpression } from '../../core/middleware/http/buffering.ts'
 import { wantMediaType } from '../../core/middleware/http/media-types.ts'
 import type { MiddlewareOptions } from '../dynamic/middlewares.ts'
 import type { Fault } from './middleware-words.ts'
@@ -28,4 +30,15 @@ export function checkCompress(options: MiddlewareOptions<'compress'>): Fault[] {
     faults.push({ key: ['defaultEncoding'], message })
   }
   return faults
+}
+
+export function checkBuffering({ retryExpression }: MiddlewareOptions<'buffering'>): Fault[] {
+  if (retryExpression === '') return []
+  try {
+    compileRetryExpression(retryExpression)
+    return []
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error
+    return [{ key: ['retryExpression'], message: `retryExpression: ${error.message}` }]
+  }
 }

@@ -51,13 +51,6 @@ const internalKinds = {
 
 export const laterMiddlewares = {
   forwardAuth,
-  buffering: later({
-    maxRequestBodyBytes: integer(0),
-    memRequestBodyBytes: integer(1_048_576),
-    maxResponseBodyBytes: integer(0),
-    memResponseBodyBytes: integer(1_048_576),
-    retryExpression: text(),
-  }),
   contentType: later({ autoDetect: z.boolean().nullable().default(null) }),
   ...internalKinds,
 }

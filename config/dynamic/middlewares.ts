@@ -36,6 +36,7 @@ const passTLSClientCert = off({
 })
 
 const coding = z.enum(['gzip', 'br', 'zstd'])
+const BUFFERED_MAX = 256 * 1024 * 1024 // of one body; it lies in memory
 const COMPRESS_MIN_MAX = 16 * 1024 * 1024 // so much of a body may have to wait in memory
 
 const ignored = 'deprecated in Traefik and without effect there too'
@@ -128,6 +129,15 @@ const builtMiddlewares = {
     }),
     'a mirroring service as a middleware',
   ),
+  buffering: off({
+    maxRequestBodyBytes: z.int().min(0).default(0),
+    memRequestBodyBytes: z.int().min(0).max(BUFFERED_MAX).default(1_048_576),
+    maxResponseBodyBytes: z.int().min(0).default(0),
+    memResponseBodyBytes: z.int().min(0).max(BUFFERED_MAX).default(1_048_576),
+    retryExpression: text(),
+    disableRequestBuffer: flag(false),
+    disableResponseBuffer: flag(false),
+  }),
   compress: off({
     encodings: z.array(coding).min(1).default(['gzip', 'br', 'zstd']),
     defaultEncoding: z.union([z.literal(''), coding]).default(''),

@@ -4,6 +4,7 @@
 // Hot:    yes, for exchanges that have one; for all others the pipeline compares one field with null.
 //
 //   COLLECT   nothing is passed on before the end: a middleware wants to see the whole (buffering, forwardAuth)
+//             with `spills`, one that is longer than the bound is waited for no longer: it goes on as with TEE
 //   TEE       bytes pass on as they come and are kept beside, so that they can be sent again (retry, mirroring);
 //             what is longer than the bound is passed on all the same, and can't be sent again
 
@@ -14,12 +15,15 @@ export const TEE = 1
 export type KeepMode = typeof COLLECT | typeof TEE
 
 export class BodyKeeper {
-  readonly mode: KeepMode
+  mode: KeepMode
   bytesMax: number // a later middleware may lower or raise it while nothing was kept
   bytes = 0
   complete = false // the end of the body is here
   overflowed = false // it is longer than bytesMax; nothing is kept then
   refusesMore = false // of TEE: a body that is longer is answered 413 as well
+  spills = false // of COLLECT
+  spilled = false // it was COLLECT, and is TEE now because the body is longer than bytesMax
+  bodyMax = 0 // of the whole body, however much of it is kept: beyond it is answered 413; 0: no limit
   trailers: Head | null = null
   readonly pieces: Uint8Array[] = []
 
@@ -36,13 +40,21 @@ export class BodyKeeper {
   keep(bytes: Uint8Array, from: number, to: number): boolean {
     if (this.overflowed) return false
     this.bytes += to - from
-    if (this.bytes > this.bytesMax) {
+    if (this.bytes > this.bytesMax && !this.mayBeLast()) {
       this.overflowed = true
       this.pieces.length = 0
       return false
     }
     // Not slice(), which of a Buffer is a view of memory that the next read overwrites.
     if (to > from) this.pieces.push(Uint8Array.prototype.slice.call(bytes, from, to))
+    return true
+  }
+
+  // The piece that crosses the bound is kept until it has been sent.
+  private mayBeLast(): boolean {
+    if (!this.collects || !this.spills) return false
+    this.mode = TEE
+    this.spilled = true
     return true
   }
 

@@ -7,6 +7,8 @@
 import type { Middleware, MiddlewareContext } from './contract.ts'
 import { AddPrefix } from './http/add-prefix.ts'
 import type { AddPrefixOptions } from './http/add-prefix.ts'
+import { Buffering } from './http/buffering.ts'
+import type { BufferingOptions } from './http/buffering.ts'
 import { CircuitBreaker } from './http/circuit-breaker.ts'
 import type { CircuitBreakerOptions } from './http/circuit-breaker.ts'
 import { Compress } from './http/compress.ts'
@@ -105,6 +107,10 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     'httpCache',
     (name, options, context) => new HttpCache(name, options as HttpCacheOptions, context),
+  ],
+  [
+    'buffering',
+    (name, options, context) => new Buffering(name, options as BufferingOptions, context),
   ],
   ['compress', (name, options, context) => new Compress(name, options as CompressOptions, context)],
   ['grpcWeb', (name, options) => new GrpcWeb(name, options as GrpcWebOptions)],

@@ -135,6 +135,17 @@ const options: Record<string, unknown[]> = {
     { service: 'copy@file', percent: 100, mirrorBody: true, maxBodySize: -1, when: 'after' },
     { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },
   ],
+  buffering: [
+    {
+      maxRequestBodyBytes: 10,
+      memRequestBodyBytes: 5,
+      maxResponseBodyBytes: 10,
+      memResponseBodyBytes: 5,
+      retryExpression: 'Attempts() < 3 && IsNetworkError()',
+      disableRequestBuffer: false,
+      disableResponseBuffer: false,
+    },
+  ],
   compress: [
     {
       encodings: ['gzip', 'br', 'zstd'],

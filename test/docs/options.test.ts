@@ -5,6 +5,7 @@ import type { BuiltKind, MiddlewareOptions } from '../../config/dynamic/middlewa
 import { builtKinds } from '../../config/dynamic/middlewares.ts'
 import { middlewareKinds } from '../../core/middleware/build.ts'
 import type { AddPrefixOptions } from '../../core/middleware/http/add-prefix.ts'
+import type { BufferingOptions } from '../../core/middleware/http/buffering.ts'
 import type { CompressOptions } from '../../core/middleware/http/compress.ts'
 import type { BasicAuthOptions } from '../../core/middleware/http/basic-auth.ts'
 import type { DigestAuthOptions } from '../../core/middleware/http/digest-auth.ts'
@@ -46,6 +47,7 @@ interface CoreOptions {
   encodedCharacters: EncodedCharactersOptions
   errors: ErrorsOptions
   grpcWeb: GrpcWebOptions
+  buffering: BufferingOptions
   compress: CompressOptions
   mirror: MirrorOptions
   passTLSClientCert: PassTlsClientCertOptions
@@ -82,6 +84,7 @@ const fits: {
   encodedCharacters: true,
   errors: true,
   grpcWeb: true,
+  buffering: true,
   compress: true,
   mirror: true,
   passTLSClientCert: true,

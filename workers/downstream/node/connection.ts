@@ -172,8 +172,9 @@ export class Connection extends RequestReader implements Downstream {
 
   resumeBody(_exchange: LiveExchange): void {
     if (!this.paused) return
-    if (this.processing) this.paused = false
-    else this.goOn()
+    if (!this.processing) return this.goOn()
+    this.paused = false // within the call that has paused it: nothing is pending
+    if (this.phase !== CLOSED) this.socket.resume()
   }
 
   // ---- tunnel

@@ -1,0 +1,231 @@
+// core/middleware/http/buffering.ts: takes whole bodies into memory before they go on, limits them, and repeats requests.
+//
+// Hot: yes, for routers that have it.
+//
+//   request    collected up to memRequestBodyBytes, so that a slow client holds no server; what is longer streams from
+//              there on. More than maxRequestBodyBytes: 413
+//   response   the same with memResponseBodyBytes, so that a slow client holds no server. More than
+//              maxResponseBodyBytes: 500, or a connection that is cut once the head is out
+//   retry      while retryExpression is true of what came back
+//
+// Nothing goes to the disk (docs/limits.md). Streams without an end, gRPC and event streams, pass as they come.
+
+import {
+  type Expression,
+  type FunctionTable,
+  compileExpression,
+} from '../../expression/expression.ts'
+import { BODY_TOO_LARGE, NONE, RESPONSE_BODY_TOO_LARGE, errorTable } from '../../errors.ts'
+import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, type Exchange, METHOD_HEAD } from '../../exchange.ts'
+import type { Head } from '../../headers.ts'
+import { isIdempotent, isRepeatable } from '../../idempotency.ts'
+import {
+  type ResponseRewriter,
+  addResponseRewriter,
+  announceLength,
+  announceRewritten,
+} from '../body.ts'
+import { BodyKeeper, COLLECT } from '../body-keeper.ts'
+import { AGAIN, KEEP, NEXT, RETRY, RequestMiddleware } from '../contract.ts'
+import type { MiddlewareContext, ResponseVerdict, Verdict } from '../contract.ts'
+import { refuseWith } from '../refuse.ts'
+import type { RetryPolicy } from '../retry-policy.ts'
+import type { Counter } from '../worker.ts'
+import { bareType } from './media-types.ts'
+
+export interface BufferingOptions {
+  readonly maxRequestBodyBytes: number // 0: no limit
+  readonly memRequestBodyBytes: number
+  readonly maxResponseBodyBytes: number // 0: no limit
+  readonly memResponseBodyBytes: number
+  readonly retryExpression: string
+  readonly disableRequestBuffer: boolean
+  readonly disableResponseBuffer: boolean
+}
+
+const TRIES_MAX = 10 // whatever the expression says, as in Traefik
+
+// What a retryExpression looks at.
+interface Outcome {
+  readonly attempts: number
+  readonly status: number
+}
+
+const functions: FunctionTable<Outcome> = {
+  Attempts: { type: 'number', parameters: [], read: ({ attempts }) => attempts },
+  ResponseCode: { type: 'number', parameters: [], read: ({ status }) => status },
+  IsNetworkError: {
+    type: 'condition',
+    parameters: [],
+    read: ({ status }) => status === 502 || status === 504,
+  },
+}
+
+export function compileRetryExpression(source: string): Expression<Outcome> {
+  return compileExpression(source, functions)
+}
+
+export class Buffering extends RequestMiddleware implements RetryPolicy {
+  readonly kind = 'buffering'
+  override readonly hasResponse = true
+  private readonly options: BufferingOptions
+  private readonly expression: Expression<Outcome> | null
+  private readonly retries: Counter | null
+
+  constructor(name: string, options: BufferingOptions, context: MiddlewareContext) {
+    super(name)
+    this.options = options
+    const { retryExpression } = options
+    this.expression = retryExpression === '' ? null : compileRetryExpression(retryExpression)
+    const labels = { middleware: name, router: context.router, reason: 'expression' }
+    this.retries =
+      this.expression === null ? null : context.worker.counter('sluice_retries_total', labels)
+  }
+
+  // ---- the request
+
+  onRequest(exchange: Exchange): Verdict {
+    if (this.expression !== null) exchange.retry = this
+    const { bodyKind, bodyLength, keeper } = exchange
+    const { maxRequestBodyBytes: max } = this.options
+    const hasBody = bodyKind === BODY_CHUNKED || (bodyKind === BODY_LENGTH && bodyLength > 0)
+    if (!hasBody || keeper?.complete === true || keeper?.spilled === true) return NEXT
+    if (max > 0 && bodyKind === BODY_LENGTH && bodyLength > max)
+      return refuseWith(exchange, BODY_TOO_LARGE, 0)
+    if (isStream(exchange.request)) return NEXT
+    return this.collect(exchange)
+  }
+
+  private collect(exchange: Exchange): Verdict {
+    const { maxRequestBodyBytes: max, memRequestBodyBytes, disableRequestBuffer } = this.options
+    const memory = disableRequestBuffer ? 0 : memRequestBodyBytes
+    const isLong = exchange.bodyKind === BODY_LENGTH && exchange.bodyLength > memory
+    if (isLong || exchange.keeper !== null) return NEXT
+    if (memory === 0 && max === 0) return NEXT
+    const keeper = new BodyKeeper(max > 0 ? Math.min(max, memory) : memory, COLLECT)
+    keeper.spills = max === 0 || max > memory
+    keeper.bodyMax = max
+    exchange.keeper = keeper
+    return AGAIN
+  }
+
+  // ---- the response
+
+  override onResponse(exchange: Exchange): ResponseVerdict {
+    if (
+      exchange.retry === this &&
+      exchange.error === NONE &&
+      this.repeats(exchange, exchange.status)
+    )
+      return RETRY
+    const { responseKind, responseLength, response } = exchange
+    if (responseKind === BODY_NONE || exchange.methodId === METHOD_HEAD || isStream(response))
+      return KEEP
+    const { maxResponseBodyBytes: max, memResponseBodyBytes } = this.options
+    const memory = this.options.disableResponseBuffer ? 0 : memResponseBodyBytes
+    if (exchange.error !== NONE || (memory === 0 && max === 0)) return KEEP
+    const length = responseKind === BODY_LENGTH ? responseLength : -1
+    const isTooLong = max > 0 && length > max
+    if (length > memory && !isTooLong) return KEEP // it would stream at once
+    const body = new BufferedBody(exchange, isTooLong ? 0 : memory, max, length)
+    if (length < 0) announceRewritten(exchange)
+    addResponseRewriter(exchange, body)
+    return KEEP
+  }
+
+  // ---- retries
+
+  allows(exchange: Exchange, code: number, mayHaveRun: boolean): boolean {
+    if (mayHaveRun && !isIdempotent(exchange.methodId)) return false
+    return this.repeats(exchange, errorTable[code]!.status)
+  }
+
+  delayMs(_exchange: Exchange): number {
+    return 0
+  }
+
+  // A server that has answered has acted on the request.
+  private repeats(exchange: Exchange, status: number): boolean {
+    const attempts = exchange.retries + 1
+    if (attempts >= TRIES_MAX || !isRepeatable(exchange)) return false
+    if (exchange.status >= 200 && !isIdempotent(exchange.methodId)) return false
+    if (!this.expression!.test({ attempts, status })) return false
+    this.retries!.add(1)
+    return true
+  }
+
+  explain(exchange: Exchange): string {
+    const { maxRequestBodyBytes: max, memRequestBodyBytes, retryExpression } = this.options
+    if (max > 0 && exchange.bodyLength > max)
+      return `Refuses the request: its body is longer than ${max} bytes.`
+    const again = retryExpression === '' ? '' : `; asks again while ${retryExpression}`
+    return `Takes up to ${memRequestBodyBytes} bytes of the body before the server is asked${again}.`
+  }
+}
+
+// They have no end to wait for.
+function isStream(head: Head): boolean {
+  const type = head.get('content-type')
+  if (type === null) return false
+  const bare = bareType(type)
+  return bare === 'text/event-stream' || bare.startsWith('application/grpc')
+}
+
+const nothing = new Uint8Array(0)
+
+class BufferedBody implements ResponseRewriter {
+  fault = NONE
+  readonly keepsTrailers = true
+  readonly fieldsAreFinal = true
+  holdsHead = true
+  private readonly exchange: Exchange
+  private readonly memory: number
+  private readonly bytesMax: number // 0: no limit
+  private readonly length: number // -1: unknown
+  private bytes = 0
+  private held: Uint8Array[] = []
+
+  constructor(exchange: Exchange, memory: number, bytesMax: number, length: number) {
+    this.exchange = exchange
+    this.memory = memory
+    this.bytesMax = bytesMax
+    this.length = length
+  }
+
+  piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
+    this.bytes += to - from
+    if (this.bytesMax > 0 && Math.max(this.bytes, this.length) > this.bytesMax) {
+      this.fault = RESPONSE_BODY_TOO_LARGE
+      this.held = []
+      return nothing
+    }
+    const copy = Uint8Array.prototype.slice.call(bytes, from, to)
+    if (!this.holdsHead) return copy
+    this.held.push(copy)
+    return this.bytes > this.memory ? this.takeHeld() : nothing
+  }
+
+  flush(): Uint8Array {
+    return nothing
+  }
+
+  end(trailers: Head | null): Uint8Array {
+    if (!this.holdsHead) return nothing
+    if (trailers === null) announceLength(this.exchange, this.bytes)
+    return this.takeHeld()
+  }
+
+  private takeHeld(): Uint8Array {
+    const { held } = this
+    this.holdsHead = false
+    this.held = []
+    if (held.length === 1) return held[0]!
+    const whole = new Uint8Array(held.reduce((sum, piece) => sum + piece.length, 0))
+    let at = 0
+    for (const piece of held) {
+      whole.set(piece, at)
+      at += piece.length
+    }
+    return whole
+  }
+}
