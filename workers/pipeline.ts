@@ -36,10 +36,8 @@ import {
   SAW_UPGRADE,
   UPSTREAM_DONE,
 } from '../core/exchange.ts'
-import { forwardedLines, stripManaged } from '../core/forwarded.ts'
-import { HOST } from '../core/header-ids.ts'
+import { stripManaged } from '../core/forwarded.ts'
 import type { Head } from '../core/headers.ts'
-import { requestHead } from '../core/h1/write.ts'
 import {
   AGAIN,
   ANSWERED,
@@ -62,6 +60,7 @@ import {
   sendAnswer,
   sendHeadNow,
 } from './responses.ts'
+import { headToSend } from './request-head.ts'
 import { collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
 import { type RetryAnswer, installRetrying, letBodyFlow, tryAgain } from './retrying.ts'
 import { installRewriting, passEnd, passPiece } from './rewriting.ts'
@@ -252,27 +251,6 @@ function sendTo(exchange: LiveExchange, service: LiveService, server: Server): v
   if (exchange.upstream === null) return
   exchange.requestHeld = false
   if (exchange.keeper !== null && hasKept(exchange)) sendKept(exchange)
-}
-
-function headToSend(exchange: LiveExchange): string {
-  if (exchange.replacementHeaders !== null)
-    return headOfReplacement(exchange, exchange.replacementHeaders)
-  const { forwarding, isSide } = exchange.point!
-  if (isSide) return requestHead(exchange, '') // who asks has said all there is to say
-  return requestHead(exchange, forwardedLines(exchange, forwarding, exchange.downstream!.forwarded))
-}
-
-// Only these headers go to the service that replaces the response. The others stay in the exchange, whose
-// middlewares may still look at them (CORS asks for Origin in its response phase).
-function headOfReplacement(exchange: LiveExchange, kept: readonly string[]): string {
-  const { request } = exchange
-  const ids = request.ids.slice()
-  for (let line = 0; line < request.count; line++) {
-    if (ids[line] !== HOST && !kept.includes(request.nameAt(line))) request.drop(line)
-  }
-  const head = requestHead(exchange, forwardedLines(exchange, exchange.point!.forwarding, null))
-  request.ids.set(ids)
-  return head
 }
 
 // A connection is there for the exchange; it may have had to wait for one.

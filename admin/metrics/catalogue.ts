@@ -91,6 +91,13 @@ export const workerFacts: readonly MetricFact[] = [
     'url',
   ),
   fact(
+    'sluice_body_rewrite_responses_total',
+    'counter',
+    'Responses that a bodyRewrite has collected, by outcome: rewritten, too_long, not_text.',
+    'middleware',
+    'outcome',
+  ),
+  fact(
     'sluice_compress_responses_total',
     'counter',
     'Responses that compress has compressed.',

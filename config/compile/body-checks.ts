@@ -42,3 +42,7 @@ export function checkBuffering({ retryExpression }: MiddlewareOptions<'buffering
     return [{ key: ['retryExpression'], message: `retryExpression: ${error.message}` }]
   }
 }
+
+export function checkBodyRewrite({ contentTypes }: MiddlewareOptions<'bodyRewrite'>): Fault[] {
+  return typesOf('contentTypes', contentTypes)
+}

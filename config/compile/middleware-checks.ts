@@ -3,8 +3,8 @@
 // What passes here never fails when a worker builds the middleware. Hot: no.
 
 import type { BuiltKind, MiddlewareOptions } from '../dynamic/middlewares.ts'
+import { checkBodyRewrite, checkBuffering, checkCompress } from './body-checks.ts'
 import { checkUsers } from './middleware-checks-auth.ts'
-import { checkBuffering, checkCompress } from './body-checks.ts'
 import { checkForceCase, checkHttpCache, checkQueryParam } from './middleware-checks-hub.ts'
 import { checkCircuitBreaker, checkRetry, checkTimeout } from './middleware-checks-resilience.ts'
 import {
@@ -131,6 +131,7 @@ const checks: Checks = {
   digestAuth: checkUsers,
   queryParam: checkQueryParam,
   forceCase: checkForceCase,
+  bodyRewrite: checkBodyRewrite,
   buffering: checkBuffering,
   compress: checkCompress,
 }

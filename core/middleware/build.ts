@@ -7,6 +7,8 @@
 import type { Middleware, MiddlewareContext } from './contract.ts'
 import { AddPrefix } from './http/add-prefix.ts'
 import type { AddPrefixOptions } from './http/add-prefix.ts'
+import { BodyRewrite } from './http/body-rewrite.ts'
+import type { BodyRewriteOptions } from './http/body-rewrite.ts'
 import { Buffering } from './http/buffering.ts'
 import type { BufferingOptions } from './http/buffering.ts'
 import { CircuitBreaker } from './http/circuit-breaker.ts'
@@ -107,6 +109,10 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     'httpCache',
     (name, options, context) => new HttpCache(name, options as HttpCacheOptions, context),
+  ],
+  [
+    'bodyRewrite',
+    (name, options, context) => new BodyRewrite(name, options as BodyRewriteOptions, context),
   ],
   [
     'buffering',

@@ -135,6 +135,14 @@ const options: Record<string, unknown[]> = {
     { service: 'copy@file', percent: 100, mirrorBody: true, maxBodySize: -1, when: 'after' },
     { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },
   ],
+  bodyRewrite: [
+    {
+      replacements: [{ literal: 'a', replacement: EVIL }],
+      contentTypes: ['text/*', EVIL],
+      maxBytes: 1000,
+      whenTooLong: 'fail',
+    },
+  ],
   buffering: [
     {
       maxRequestBodyBytes: 10,

@@ -5,6 +5,7 @@ import type { BuiltKind, MiddlewareOptions } from '../../config/dynamic/middlewa
 import { builtKinds } from '../../config/dynamic/middlewares.ts'
 import { middlewareKinds } from '../../core/middleware/build.ts'
 import type { AddPrefixOptions } from '../../core/middleware/http/add-prefix.ts'
+import type { BodyRewriteOptions } from '../../core/middleware/http/body-rewrite.ts'
 import type { BufferingOptions } from '../../core/middleware/http/buffering.ts'
 import type { CompressOptions } from '../../core/middleware/http/compress.ts'
 import type { BasicAuthOptions } from '../../core/middleware/http/basic-auth.ts'
@@ -47,6 +48,7 @@ interface CoreOptions {
   encodedCharacters: EncodedCharactersOptions
   errors: ErrorsOptions
   grpcWeb: GrpcWebOptions
+  bodyRewrite: BodyRewriteOptions
   buffering: BufferingOptions
   compress: CompressOptions
   mirror: MirrorOptions
@@ -84,6 +86,7 @@ const fits: {
   encodedCharacters: true,
   errors: true,
   grpcWeb: true,
+  bodyRewrite: true,
   buffering: true,
   compress: true,
   mirror: true,

@@ -47,6 +47,7 @@ const LENGTH_MIN = 1024 // below, head and CPU cost more than the bytes that are
 const REMEMBERED_MAX = 64 // different Accept-Encoding headers, per router
 const HELD_MAX = 64 * 1024 // bytes that wait with the head, once they are compressed
 const nothing = new Uint8Array(0)
+const asItIs: Choice = { coding: null, refusesIdentity: false }
 
 interface Counters {
   readonly responses: Counter
@@ -90,7 +91,12 @@ export class Compress extends RequestMiddleware {
     this.unasked = chooseCoding(null, options.encodings, options.defaultEncoding || null)
   }
 
-  onRequest(_exchange: Exchange): Verdict {
+  // What the client has asked for is taken now: later middlewares may ask the server for something else.
+  onRequest(exchange: Exchange): Verdict {
+    const choice = this.choiceOf(exchange)
+    if (choice.coding === null) return NEXT
+    exchange.notes ??= new Map()
+    exchange.notes.set(this, choice)
     return NEXT
   }
 
@@ -100,7 +106,7 @@ export class Compress extends RequestMiddleware {
     if (status === 304) return this.onNotModified(exchange)
     if (!mayHaveOtherCoding(exchange) || !this.types.takes(response.get('content-type')))
       return KEEP
-    const choice = this.choiceOf(exchange)
+    const choice = this.noted(exchange)
     const length = lengthOf(exchange)
     if (length >= 0 && length < this.lengthMin && !choice.refusesIdentity) return KEEP
     varyByEncoding(response)
@@ -117,13 +123,17 @@ export class Compress extends RequestMiddleware {
   private forget(exchange: Exchange): void {
     const body = exchange.notes?.get(this)
     if (!(body instanceof CompressedBody)) return
-    exchange.notes!.delete(this)
+    exchange.notes!.set(this, body.choice)
     body.release()
+  }
+
+  private noted(exchange: Exchange): Choice {
+    return (exchange.notes?.get(this) as Choice | undefined) ?? asItIs
   }
 
   // It renews what the client has stored, which may be compressed: the tags have to be the same (RFC 9111, 4.3.4).
   private onNotModified(exchange: Exchange): ResponseVerdict {
-    if (!exchange.response.has('etag') || this.choiceOf(exchange).coding === null) return KEEP
+    if (!exchange.response.has('etag') || this.noted(exchange).coding === null) return KEEP
     varyByEncoding(exchange.response)
     weakenTag(exchange.response)
     return KEEP
@@ -137,9 +147,8 @@ export class Compress extends RequestMiddleware {
   }
 
   private begin(exchange: Exchange, choice: Choice, length: number): void {
-    const coding = choice.coding!
     const lengthMin = length >= 0 ? 0 : choice.refusesIdentity ? 1 : this.lengthMin
-    const body = new CompressedBody(this, exchange, coding, lengthMin)
+    const body = new CompressedBody(this, exchange, choice, lengthMin)
     if (length >= 0 && !body.startEncoding()) return
     announceRewritten(exchange)
     addResponseRewriter(exchange, body)
@@ -204,6 +213,7 @@ class CompressedBody implements ResponseRewriter {
   readonly fieldsAreFinal: boolean
   private readonly owner: Compress
   private readonly exchange: Exchange
+  readonly choice: Choice
   private readonly coding: Coding
   private readonly lengthMin: number
   private encoder: Encoder | null = null
@@ -214,10 +224,11 @@ class CompressedBody implements ResponseRewriter {
   private after = 0
 
   // lengthMin 0: the length is known, and enough.
-  constructor(owner: Compress, exchange: Exchange, coding: Coding, lengthMin: number) {
+  constructor(owner: Compress, exchange: Exchange, choice: Choice, lengthMin: number) {
     this.owner = owner
     this.exchange = exchange
-    this.coding = coding
+    this.choice = choice
+    this.coding = choice.coding!
     this.lengthMin = lengthMin
     this.fieldsAreFinal = lengthMin === 0
   }
