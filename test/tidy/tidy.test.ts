@@ -49,12 +49,7 @@ test('Every file of the program is reached from main.ts', () => {
     .filter((path) => /^(?:core|workers|gates|config|admin|certificates|cli)\//.test(path))
     .filter((path) => !isTestFile(path) && !reached.has(path) && !entries.has(path))
   // Written for tests and benches alone, and kept beside what they speak of.
-  const kept = [
-    'core/route/reference.ts',
-    'core/route/samples.ts',
-    'core/expression/expression.ts', // until buffering or circuitBreaker is built
-    'core/expression/tokens.ts',
-  ]
+  const kept = ['core/route/reference.ts', 'core/route/samples.ts']
   expect(dead.filter((path) => !kept.includes(path))).toEqual([])
 })
 
