@@ -226,7 +226,13 @@ export const plainServerTls: ServerTlsPlan = {
 
 type TransportTimes = Pick<
   StaticConfig['serversTransport'],
-  'maxIdleConnsPerHost' | 'lifetime' | 'stallTimeout' | 'dnsRefresh' | 'coalesce'
+  | 'maxIdleConnsPerHost'
+  | 'maxConnections'
+  | 'maxPending'
+  | 'lifetime'
+  | 'stallTimeout'
+  | 'dnsRefresh'
+  | 'coalesce'
 > & {
   forwardingTimeouts: {
     dialTimeout: number
@@ -246,6 +252,8 @@ export function timesOf(
     responseHeaderTimeoutMs: timeouts.responseHeaderTimeout,
     idleConnTimeoutMs: timeouts.idleConnTimeout,
     stallTimeoutMs: transport.stallTimeout,
+    maxConnections: transport.maxConnections,
+    maxPending: transport.maxPending,
     lifetimeMs: transport.lifetime,
     dnsRefreshMs: transport.dnsRefresh,
     coalesce: coalesce && {

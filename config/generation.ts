@@ -177,6 +177,8 @@ export interface TransportPlan {
   readonly responseHeaderTimeoutMs: number // 0: none
   readonly idleConnTimeoutMs: number
   readonly stallTimeoutMs: number // no byte in either direction during a body; 0: none
+  readonly maxConnections: number // of HTTP/1.1, per server and worker; 0: no limit
+  readonly maxPending: number // exchanges that wait for one
   readonly lifetimeMs: number // a connection older than this is not reused; 0: none
   readonly dnsRefreshMs: number
   readonly tls: ServerTlsPlan

@@ -479,7 +479,7 @@ export const UPSTREAM_FULL = define(
   'UPSTREAM_FULL',
   503,
   'upstream',
-  'The server takes no further HTTP/2 stream, and none became free within dialTimeout.',
+  'The server has maxConnections or takes no further HTTP/2 stream, and nothing became free within dialTimeout.',
 )
 
 export const UPSTREAM_TLS = define(

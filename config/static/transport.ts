@@ -10,6 +10,14 @@ export const spiffe = () => off({ ids: list(), trustDomain: text() })
 
 // Sluice's own keys of a transport; the routing schema uses the same for http.serversTransports.
 export const transportExtensions = {
+  maxConnections: extension(
+    z.int().min(0).default(4096),
+    'connections of HTTP/1.1 to one server, per worker; 0 is no limit',
+  ),
+  maxPending: extension(
+    z.int().min(0).max(100_000).default(1024),
+    'requests that wait for one of them, at the most for dialTimeout; the next gets 503 or another server',
+  ),
   lifetime: extension(
     time(0),
     'an upstream connection is not reused after this time; 0 is no limit',

@@ -43,6 +43,8 @@ export function testFacts(): StaticFacts {
       responseHeaderTimeoutMs: 0,
       idleConnTimeoutMs: 90_000,
       stallTimeoutMs: 60_000,
+      maxConnections: 0,
+      maxPending: 0,
       lifetimeMs: 0,
       dnsRefreshMs: 30_000,
       tls: plainServerTls,

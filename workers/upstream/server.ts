@@ -27,6 +27,7 @@ import { type Address, Dial, parseAddress } from './dial.ts'
 import { H1Connection } from './h1.ts'
 import { H2Pool } from './h2-pool.ts'
 import { OFFER_BOTH, OFFER_HTTP1, ServerTls } from './server-tls.ts'
+import { Pending } from './pending.ts'
 import { IDLE } from './phases.ts'
 import type { SecureSocket } from '../secure-socket.ts'
 import type { Socket } from '../socket.ts'
@@ -50,6 +51,8 @@ export class Server {
   private readonly tls: ServerTls | null // null: clear text
   private onlyHttp1: boolean // it speaks HTTP/1.1, as far as known
   private open = 0
+  private dialling = 0 // connections of HTTP/1.1 that are being made
+  private readonly pending = new Pending(this)
   private warnedAt = -WARN_AGAIN_MS
   private answerTimes: AnswerTimes | null = null // once somebody asks for them
 
@@ -83,15 +86,34 @@ export class Server {
       connection.begin(exchange, head, false)
       return
     }
-    this.dial(exchange, head)
+    if (this.hasRoom) this.dial(exchange, head)
+    else this.pending.add(exchange, head)
+  }
+
+  // Whether one more exchange can have a connection of HTTP/1.1, now or once it is made.
+  get hasRoom(): boolean {
+    const { maxConnections } = this.transport
+    return (
+      maxConnections === 0 || this.idle.length > 0 || this.open + this.dialling < maxConnections
+    )
+  }
+
+  // One that had to wait for room: as send(), and its client is told to go on.
+  sendWaiting(exchange: LiveExchange, head: string): void {
+    const { serial } = exchange
+    this.send(exchange, head)
+    if (exchange.serial === serial && exchange.upstream !== null) pipeline.upstreamReady(exchange)
   }
 
   private dial(exchange: LiveExchange, head: string): void {
     const { serial, send } = exchange
+    this.dialling++
     this.connect((connection, code) => {
+      this.dialling--
       const wanted =
         exchange.serial === serial && exchange.send === send && exchange.downstream !== null
       if (connection === null) {
+        this.pending.wake()
         if (wanted) pipeline.upstreamFailed(exchange, code, pipeline.RETRY_ALWAYS)
       } else if (!wanted) {
         this.giveBack(connection)
@@ -162,6 +184,7 @@ export class Server {
       connection.close()
     } else {
       this.idle.push(connection)
+      this.pending.wake()
     }
   }
 
@@ -183,6 +206,7 @@ export class Server {
   connectionClosed(): void {
     this.open--
     this.context.upstreamConnections(-1)
+    this.pending.wake()
     if (this.open === 0 && this.http2 !== null) this.onlyHttp1 = false
     if (this.users === 0 && this.open === 0) this.context.servers.drop(this)
   }

@@ -1,0 +1,92 @@
+// A server has at the most maxConnections of a worker; who finds none waits, and of those no more than maxPending.
+
+import { afterEach, expect, test } from 'vitest'
+import { type Gateway, type Keys, routesTo, startGateway } from '../../support/gateway.ts'
+import { metricSum } from '../../support/metrics.ts'
+import {
+  type OriginConnection,
+  type ScriptedOrigin,
+  startScriptedOrigin,
+} from '../../support/origin.ts'
+import { type RawClient, connectRaw } from '../../support/raw-client.ts'
+import { requestText, responseText } from '../../support/scene.ts'
+import { eventually } from '../../support/wait.ts'
+
+const stops: (() => unknown)[] = []
+let asked: { connection: OriginConnection; body: string }[] = []
+
+afterEach(async () => {
+  for (const stop of stops.splice(0).toReversed()) await stop()
+})
+
+async function sceneOf(transport: Keys): Promise<{ origin: ScriptedOrigin; gateway: Gateway }> {
+  asked = []
+  const origin = await startScriptedOrigin(async (connection) => {
+    for (;;) {
+      const { body } = await connection.readRequest(60_000)
+      asked.push({ connection, body })
+    }
+  })
+  const gateway = await startGateway({ routes: routesTo([origin.url], transport) })
+  stops.push(
+    () => origin.stop(),
+    () => gateway.stop(),
+  )
+  return { origin, gateway }
+}
+
+async function ask(gateway: Gateway, method = 'GET', body = ''): Promise<RawClient> {
+  const client = await connectRaw(gateway.port)
+  stops.push(() => client.destroy())
+  return client.send(requestText(method, '/', '', body))
+}
+
+const answer = (at: number): unknown => asked[at]!.connection.send(responseText(`answer ${at}`))
+
+test('requests wait for a connection, bodies and all, and are served one after the other', async () => {
+  const { origin, gateway } = await sceneOf({ maxConnections: 2, maxPending: 10 })
+  const clients = []
+  for (let i = 0; i < 6; i++) clients.push(await ask(gateway, 'POST', `body of ${i}`))
+  const bodies: string[] = []
+  for (let i = 0; i < 6; i++) {
+    await eventually(`request ${i} to come`, () => asked.length > i)
+    answer(i)
+  }
+  for (const client of clients) bodies.push((await client.readResponse()).body)
+  expect(bodies.toSorted()).toEqual([0, 1, 2, 3, 4, 5].map((i) => `answer ${i}`))
+  expect(asked.map(({ body }) => body).toSorted()).toEqual(
+    [0, 1, 2, 3, 4, 5].map((i) => `body of ${i}`),
+  )
+  expect(origin.connections.length).toBe(2)
+})
+
+test('one more than maxPending is answered 503 at once', async () => {
+  const { gateway } = await sceneOf({ maxConnections: 1, maxPending: 1 })
+  const first = await ask(gateway)
+  await eventually('the first to be there', () => asked.length === 1)
+  const others = [await ask(gateway), await ask(gateway)]
+  const refused = await Promise.race(others.map((client) => client.readResponse()))
+  expect([refused.status, refused.body]).toEqual([503, 'Service Unavailable (UPSTREAM_FULL)\n'])
+  answer(0)
+  expect((await first.readResponse()).body).toBe('answer 0')
+  await eventually('the one that waited to be there', () => asked.length === 2)
+})
+
+test('who has waited for dialTimeout is answered 503, and who leaves gives up its place', async () => {
+  const forwardingTimeouts = { dialTimeout: '300ms' }
+  const { gateway } = await sceneOf({ maxConnections: 1, maxPending: 1, forwardingTimeouts })
+  await ask(gateway)
+  await eventually('the first to be there', () => asked.length === 1)
+  const leaving = await ask(gateway)
+  await eventually('both to be under way', async () => {
+    return metricSum((await gateway.admin('/metrics')).body, 'sluice_in_flight') === 3
+  })
+  leaving.reset()
+  await eventually('it to be gone', async () => {
+    return metricSum((await gateway.admin('/metrics')).body, 'sluice_in_flight') === 2
+  })
+  const late = await ask(gateway)
+  const { status, body } = await late.readResponse()
+  expect([status, body]).toEqual([503, 'Service Unavailable (UPSTREAM_FULL)\n'])
+  expect(asked.length).toBe(1)
+})
