@@ -4,7 +4,7 @@
 
 import type { BuiltKind, MiddlewareOptions } from '../dynamic/middlewares.ts'
 import { checkBodyRewrite, checkBuffering, checkCompress } from './body-checks.ts'
-import { checkUsers } from './middleware-checks-auth.ts'
+import { checkForwardAuth, checkUsers } from './middleware-checks-auth.ts'
 import { checkForceCase, checkHttpCache, checkQueryParam } from './middleware-checks-hub.ts'
 import { checkCircuitBreaker, checkRetry, checkTimeout } from './middleware-checks-resilience.ts'
 import {
@@ -129,6 +129,7 @@ const checks: Checks = {
   quota: checkQuota,
   basicAuth: checkUsers,
   digestAuth: checkUsers,
+  forwardAuth: checkForwardAuth,
   queryParam: checkQueryParam,
   forceCase: checkForceCase,
   bodyRewrite: checkBodyRewrite,

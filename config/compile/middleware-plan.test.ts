@@ -53,6 +53,27 @@ test.each([
   ['{queryParam: {remove: [{name: a}], rename: [{from: a, to: b}]}}', /found remove and rename/],
   ['{queryParam: {set: [{name: a, value: b, fromHeader: c}]}}', /exclude each other/],
   ['{queryParam: {set: [{name: a, fromHeader: "c d"}]}}', /fromHeader: "c d" is not a header name/],
+  ['{forwardAuth: {}}', /address: it is required/],
+  ['{forwardAuth: {address: "auth:80/x"}}', /begins neither with http/],
+  ['{forwardAuth: {address: "http://u:secret@a/"}}', /address: it holds credentials/],
+  [
+    '{forwardAuth: {address: "http://a", authResponseHeadersRegex: "("}}',
+    /authResponseHeadersRegex/,
+  ],
+  ['{forwardAuth: {address: "http://a", authResponseHeaders: [Host]}}', /"Host" belongs to/],
+  ['{forwardAuth: {address: "http://a", authSigninURL: "/x"}}', /authSigninURL: "\/x" is not/],
+  ['{forwardAuth: {address: "https://a", tls: {ca: /no/such.pem}}}', /such\.pem" does not exist/],
+  ['{basicAuth: {}}', /users or usersFile is required/],
+  [
+    '{basicAuth: {users: ["ann:secret"]}}',
+    /a\.yml:6:\d+: m@file: users: entry 1: a password in plain/,
+  ],
+  ['{basicAuth: {usersFile: /no/such}}', /usersFile "\/no\/such" does not exist/],
+  ['{digestAuth: {users: ["ann:shop:secret"]}}', /users: entry 1: the hash is none/],
+  [
+    '{digestAuth: {users: ["ann:shop:0123456789abcdef0123456789abcdef"]}}',
+    /users: entry 1: it is of another realm than "traefik"/,
+  ],
   ['{stripPrefix: {prefixes: [/a]}, addPrefix: {prefix: /b}}', /has more than one kind/],
   ['{}', /says nothing/],
 ])('%s is refused, and only the router that needs it is disabled', (middleware, problem) => {

@@ -10,10 +10,12 @@ import {
   type MiddlewareOptions,
 } from '../dynamic/middlewares.ts'
 import { pluginKinds, type PluginKey } from '../dynamic/plugins.ts'
+import type { TransportPlan } from '../generation.ts'
 import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { nearestKey } from '../schema.ts'
 import { planBasicAuth, planDigestAuth } from './auth-plan.ts'
+import { planForwardAuth } from './forward-auth-plan.ts'
 import type { Compilation } from './compilation.ts'
 import { planDistributed, planQuota, planRateLimit } from './limit-plan.ts'
 
@@ -75,6 +77,7 @@ export interface PlanTools {
   readonly entry: Entry<unknown>
   readonly errors: string[]
   service(name: string, key: Path): string // qualified; '' when it is missing or disabled
+  transport(plan: TransportPlan): void // one that only this middleware uses
 }
 
 type Options = Readonly<Record<string, unknown>>
@@ -86,6 +89,8 @@ const withService: Plan = (options, at, tools) => {
 
 // Kinds whose options are more than what was written. They say what is wrong in `tools.errors`.
 const plans: Readonly<Record<string, Plan>> = {
+  forwardAuth: (options, at, tools) =>
+    planForwardAuth(options as MiddlewareOptions<'forwardAuth'>, at, tools),
   digestAuth: (options, at, tools) =>
     planDigestAuth(options as MiddlewareOptions<'digestAuth'>, at, tools),
   basicAuth: (options, at, tools) =>

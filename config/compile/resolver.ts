@@ -186,7 +186,13 @@ export class Resolver {
       return { errors, flat: errors.length > 0 ? [] : flat! }
     }
     const service = (wanted: string, key: Path) => this.serviceName(wanted, entry, key, errors)
-    const plan = planOptions(stated, { shared: this.shared, entry, errors, service })
+    const plan = planOptions(stated, {
+      shared: this.shared,
+      entry,
+      errors,
+      service,
+      transport: (own) => this.transports.set(own.name, own),
+    })
     if (errors.length > 0) return { errors, flat: [] }
     const planKind = kind === 'ipWhiteList' ? 'ipAllowList' : kind
     this.middlewares.set(name, { name, kind: planKind, options: plan })

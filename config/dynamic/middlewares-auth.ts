@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { meta } from '../schema.ts'
-import { extension, flag, off, text, time } from '../static/blocks.ts'
+import { extension, flag, list, noted, off, secret, text, time } from '../static/blocks.ts'
 
 const usersAndRealm = {
   users: meta(z.array(z.string()), { secret: true }).default([]),
@@ -12,10 +12,38 @@ const usersAndRealm = {
   headerField: text(),
 }
 
+const forwardAuth = off({
+  address: text(),
+  tls: off({
+    ca: text(),
+    cert: text(),
+    key: secret(),
+    insecureSkipVerify: flag(false),
+    caOptional: noted(
+      z.boolean().nullable().default(null),
+      'deprecated in Traefik and without effect there too',
+    ),
+  }),
+  trustForwardHeader: flag(false),
+  authResponseHeaders: list(),
+  authResponseHeadersRegex: text(),
+  authRequestHeaders: list(),
+  maxResponseBodySize: z.int().default(-1),
+  addAuthCookiesToResponse: list(),
+  headerField: text(),
+  forwardBody: flag(false),
+  maxBodySize: z.int().default(-1),
+  preserveLocationHeader: flag(false),
+  preserveRequestMethod: flag(false),
+  authSigninURL: text(),
+  timeout: extension(time(30_000), 'for the whole answer'),
+})
+
 export const authMiddlewares = {
   basicAuth: off({
     ...usersAndRealm,
     cacheTtl: extension(time(0), 'a right password is not computed again for so long'),
   }),
   digestAuth: off(usersAndRealm),
+  forwardAuth,
 }

@@ -5,34 +5,11 @@
 // Hot: no.
 
 import { z } from 'zod'
-import { flag, list, map, notYet, off, secret, text } from '../static/blocks.ts'
+import { list, map, notYet, off, text } from '../static/blocks.ts'
 
 const disables = 'a router that names it is disabled'
 const later = <T extends z.ZodRawShape>(shape: T) => notYet(off(shape), disables)
 const integer = (value: number) => z.int().default(value)
-
-const forwardAuth = later({
-  address: text(),
-  tls: off({
-    ca: text(),
-    cert: text(),
-    key: secret(),
-    insecureSkipVerify: flag(false),
-    caOptional: z.boolean().nullable().default(null),
-  }),
-  trustForwardHeader: flag(false),
-  authResponseHeaders: list(),
-  authResponseHeadersRegex: text(),
-  authRequestHeaders: list(),
-  maxResponseBodySize: integer(-1),
-  addAuthCookiesToResponse: list(),
-  headerField: text(),
-  forwardBody: flag(false),
-  maxBodySize: integer(-1),
-  preserveLocationHeader: flag(false),
-  preserveRequestMethod: flag(false),
-  authSigninURL: text(),
-})
 
 // Traefik's providers make these; they are its keys all the same, and no user writes them.
 const internalKinds = {
@@ -50,7 +27,6 @@ const internalKinds = {
 }
 
 export const laterMiddlewares = {
-  forwardAuth,
   contentType: later({ autoDetect: z.boolean().nullable().default(null) }),
   ...internalKinds,
 }

@@ -27,6 +27,8 @@ import { Errors } from './http/errors.ts'
 import type { ErrorsOptions } from './http/errors.ts'
 import { ForceCase } from './http/force-case.ts'
 import type { ForceCaseOptions } from './http/force-case.ts'
+import { ForwardAuth } from './http/forward-auth.ts'
+import type { ForwardAuthOptions } from './http/forward-auth.ts'
 import { GrpcWeb } from './http/grpc-web.ts'
 import type { GrpcWebOptions } from './http/grpc-web.ts'
 import { Headers } from './http/headers.ts'
@@ -123,6 +125,10 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     'basicAuth',
     (name, options, context) => new BasicAuth(name, options as BasicAuthOptions, context),
+  ],
+  [
+    'forwardAuth',
+    (name, options, context) => new ForwardAuth(name, options as ForwardAuthOptions, context),
   ],
   [
     'digestAuth',

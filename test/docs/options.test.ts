@@ -13,6 +13,7 @@ import type { DigestAuthOptions } from '../../core/middleware/http/digest-auth.t
 import type { EncodedCharactersOptions } from '../../core/middleware/http/encoded-characters.ts'
 import type { ErrorsOptions } from '../../core/middleware/http/errors.ts'
 import type { ForceCaseOptions } from '../../core/middleware/http/force-case.ts'
+import type { ForwardAuthOptions } from '../../core/middleware/http/forward-auth.ts'
 import type { GrpcWebOptions } from '../../core/middleware/http/grpc-web.ts'
 import type { HeadersOptions } from '../../core/middleware/http/headers.ts'
 import type { HttpCacheOptions } from '../../core/middleware/http/http-cache.ts'
@@ -60,6 +61,7 @@ interface CoreOptions {
   retry: RetryOptions
   basicAuth: BasicAuthOptions
   digestAuth: DigestAuthOptions
+  forwardAuth: Omit<ForwardAuthOptions, 'url' | 'path' | 'transport'> // config works these out
   queryParam: QueryParamOptions
   forceCase: ForceCaseOptions
   circuitBreaker: CircuitBreakerOptions
@@ -98,6 +100,7 @@ const fits: {
   retry: true,
   basicAuth: true,
   digestAuth: true,
+  forwardAuth: true,
   queryParam: true,
   forceCase: true,
   circuitBreaker: true,

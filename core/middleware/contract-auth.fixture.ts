@@ -1,0 +1,45 @@
+// core/middleware/contract-auth.fixture.ts: options of the middlewares of authentication, for contract.test.ts.
+//
+// Hot: no. Imported by tests only.
+
+export const authOptions: Record<string, unknown[]> = {
+  basicAuth: [
+    {
+      users: ['ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g='],
+      realm: 'shop',
+      headerField: 'X-User',
+      removeHeader: true,
+      cacheTtl: 1000,
+    },
+    { users: [], realm: 'a"b', headerField: '', removeHeader: false, cacheTtl: 0 },
+  ],
+  digestAuth: [
+    {
+      users: ['ann:shop:0123456789abcdef0123456789abcdef'],
+      realm: 'shop',
+      headerField: 'X-User',
+      removeHeader: true,
+    },
+    { users: [], realm: 'a"b', headerField: '', removeHeader: false },
+  ],
+  forwardAuth: [
+    {
+      url: 'http://auth.example',
+      path: '/verify',
+      transport: 'auth@file (forwardAuth)',
+      trustForwardHeader: false,
+      authResponseHeaders: ['X-User'],
+      authResponseHeadersRegex: '^X-Auth-',
+      authRequestHeaders: [],
+      maxResponseBodySize: -1,
+      addAuthCookiesToResponse: ['session'],
+      headerField: 'X-User',
+      forwardBody: false,
+      maxBodySize: -1,
+      preserveLocationHeader: false,
+      preserveRequestMethod: false,
+      authSigninURL: '',
+      timeout: 1000,
+    },
+  ],
+}
