@@ -4,6 +4,7 @@
 
 import type { BuiltKind, MiddlewareOptions } from '../dynamic/middlewares.ts'
 import { checkBodyRewrite, checkBuffering, checkCompress } from './body-checks.ts'
+import { checkModifier } from './middleware-checks-gateway.ts'
 import { checkForwardAuth, checkUsers } from './middleware-checks-auth.ts'
 import { checkForceCase, checkHttpCache, checkQueryParam } from './middleware-checks-hub.ts'
 import { checkCircuitBreaker, checkRetry, checkTimeout } from './middleware-checks-resilience.ts'
@@ -130,6 +131,8 @@ const checks: Checks = {
   basicAuth: checkUsers,
   digestAuth: checkUsers,
   forwardAuth: checkForwardAuth,
+  requestHeaderModifier: checkModifier,
+  responseHeaderModifier: checkModifier,
   queryParam: checkQueryParam,
   forceCase: checkForceCase,
   bodyRewrite: checkBodyRewrite,

@@ -63,6 +63,8 @@ test.each([
   ['{forwardAuth: {address: "http://a", authResponseHeaders: [Host]}}', /"Host" belongs to/],
   ['{forwardAuth: {address: "http://a", authSigninURL: "/x"}}', /authSigninURL: "\/x" is not/],
   ['{forwardAuth: {address: "https://a", tls: {ca: /no/such.pem}}}', /such\.pem" does not exist/],
+  ['{requestHeaderModifier: {set: {"a b": c}}}', /set: "a b" is not a header name/],
+  ['{responseHeaderModifier: {remove: [Content-Length]}}', /remove: "Content-Length" belongs to/],
   ['{basicAuth: {}}', /users or usersFile is required/],
   [
     '{basicAuth: {users: ["ann:secret"]}}',

@@ -5,7 +5,7 @@
 // Hot: no.
 
 import { z } from 'zod'
-import { list, map, notYet, off, text } from '../static/blocks.ts'
+import { notYet, off, text } from '../static/blocks.ts'
 
 const disables = 'a router that names it is disabled'
 const later = <T extends z.ZodRawShape>(shape: T) => notYet(off(shape), disables)
@@ -13,8 +13,6 @@ const integer = (value: number) => z.int().default(value)
 
 // Traefik's providers make these; they are its keys all the same, and no user writes them.
 const internalKinds = {
-  requestHeaderModifier: later({ set: map(), add: map(), remove: list() }),
-  responseHeaderModifier: later({ set: map(), add: map(), remove: list() }),
   requestRedirect: later({
     scheme: text(),
     hostname: text(),

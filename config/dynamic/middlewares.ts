@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import { extension, flag, list, map, noted, off, text } from '../static/blocks.ts'
 import { ipStrategy, limits } from './limits.ts'
+import { gatewayMiddlewares } from './middlewares-gateway.ts'
 import { authMiddlewares } from './middlewares-auth.ts'
 import { hubMiddlewares } from './middlewares-hub.ts'
 import { laterMiddlewares } from './middlewares-later.ts'
@@ -173,6 +174,7 @@ const builtMiddlewares = {
   ...limits,
   ...resilienceMiddlewares,
   ...authMiddlewares,
+  ...gatewayMiddlewares,
   ...hubMiddlewares,
 }
 

@@ -31,6 +31,8 @@ import { ForwardAuth } from './http/forward-auth.ts'
 import type { ForwardAuthOptions } from './http/forward-auth.ts'
 import { GrpcWeb } from './http/grpc-web.ts'
 import type { GrpcWebOptions } from './http/grpc-web.ts'
+import { RequestHeaderModifier, ResponseHeaderModifier } from './http/header-modifier.ts'
+import type { HeaderModifierOptions } from './http/header-modifier.ts'
 import { Headers } from './http/headers.ts'
 import type { HeadersOptions } from './http/headers.ts'
 import { HttpCache } from './http/http-cache.ts'
@@ -129,6 +131,14 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   [
     'forwardAuth',
     (name, options, context) => new ForwardAuth(name, options as ForwardAuthOptions, context),
+  ],
+  [
+    'requestHeaderModifier',
+    (name, options) => new RequestHeaderModifier(name, options as HeaderModifierOptions),
+  ],
+  [
+    'responseHeaderModifier',
+    (name, options) => new ResponseHeaderModifier(name, options as HeaderModifierOptions),
   ],
   [
     'digestAuth',

@@ -1,6 +1,14 @@
-// core/middleware/contract-auth.fixture.ts: options of the middlewares of authentication, for contract.test.ts.
+// core/middleware/contract-auth.fixture.ts: options of the middlewares of authentication and of the
+// Gateway API, for contract.test.ts.
 //
 // Hot: no. Imported by tests only.
+
+// The filters of the Gateway API change headers of either direction.
+const evil = 'a\r\nX-Injected: 1'
+const modifiers = [
+  { set: { 'X-Env': 'prod', Accept: '' }, add: { 'X-Env': 'more' }, remove: ['Server'] },
+  { set: { 'X-Env': evil, [evil]: 'x' }, add: { 'Content-Length': '9' }, remove: ['Connection'] },
+]
 
 export const authOptions: Record<string, unknown[]> = {
   basicAuth: [
@@ -42,4 +50,6 @@ export const authOptions: Record<string, unknown[]> = {
       timeout: 1000,
     },
   ],
+  requestHeaderModifier: modifiers,
+  responseHeaderModifier: modifiers,
 }

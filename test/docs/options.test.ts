@@ -15,6 +15,7 @@ import type { ErrorsOptions } from '../../core/middleware/http/errors.ts'
 import type { ForceCaseOptions } from '../../core/middleware/http/force-case.ts'
 import type { ForwardAuthOptions } from '../../core/middleware/http/forward-auth.ts'
 import type { GrpcWebOptions } from '../../core/middleware/http/grpc-web.ts'
+import type { HeaderModifierOptions } from '../../core/middleware/http/header-modifier.ts'
 import type { HeadersOptions } from '../../core/middleware/http/headers.ts'
 import type { HttpCacheOptions } from '../../core/middleware/http/http-cache.ts'
 import type { InFlightReqOptions } from '../../core/middleware/http/in-flight-req.ts'
@@ -61,6 +62,8 @@ interface CoreOptions {
   retry: RetryOptions
   basicAuth: BasicAuthOptions
   digestAuth: DigestAuthOptions
+  requestHeaderModifier: HeaderModifierOptions
+  responseHeaderModifier: HeaderModifierOptions
   forwardAuth: Omit<ForwardAuthOptions, 'url' | 'path' | 'transport'> // config works these out
   queryParam: QueryParamOptions
   forceCase: ForceCaseOptions
@@ -100,6 +103,8 @@ const fits: {
   retry: true,
   basicAuth: true,
   digestAuth: true,
+  requestHeaderModifier: true,
+  responseHeaderModifier: true,
   forwardAuth: true,
   queryParam: true,
   forceCase: true,
