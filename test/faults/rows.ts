@@ -5,6 +5,7 @@ import { clientRows } from './rows/clients.ts'
 import { configurationRows } from './rows/configuration.ts'
 import { limitRows } from './rows/limits.ts'
 import { machineRows } from './rows/machine.ts'
+import { memoryRows } from './rows/memory.ts'
 import { upstreamRows } from './rows/upstream.ts'
 import { workerRows } from './rows/workers.ts'
 
@@ -14,5 +15,6 @@ export const faultRows: readonly FaultRow[] = [
   ...upstreamRows,
   ...clientRows,
   ...limitRows,
+  ...memoryRows,
   ...machineRows,
 ].toSorted((a, b) => a.number - b.number)
