@@ -31,8 +31,9 @@ const pressed: FaultRow = {
     const calm = await startGateway(options)
     const taken = residentMiB(calm.child.pid!)
     await calm.stop()
-    const memoryLimit = Math.round((taken / 0.93) * 1024 * 1024)
-    const gateway = await startGateway({ ...options, static: { overload: { memoryLimit } } })
+    const memoryLimit = Math.round(taken * 1.3 * 1024 * 1024)
+    const overload = { memoryLimit, memory: { closeConnections: 40, shedLow: 60 } }
+    const gateway = await startGateway({ ...options, static: { overload } })
     await eventually('it to shed', async () => (await ask(gateway.port, '/low')).status === 503)
     const high = await ask(gateway.port, '/high')
     const pings: number[] = []
@@ -109,11 +110,14 @@ const packed: FaultRow = {
 function post(port: number, body: Buffer): Promise<number> {
   return new Promise((resolve, reject) => {
     const headers = { 'Content-Encoding': 'gzip', 'Accept-Encoding': 'gzip' }
-    const request = http.request({ port, host: '127.0.0.1', method: 'POST', headers }, (response) => {
-      let size = 0
-      response.on('data', (piece: Buffer) => (size += piece.length))
-      response.on('end', () => resolve(size))
-    })
+    const request = http.request(
+      { port, host: '127.0.0.1', method: 'POST', headers },
+      (response) => {
+        let size = 0
+        response.on('data', (piece: Buffer) => (size += piece.length))
+        response.on('end', () => resolve(size))
+      },
+    )
     request.on('error', reject)
     request.end(body)
   })
