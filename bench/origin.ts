@@ -1,7 +1,8 @@
 // bench/origin.ts: what the peers forward to, on the load's core.
 //
 // nginx when it is installed, because it costs the least; our own origin otherwise, and always for uploads, which
-// nginx answers before it has read them. Both serve: /64k, /10m, and 101 bytes for every other path. What speaks
+// nginx answers before it has read them. Both serve: /64k, /10m, and 101 bytes for
+// every other path; /cacheable may be kept for an hour. What speaks
 // another protocol than HTTP/1.1 lies in bench/origins.
 
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -81,6 +82,7 @@ http {
     listen 127.0.0.1:${port} backlog=4096;
     root ${folder}/www;
     location / { return 200 "${SMALL_BODY}"; }
+    location = /cacheable { add_header Cache-Control max-age=3600; return 200 "${SMALL_BODY}"; }
 ${Object.keys(LARGE_BODIES)
   .map((name) => `    location = ${name} { }`)
   .join('\n')}

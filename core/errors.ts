@@ -495,6 +495,13 @@ export const UPSTREAM_CERTIFICATE = define(
   'The certificate of the server could not be verified, or is not of the expected name.',
 )
 
+export const MAINTENANCE = define(
+  'MAINTENANCE',
+  503,
+  'gateway',
+  'The service is under maintenance (middleware maintenance).',
+)
+
 // Middlewares that hold bodies, and requests of our own (workers/side-request.ts).
 export const BODY_TOO_LARGE = define(
   'BODY_TOO_LARGE',

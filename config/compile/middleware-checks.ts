@@ -138,6 +138,12 @@ const checks: Checks = {
   bodyRewrite: checkBodyRewrite,
   buffering: checkBuffering,
   compress: checkCompress,
+  requestId: ({ headerName }) => one('headerName', headerName, wantName),
+  maintenance: ({ message, allowedRange, ipStrategy }) => [
+    ...one('message', message, hasControls),
+    ...failing('allowedRange', allowedRange, wantRange),
+    ...failing('excludedIPs', ipStrategy?.excludedIPs ?? [], wantRange),
+  ],
 }
 
 export function checkMiddleware(kind: string, options: unknown): Fault[] {

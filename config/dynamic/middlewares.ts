@@ -11,6 +11,7 @@ import { authMiddlewares } from './middlewares-auth.ts'
 import { hubMiddlewares } from './middlewares-hub.ts'
 import { laterMiddlewares } from './middlewares-later.ts'
 import { resilienceMiddlewares } from './resilience.ts'
+import { ownMiddlewares } from './middlewares-own.ts'
 import { pluginSchema } from './plugins.ts'
 
 // Of the subject or the issuer of a client's certificate.
@@ -176,6 +177,7 @@ const builtMiddlewares = {
   ...authMiddlewares,
   ...gatewayMiddlewares,
   ...hubMiddlewares,
+  ...ownMiddlewares,
 }
 
 export const middlewareSchema = z.object({

@@ -41,6 +41,12 @@ import { InFlightReq } from './http/in-flight-req.ts'
 import type { InFlightReqOptions } from './http/in-flight-req.ts'
 import { IpAllowList } from './http/ip-allow-list.ts'
 import type { IpAllowListOptions } from './http/ip-allow-list.ts'
+import { Maintenance } from './http/maintenance.ts'
+import type { MaintenanceOptions } from './http/maintenance.ts'
+import { RequestId } from './http/request-id.ts'
+import type { RequestIdOptions } from './http/request-id.ts'
+import { RequestSize } from './http/request-size.ts'
+import type { RequestSizeOptions } from './http/request-size.ts'
 import { Mirror } from './http/mirror.ts'
 import type { MirrorOptions } from './http/mirror.ts'
 import { PassTlsClientCert } from './http/pass-tls-client-cert.ts'
@@ -109,6 +115,12 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
     'passTLSClientCert',
     (name, options) => new PassTlsClientCert(name, options as PassTlsClientCertOptions),
   ],
+  ['requestSize', (name, options) => new RequestSize(name, options as RequestSizeOptions)],
+  [
+    'requestId',
+    (name, options, context) => new RequestId(name, options as RequestIdOptions, context),
+  ],
+  ['maintenance', (name, options) => new Maintenance(name, options as MaintenanceOptions)],
   ['mirror', (name, options, context) => new Mirror(name, options as MirrorOptions, context)],
   [
     'httpCache',

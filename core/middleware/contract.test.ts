@@ -114,6 +114,15 @@ const options: Record<string, unknown[]> = {
     { set: [], append: [], remove: [], rename: [{ from: 'x', to: EVIL }] },
   ],
   forceCase: [{ headers: ['ORIGIN', 'x-tenant', 'SERVER'] }, { headers: ['vary', 'Accept'] }],
+  requestSize: [{ maxBytes: 10 }, { maxBytes: 0 }],
+  requestId: [
+    { headerName: 'X-Request-Id', trustIncoming: false, echo: true },
+    { headerName: 'X-Request-Id', trustIncoming: true, echo: true },
+  ],
+  maintenance: [
+    { message: 'soon', retryAfter: 60_000, allowedRange: ['10.0.0.0/8'], ipStrategy: null },
+    { message: EVIL, retryAfter: 0, allowedRange: [], ipStrategy: null },
+  ],
   mirror: [
     { service: 'copy@file', percent: 100, mirrorBody: true, maxBodySize: -1, when: 'after' },
     { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },

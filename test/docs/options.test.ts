@@ -20,6 +20,9 @@ import type { HeadersOptions } from '../../core/middleware/http/headers.ts'
 import type { HttpCacheOptions } from '../../core/middleware/http/http-cache.ts'
 import type { InFlightReqOptions } from '../../core/middleware/http/in-flight-req.ts'
 import type { IpAllowListOptions } from '../../core/middleware/http/ip-allow-list.ts'
+import type { MaintenanceOptions } from '../../core/middleware/http/maintenance.ts'
+import type { RequestIdOptions } from '../../core/middleware/http/request-id.ts'
+import type { RequestSizeOptions } from '../../core/middleware/http/request-size.ts'
 import type { MirrorOptions } from '../../core/middleware/http/mirror.ts'
 import type { PassTlsClientCertOptions } from '../../core/middleware/http/pass-tls-client-cert.ts'
 import type { QueryParamOptions } from '../../core/middleware/http/query-param.ts'
@@ -54,6 +57,9 @@ interface CoreOptions {
   buffering: BufferingOptions
   compress: CompressOptions
   mirror: MirrorOptions
+  requestSize: RequestSizeOptions
+  requestId: RequestIdOptions
+  maintenance: MaintenanceOptions
   passTLSClientCert: PassTlsClientCertOptions
   redirectRegex: RedirectRegexOptions
   redirectScheme: RedirectSchemeOptions
@@ -95,6 +101,9 @@ const fits: {
   buffering: true,
   compress: true,
   mirror: true,
+  requestSize: true,
+  requestId: true,
+  maintenance: true,
   passTLSClientCert: true,
   redirectRegex: true,
   redirectScheme: true,

@@ -24,7 +24,12 @@ const pressed: FaultRow = {
     const origin = await startLedgerOrigin()
     const routes = structuredClone(routesTo([origin.url])) as unknown as Routes
     const router = (priorityClass: string): Record<string, unknown> => {
-      return { rule: `Path(\`/${priorityClass}\`)`, service: 'origin', priorityClass }
+      return {
+        rule: `Path(\`/${priorityClass}\`)`,
+        service: 'origin',
+        priorityClass,
+        priority: 100,
+      }
     }
     Object.assign(routes.http.routers, { low: router('low'), high: router('high') })
     const options = { routes: routes as unknown as Keys }
