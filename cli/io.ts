@@ -9,9 +9,21 @@ export interface CommandIo {
   readonly cwd: string
 }
 
+// Whoever reads may have read enough (`sluice help | head`): that is no failure of ours.
+function endQuietly(fault: NodeJS.ErrnoException): void {
+  if (fault.code === 'EPIPE') process.exit(0)
+  throw fault
+}
+
+// Only a command prints: a gateway whose standard output closes goes on.
+function print(text: string): void {
+  if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', endQuietly)
+  process.stdout.write(text)
+}
+
 export function processIo(): CommandIo {
   return {
-    out: (text) => void process.stdout.write(text),
+    out: print,
     err: (text) => void process.stderr.write(text),
     env: process.env,
     cwd: process.cwd(),
