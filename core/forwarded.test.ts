@@ -143,4 +143,21 @@ describe('the lines of a connection', () => {
     const trusted = requestOf([['X-Forwarded-Host', 'public.org']])
     expect(forwardedLines(trusted, policy, cache)).not.toContain('X-Forwarded-Host')
   })
+
+  test('are the same with and without memory, whatever a middleware has added', () => {
+    const withScheme = { ...policy, addScheme: true }
+    const cache = new ForwardedCache()
+    forwardedLines(exchangeOf({ host: 'a.com' }), withScheme, cache)
+    const names = headerNames
+      .filter((name) => name !== '')
+      .flatMap((name) => [name, name.toUpperCase()])
+    for (const name of [...names, 'X-Else', 'Else', 'x', 'x-forwarded-forx']) {
+      const remembering = exchangeOf({ host: 'a.com' })
+      const fresh = exchangeOf({ host: 'a.com' })
+      for (const { request } of [remembering, fresh]) request.add(name, '7')
+      const lines = forwardedLines(remembering, withScheme, cache)
+      expect([name, lines]).toEqual([name, forwardedLines(fresh, withScheme, null)])
+      expect(linesOf(remembering.request, 0)).toBe(linesOf(fresh.request, 0))
+    }
+  })
 })

@@ -76,7 +76,7 @@ export function forwardedLines(
   cache: ForwardedCache | null = null,
 ): string {
   const upgrades = (exchange.facts & SAW_UPGRADE) !== 0
-  const given = (exchange.facts & SAW_MANAGED) !== 0 || exchange.request.extraCount > 0
+  const given = (exchange.facts & SAW_MANAGED) !== 0 || hasDecisiveExtra(exchange.request)
   if (cache === null || given || upgrades) return linesFor(exchange, policy)
   if (cache.policy !== policy) fillCache(exchange, policy, cache)
   const { authority } = exchange
@@ -85,6 +85,34 @@ export function forwardedLines(
   cache.lines = linesFor(exchange, policy)
   cache.authority = ownCopy(authority)
   return cache.lines
+}
+
+// Whether a middleware has set one of the headers that linesFor looks at. Most set others: these cost a look, no lines.
+function hasDecisiveExtra(head: Head): boolean {
+  for (let i = 0; i < head.extraCount; i++) {
+    const name = head.extraNames[i]!
+    if ((name.charCodeAt(0) | 32) === LETTER_X && isDecisive(headerIdOf(name.toLowerCase())))
+      return true
+  }
+  return false
+}
+
+const LETTER_X = 120
+
+function isDecisive(id: number): boolean {
+  switch (id) {
+    case X_FORWARDED_FOR:
+    case X_FORWARDED_HOST:
+    case X_FORWARDED_PORT:
+    case X_FORWARDED_PROTO:
+    case X_FORWARDED_SCHEME:
+    case X_FORWARDED_SERVER:
+    case X_REAL_IP:
+    case X_SCHEME:
+      return true
+    default:
+      return false
+  }
 }
 
 // Makes the lines for a host that no client can send, and cuts them where it stands.
