@@ -253,3 +253,8 @@ export class Exchange {
     this.notes = null
   }
 }
+
+// Whether bytes of a body follow the head of the request; "Content-Length: 0" announces none.
+export function hasRequestBody({ bodyKind, bodyLength }: Exchange): boolean {
+  return bodyKind === BODY_CHUNKED || (bodyKind === BODY_LENGTH && bodyLength > 0)
+}

@@ -6,13 +6,12 @@
 // answer that the gateway makes for the server (502, 504) counts like one of the server's own, as in Traefik.
 
 import { BODY_TOO_LARGE, NONE } from '../core/errors.ts'
-import { BODY_LENGTH } from '../core/exchange.ts'
-import { BodyKeeper, TEE } from '../core/middleware/body-keeper.ts'
-import { KEPT_MAX } from '../core/middleware/http/mirror.ts'
+import { BODY_LENGTH, hasRequestBody } from '../core/exchange.ts'
+import { BodyKeeper, KEPT_MAX, TEE } from '../core/middleware/body-keeper.ts'
 import type { Counter } from '../core/middleware/worker.ts'
 import { leaveServer } from './endings.ts'
 import { canSendAgain } from './keeping.ts'
-import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
+import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService, ServiceCell } from './live-service.ts'
 
 // Of a service, made with it.

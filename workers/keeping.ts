@@ -6,6 +6,7 @@
 //   TEE       requestBody -> keeper and server ... the server fails -> another one: sendKept, then the client's rest
 
 import { Buffer } from 'node:buffer'
+import { asBuffer } from './as-buffer.ts'
 import { BODY_TOO_LARGE, INTERNAL, NONE } from '../core/errors.ts'
 import { BODY_NONE } from '../core/exchange.ts'
 import type { Head } from '../core/headers.ts'
@@ -69,8 +70,4 @@ function begin(exchange: LiveExchange): void {
   exchange.keptSent = 0
   if (exchange.keeper!.bytes > 0) exchange.requestStarted = true
   if (!exchange.requestComplete) exchange.downstream?.pauseBody(exchange)
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

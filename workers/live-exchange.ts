@@ -4,13 +4,7 @@
 // Hot:    yes. One object per request under way, reused; measured against a fresh object per request, the
 //         pool is worth it because of the two Heads with their offset arrays (1.3 KiB).
 
-import {
-  BODY_CHUNKED,
-  BODY_LENGTH,
-  BOTH_DONE,
-  DOWNSTREAM_DONE,
-  Exchange,
-} from '../core/exchange.ts'
+import { BOTH_DONE, DOWNSTREAM_DONE, Exchange, type TlsFacts } from '../core/exchange.ts'
 import type { BodyKeeper } from '../core/middleware/body-keeper.ts'
 import type { RequestSeries } from '../core/shared/series.ts'
 import type { Downstream } from './downstream/contract.ts'
@@ -57,6 +51,14 @@ export class LiveExchange extends Exchange {
   frames: TunnelFrames | null = null // of a tunnel that is a WebSocket whose bytes pass unread
   stage: Stage | null = null // the list of middlewares that `step` counts in
   outer: Passed | null = null // stages before it, innermost first
+
+  // It came in at this entry point; `tls`: null for clear text.
+  arriveAt(point: EntryPoint, tls: TlsFacts | null): void {
+    this.point = point
+    this.entryPoint = point.name
+    this.tls = tls
+    this.secure = tls !== null
+  }
 
   // What was tried, and how the exchange was addressed, says nothing about another service.
   forgetServer(): void {
@@ -110,12 +112,6 @@ export function leaseExchange(): LiveExchange {
   exchange.stage = null
   exchange.outer = null
   return exchange
-}
-
-// Whether bytes of a body follow the head of the request; "Content-Length: 0" announces none.
-export function hasRequestBody(exchange: LiveExchange): boolean {
-  const { bodyKind } = exchange
-  return bodyKind === BODY_CHUNKED || (bodyKind === BODY_LENGTH && exchange.bodyLength > 0)
 }
 
 // Marks one half as done and releases the exchange if it was the second. Returns true when it was.

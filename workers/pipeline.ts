@@ -35,6 +35,7 @@ import {
   SAW_MANAGED,
   SAW_UPGRADE,
   UPSTREAM_DONE,
+  hasRequestBody,
 } from '../core/exchange.ts'
 import { stripManaged } from '../core/forwarded.ts'
 import type { Head } from '../core/headers.ts'
@@ -67,7 +68,7 @@ import { installRewriting, passEnd, passPiece } from './rewriting.ts'
 import { enterStage, hasPassed, noStage } from './stages.ts'
 import { tellDefect } from './socket.ts'
 import type { Server } from './upstream/server.ts'
-import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
+import type { LiveExchange } from './live-exchange.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
 

@@ -7,6 +7,7 @@
 //                                REPLACE: another service is asked: forward
 
 import { Buffer } from 'node:buffer'
+import { asBuffer } from './as-buffer.ts'
 import {
   DRAINING,
   MIDDLEWARE_FAILED,
@@ -280,11 +281,6 @@ function answerSent(exchange: LiveExchange): void {
   if (exchange.responseRewriter === null) exchange.downstream!.sendEnd(exchange, null)
   else if (!endRewrittenResponse(exchange, null)) return
   finish(exchange, UPSTREAM_DONE)
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  if (bytes instanceof Buffer) return bytes
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 export function refuse(exchange: LiveExchange, code: number): void {

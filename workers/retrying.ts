@@ -9,12 +9,13 @@
 // RFC 9110, section 9.2.2: a request that may have been executed is repeated only if it is idempotent, or if the
 // policy has been told otherwise.
 
+import { hasRequestBody } from '../core/exchange.ts'
 import { NONE } from '../core/errors.ts'
 import { isIdempotent } from '../core/idempotency.ts'
 import type { WorkerContext } from './context.ts'
 import { leaveServer } from './endings.ts'
 import { canSendAgain } from './keeping.ts'
-import { type LiveExchange, hasRequestBody } from './live-exchange.ts'
+import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
 
 export const RETRY_NEVER = 0 // the server may have executed it

@@ -3,6 +3,7 @@
 // Hot:    for exchanges that have a rewriter; for all others the pipeline compares one field with null.
 
 import { Buffer } from 'node:buffer'
+import { asBuffer } from './as-buffer.ts'
 import { NONE } from '../core/errors.ts'
 import { BODY_NONE } from '../core/exchange.ts'
 import type { Head } from '../core/headers.ts'
@@ -114,8 +115,4 @@ export function recordAsItCame(
 ): void {
   const recorder = exchange.recorder!
   if (!recorder.afterRewriter) recorder.piece(bytes, from, to)
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -10,7 +10,7 @@
 
 import { Buffer } from 'node:buffer'
 import { NONE, REQUEST_CUT, RESPONSE_BODY_TOO_LARGE, SIDE_TIMEOUT } from '../core/errors.ts'
-import { BODY_LENGTH, DOWNSTREAM_DONE, UPSTREAM_DONE } from '../core/exchange.ts'
+import { BODY_LENGTH, DOWNSTREAM_DONE, UPSTREAM_DONE, hasRequestBody } from '../core/exchange.ts'
 import { ForwardedCache } from '../core/forwarded.ts'
 import { RequestParser } from '../core/h1/request.ts'
 import { BodyKeeper, COLLECT } from '../core/middleware/body-keeper.ts'
@@ -19,7 +19,7 @@ import { defaultPolicy, normalise } from '../core/normalise.ts'
 import type { Downstream } from './downstream/contract.ts'
 import { finish, leaveUpstream } from './endings.ts'
 import type { EntryPoint } from './entry-point.ts'
-import { type LiveExchange, hasRequestBody, leaseExchange } from './live-exchange.ts'
+import { type LiveExchange, leaseExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
 import * as pipeline from './pipeline.ts'
 

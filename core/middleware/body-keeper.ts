@@ -10,6 +10,8 @@
 
 import type { Head } from '../headers.ts'
 
+export const KEPT_MAX = 16 * 1024 * 1024 // of a body without another bound: memory is finite
+
 export const COLLECT = 0
 export const TEE = 1
 export type KeepMode = typeof COLLECT | typeof TEE

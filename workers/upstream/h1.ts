@@ -14,10 +14,10 @@
 
 import { Buffer } from 'node:buffer'
 import { UPSTREAM_HEADER_TIMEOUT, UPSTREAM_RESET, UPSTREAM_STALL } from '../../core/errors.ts'
-import { BODY_CHUNKED } from '../../core/exchange.ts'
+import { BODY_CHUNKED, hasRequestBody } from '../../core/exchange.ts'
 import type { Head } from '../../core/headers.ts'
 import { chunkHead, lastChunk } from '../../core/h1/write.ts'
-import { type LiveExchange, hasRequestBody, leaseGhost } from '../live-exchange.ts'
+import { type LiveExchange, leaseGhost } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
 import { tunnelUpstreamEnded } from '../tunnel.ts'
 

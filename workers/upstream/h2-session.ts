@@ -16,6 +16,7 @@
 // request; it leaves illegal fields out instead of refusing them, and one bad response ends all streams.
 
 import { Buffer } from 'node:buffer'
+import { hasRequestBody } from '../../core/exchange.ts'
 import {
   CONTINUATION,
   DATA,
@@ -40,7 +41,7 @@ import {
   responseLimits,
 } from '../../core/limits.ts'
 import { Out } from '../frames-out.ts'
-import { type LiveExchange, hasRequestBody } from '../live-exchange.ts'
+import type { LiveExchange } from '../live-exchange.ts'
 import type { Socket } from '../socket.ts'
 import type { Swept } from '../sweeper.ts'
 import type { H2Pool } from './h2-pool.ts'

@@ -16,7 +16,13 @@ import {
   compileExpression,
 } from '../../expression/expression.ts'
 import { BODY_TOO_LARGE, NONE, RESPONSE_BODY_TOO_LARGE, errorTable } from '../../errors.ts'
-import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, type Exchange, METHOD_HEAD } from '../../exchange.ts'
+import {
+  BODY_LENGTH,
+  BODY_NONE,
+  type Exchange,
+  METHOD_HEAD,
+  hasRequestBody,
+} from '../../exchange.ts'
 import type { Head } from '../../headers.ts'
 import { isIdempotent, isRepeatable } from '../../idempotency.ts'
 import {
@@ -88,8 +94,8 @@ export class Buffering extends RequestMiddleware implements RetryPolicy {
     if (this.expression !== null) exchange.retry = this
     const { bodyKind, bodyLength, keeper } = exchange
     const { maxRequestBodyBytes: max } = this.options
-    const hasBody = bodyKind === BODY_CHUNKED || (bodyKind === BODY_LENGTH && bodyLength > 0)
-    if (!hasBody || keeper?.complete === true || keeper?.spilled === true) return NEXT
+    if (!hasRequestBody(exchange) || keeper?.complete === true || keeper?.spilled === true)
+      return NEXT
     if (max > 0 && bodyKind === BODY_LENGTH && bodyLength > max)
       return refuseWith(exchange, BODY_TOO_LARGE, 0)
     if (isStream(exchange.request)) return NEXT

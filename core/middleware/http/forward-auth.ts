@@ -10,12 +10,12 @@ import {
   RESPONSE_BODY_TOO_LARGE,
   UNAUTHORIZED,
 } from '../../errors.ts'
-import { BODY_CHUNKED, BODY_LENGTH, BODY_NONE, type Exchange } from '../../exchange.ts'
+import { BODY_LENGTH, type Exchange, hasRequestBody } from '../../exchange.ts'
 import { statusPhrase } from '../../h1/status.ts'
 import { compileRegex, type SafeRegex } from '../../regex.ts'
 import { AuthAnswer, type AnswerOptions } from '../../auth/auth-answer.ts'
 import { headersForAuth } from '../../auth/auth-request.ts'
-import { BodyKeeper, COLLECT } from '../body-keeper.ts'
+import { BodyKeeper, COLLECT, KEPT_MAX } from '../body-keeper.ts'
 import { AGAIN, ANSWERED, KEEP, NEXT, RequestMiddleware, WAIT } from '../contract.ts'
 import type { MiddlewareContext, ResponseVerdict, Verdict } from '../contract.ts'
 import { refuseWith } from '../refuse.ts'
@@ -37,8 +37,6 @@ export interface ForwardAuthOptions extends AnswerOptions {
   readonly timeout: number // ms
 }
 
-const BODY_MAX = 16 * 1024 * 1024 // without another bound: memory is finite
-
 export class ForwardAuth extends RequestMiddleware {
   readonly kind = 'forwardAuth'
   override readonly hasFinish = true
@@ -55,7 +53,7 @@ export class ForwardAuth extends RequestMiddleware {
   constructor(name: string, options: ForwardAuthOptions, context: MiddlewareContext) {
     super(name)
     this.options = options
-    this.bodyMax = options.maxBodySize < 0 ? BODY_MAX : options.maxBodySize
+    this.bodyMax = options.maxBodySize < 0 ? KEPT_MAX : options.maxBodySize
     const wanted = options.authRequestHeaders.map((header) => header.toLowerCase())
     this.requestHeaders = wanted.length === 0 ? null : new Set(wanted)
     const pattern = options.authResponseHeadersRegex
@@ -71,7 +69,7 @@ export class ForwardAuth extends RequestMiddleware {
   }
 
   onRequest(exchange: Exchange): Verdict {
-    if (this.options.forwardBody && hasBody(exchange)) {
+    if (this.options.forwardBody && hasRequestBody(exchange)) {
       const fault = this.collect(exchange)
       if (fault !== NONE) return refuseWith(exchange, fault, 0)
       if (!exchange.keeper!.complete) return AGAIN
@@ -115,7 +113,7 @@ export class ForwardAuth extends RequestMiddleware {
   private ask(exchange: Exchange): Cancel {
     const { serial } = exchange
     const { url, path, transport, timeout, maxResponseBodySize } = this.options
-    const body = this.options.forwardBody && hasBody(exchange) ? exchange.keeper!.pieces : []
+    const body = this.options.forwardBody && hasRequestBody(exchange) ? exchange.keeper!.pieces : []
     const request = {
       service: '',
       url,
@@ -126,7 +124,7 @@ export class ForwardAuth extends RequestMiddleware {
       headers: headersForAuth(exchange, this.requestHeaders, this.options.trustForwardHeader),
       body,
       timeoutMs: timeout,
-      bodyMax: maxResponseBodySize < 0 ? BODY_MAX : maxResponseBodySize,
+      bodyMax: maxResponseBodySize < 0 ? KEPT_MAX : maxResponseBodySize,
     }
     return this.worker.ask(request, (answer, code) => {
       if (exchange.serial !== serial) return
@@ -158,9 +156,4 @@ export class ForwardAuth extends RequestMiddleware {
     this.failed.add(1)
     return refuseWith(exchange, code === RESPONSE_BODY_TOO_LARGE ? UNAUTHORIZED : AUTH_FAILED, 0)
   }
-}
-
-function hasBody({ bodyKind, bodyLength }: Exchange): boolean {
-  if (bodyKind === BODY_NONE) return false
-  return bodyKind === BODY_CHUNKED || bodyLength > 0
 }

@@ -37,14 +37,13 @@ import { serve } from '../../cache/serving.ts'
 import { addHit } from '../../cache/status-fields.ts'
 import { NOT_IN_CACHE } from '../../errors.ts'
 import {
-  BODY_CHUNKED,
-  BODY_LENGTH,
   type Exchange,
   METHOD_GET,
   METHOD_HEAD,
   METHOD_OPTIONS,
   METHOD_TRACE,
   SAW_UPGRADE,
+  hasRequestBody,
 } from '../../exchange.ts'
 import {
   AUTHORIZATION,
@@ -310,9 +309,8 @@ export class HttpCache extends RequestMiddleware {
 }
 
 // A request with a body or for another protocol is about more than its URL.
-function isUnusual({ facts, bodyKind, bodyLength }: Exchange): boolean {
-  if ((facts & SAW_UPGRADE) !== 0) return true
-  return bodyKind === BODY_CHUNKED || (bodyKind === BODY_LENGTH && bodyLength > 0)
+function isUnusual(exchange: Exchange): boolean {
+  return (exchange.facts & SAW_UPGRADE) !== 0 || hasRequestBody(exchange)
 }
 
 // Pragma is Cache-Control of clients that know no other (RFC 9111, section 5.4).

@@ -4,8 +4,8 @@
 // nothing from it, or at once (`when: during`). Which requests are copied is counted, not drawn by lot: of any 100
 // in a row exactly `percent` are. A service of kind `mirroring` is one of these for each of its mirrors.
 
-import { BODY_CHUNKED, BODY_LENGTH, SAW_UPGRADE, type Exchange } from '../../exchange.ts'
-import { BodyKeeper, COLLECT, TEE } from '../body-keeper.ts'
+import { BODY_LENGTH, SAW_UPGRADE, type Exchange, hasRequestBody } from '../../exchange.ts'
+import { BodyKeeper, COLLECT, KEPT_MAX, TEE } from '../body-keeper.ts'
 import { AGAIN, NEXT, RequestMiddleware } from '../contract.ts'
 import type { MiddlewareContext, Verdict } from '../contract.ts'
 import type { Counter, RequestShape, WorkerServices } from '../worker.ts'
@@ -18,7 +18,6 @@ export interface MirrorOptions {
   readonly when: 'after' | 'during'
 }
 
-export const KEPT_MAX = 16 * 1024 * 1024 // of a body without another bound: memory is finite
 const noBody: readonly Uint8Array[] = []
 
 export class Mirror extends RequestMiddleware {
@@ -83,11 +82,7 @@ export class Mirror extends RequestMiddleware {
   }
 
   private wantsBody(exchange: Exchange): boolean {
-    const { bodyKind, bodyLength } = exchange
-    return (
-      this.options.mirrorBody &&
-      (bodyKind === BODY_CHUNKED || (bodyKind === BODY_LENGTH && bodyLength > 0))
-    )
+    return this.options.mirrorBody && hasRequestBody(exchange)
   }
 
   // True: the exchange waits for its whole body. One of unknown length is kept beside, and copied at the end.

@@ -17,8 +17,7 @@ import {
   UPSTREAM_RESET,
   errorTable,
 } from '../../errors.ts'
-import type { Exchange } from '../../exchange.ts'
-import { BODY_CHUNKED, BODY_LENGTH } from '../../exchange.ts'
+import { type Exchange, hasRequestBody } from '../../exchange.ts'
 import { isIdempotent, isRepeatable } from '../../idempotency.ts'
 import { BodyKeeper, TEE } from '../body-keeper.ts'
 import { KEEP, NEXT, RETRY, RequestMiddleware } from '../contract.ts'
@@ -72,9 +71,7 @@ export class Retry extends RequestMiddleware implements RetryPolicy {
   onRequest(exchange: Exchange): Verdict {
     exchange.retry = this
     this.budget.count(this.context.now())
-    const { bodyKind, bodyLength } = exchange
-    if (bodyKind === BODY_CHUNKED || (bodyKind === BODY_LENGTH && bodyLength > 0))
-      this.keep(exchange)
+    if (hasRequestBody(exchange)) this.keep(exchange)
     return NEXT
   }
 

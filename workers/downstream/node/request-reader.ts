@@ -15,6 +15,7 @@ import {
   SAW_CLOSE,
   SAW_KEEP_ALIVE,
   type TlsFacts,
+  hasRequestBody,
 } from '../../../core/exchange.ts'
 import type { Head } from '../../../core/headers.ts'
 import { ForwardedCache } from '../../../core/forwarded.ts'
@@ -23,7 +24,7 @@ import { RequestParser } from '../../../core/h1/request.ts'
 import { PIPELINED_BYTES_MAX, READ_BUFFER_BYTES } from '../../../core/limits.ts'
 import type { EntryPoint } from '../../entry-point.ts'
 import { HeadBuffer } from '../../head-buffer.ts'
-import { type LiveExchange, hasRequestBody, leaseExchange } from '../../live-exchange.ts'
+import { type LiveExchange, leaseExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
 import { tunnelDownstreamEnded, tunnelFromDownstream } from '../../tunnel.ts'
 import type { Socket, SocketOwner } from '../../socket.ts'
@@ -166,9 +167,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
   protected beginHead(): LiveExchange {
     const exchange = leaseExchange()
     exchange.downstream = this.asDownstream()
-    exchange.point = this.point
-    exchange.tls = this.tls
-    exchange.secure = this.tls !== null
+    exchange.arriveAt(this.point, this.tls)
     this.exchange = exchange
     this.phase = HEAD
     this.startedAt = this.point.context.sweeper.now
@@ -193,7 +192,6 @@ export abstract class RequestReader implements SocketOwner, Swept {
     if (this.clientAddress === '') this.learnPeer()
     exchange.clientAddress = this.clientAddress
     exchange.clientPort = this.clientPort
-    exchange.entryPoint = this.point.name
     this.closing = this.mustClose(exchange)
     this.left = exchange.bodyLength
     this.bodyBytes = 0
@@ -293,7 +291,6 @@ export abstract class RequestReader implements SocketOwner, Swept {
     if (this.clientAddress === '') this.learnPeer()
     exchange.clientAddress = this.clientAddress
     exchange.clientPort = this.clientPort
-    exchange.entryPoint = this.point.name
     pipeline.beginRefused(exchange, code)
     if (!this.processing) this.writeOut()
   }

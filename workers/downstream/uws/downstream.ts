@@ -6,7 +6,7 @@
 // Hot:    yes.
 //
 //   take --(body chunked, or refused)--> setImmediate --.
-//     '--------------------------------------------> begin -> sendHead, sendBody, sendEnd -> finish
+//     '--------------------------------------------> begin -> sendHead, sendBody, sendEnd -> finishBody
 //                                                      '---> beginTunnel -> WebSocketRelay -> tunnelClosed
 //
 // Rules that keep a client's bytes from being read as another request (docs/engines.md has the reasons):
@@ -24,10 +24,16 @@ import {
   UPGRADE_ENGINE,
   errorTable,
 } from '../../../core/errors.ts'
-import { BODY_CHUNKED, BODY_NONE, SAW_CLOSE, SAW_UPGRADE } from '../../../core/exchange.ts'
+import {
+  BODY_CHUNKED,
+  BODY_NONE,
+  SAW_CLOSE,
+  SAW_UPGRADE,
+  hasRequestBody,
+} from '../../../core/exchange.ts'
 import { ForwardedCache } from '../../../core/forwarded.ts'
 import type { Head } from '../../../core/headers.ts'
-import { type LiveExchange, hasRequestBody, leaseExchange } from '../../live-exchange.ts'
+import { type LiveExchange, leaseExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
 import { tunnelUpstreamEnded } from '../../tunnel.ts'
 import type { Downstream } from '../contract.ts'
@@ -103,11 +109,8 @@ export class UwsDownstream implements Downstream {
     this.forwarded = peer.forwarded
     this.listener.inFlight++
     exchange.downstream = this
-    exchange.point = point
-    exchange.tls = this.tls
-    exchange.secure = this.tls !== null
+    exchange.arriveAt(point, this.tls)
     exchange.clientAddress = peer.address
-    exchange.entryPoint = point.name
     const method = routed === '' ? req.getCaseSensitiveMethod() : routed
     if (!isMethodServed(method)) return this.closeOn(res, exchange)
     this.refusal = readHead(exchange, method, req, this.listener.bounds)
@@ -266,8 +269,10 @@ export class UwsDownstream implements Downstream {
   }
 
   private finishBody(): void {
+    const exchange = this.exchange!
     this.writer.end()
-    this.finish()
+    this.leave()
+    pipeline.downstreamDone(exchange)
   }
 
   abort(_exchange: LiveExchange): void {
@@ -323,12 +328,6 @@ export class UwsDownstream implements Downstream {
   }
 
   // ---- endings
-
-  private finish(): void {
-    const exchange = this.exchange!
-    this.leave()
-    pipeline.downstreamDone(exchange)
-  }
 
   private leave(): void {
     if (this.exchange !== null) this.listener.exchangeEnded()

@@ -148,12 +148,9 @@ export abstract class H2Blocks extends H2Base {
     if (this.clientAddress === '') this.learnPeer()
     this.requests++
     exchange.downstream = stream
-    exchange.point = this.point
+    exchange.arriveAt(this.point, this.tls)
     exchange.clientAddress = this.clientAddress
     exchange.clientPort = this.clientPort
-    exchange.entryPoint = this.point.name
-    exchange.tls = this.tls
-    exchange.secure = this.tls !== null
     exchange.http2 = true
   }
 

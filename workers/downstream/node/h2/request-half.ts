@@ -7,8 +7,9 @@
 // is opened again only for bytes that the server took.
 
 import { Buffer } from 'node:buffer'
+import { hasRequestBody } from '../../../../core/exchange.ts'
 import type { Head } from '../../../../core/headers.ts'
-import { type LiveExchange, hasRequestBody } from '../../../live-exchange.ts'
+import type { LiveExchange } from '../../../live-exchange.ts'
 import * as pipeline from '../../../pipeline.ts'
 import { tunnelDownstreamEnded, tunnelFromDownstream } from '../../../tunnel.ts'
 import type { H2Connection } from './connection.ts'

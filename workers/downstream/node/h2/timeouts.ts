@@ -3,9 +3,9 @@
 // Hot: once per connection or stream and tick (10 times a second), comparisons only. The settings are those of
 // HTTP/1 (../timeouts.ts) and mean the same; what a body or a response is there, a stream is here.
 
+import { hasRequestBody } from '../../../../core/exchange.ts'
 import { bodyIsLate, isReading, late } from '../deadlines.ts'
 import { BODY_TIMEOUT, HEADER_TIMEOUT, NONE, WRITE_TIMEOUT } from '../../../../core/errors.ts'
-import { hasRequestBody } from '../../../live-exchange.ts'
 import type { H2Connection } from './connection.ts'
 import { AT_PREFACE, CLOSED, LINGER, OPEN } from './phase.ts'
 import type { H2Stream } from './stream.ts'
