@@ -5,6 +5,7 @@
 
 import { readdir, readFile } from 'node:fs/promises'
 import process from 'node:process'
+import { getHeapStatistics } from 'node:v8'
 import { Counter, Gauge, Registry } from 'prom-client'
 import { processFacts } from './catalogue.ts'
 
@@ -13,12 +14,12 @@ type Read = () => number | null | Promise<number | null> // null: unknown on thi
 const reads: Readonly<Record<string, Read>> = {
   process_cpu_seconds_total: cpuSeconds,
   process_start_time_seconds: () => Math.round(Date.now() / 1000 - process.uptime()),
-  process_resident_memory_bytes: () => process.memoryUsage.rss(),
+  process_resident_memory_bytes: residentBytes,
   process_open_fds: openFiles,
   process_max_fds: filesMax,
-  nodejs_heap_size_total_bytes: () => process.memoryUsage().heapTotal,
-  nodejs_heap_size_used_bytes: () => process.memoryUsage().heapUsed,
-  nodejs_external_memory_bytes: () => process.memoryUsage().external,
+  nodejs_heap_size_total_bytes: () => getHeapStatistics().total_heap_size,
+  nodejs_heap_size_used_bytes: () => getHeapStatistics().used_heap_size,
+  nodejs_external_memory_bytes: () => getHeapStatistics().external_memory,
   nodejs_version_info: () => 1,
 }
 
@@ -56,6 +57,15 @@ function refill(counter: Counter, value: number): void {
 function cpuSeconds(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1e6
+}
+
+// Node opens /proc for it, which fails in a process without a descriptor left.
+function residentBytes(): number | null {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return null
+  }
 }
 
 async function openFiles(): Promise<number | null> {

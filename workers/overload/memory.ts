@@ -7,12 +7,14 @@ import { type Stage, StageMeter, stageNames } from '../../core/overload/stages.t
 import { MEMORY_STAGE } from '../../core/shared/control.ts'
 import type { OverloadPlan } from '../messages.ts'
 import type { OperationsLog } from '../supervisor.ts'
+import { ResidentMemory } from './resident-memory.ts'
 
 export class MemoryWatch {
   private readonly control: Int32Array
   private readonly log: OperationsLog
   private readonly limit: number // bytes
   private readonly meter: StageMeter
+  private readonly resident = new ResidentMemory()
   private stage: Stage = 0
 
   constructor(control: Int32Array, plan: OverloadPlan, log: OperationsLog) {
@@ -24,7 +26,7 @@ export class MemoryWatch {
   }
 
   look(): void {
-    const percent = (100 * process.memoryUsage.rss()) / this.limit
+    const percent = (100 * this.resident.read()) / this.limit
     const stage = this.meter.look(percent)
     if (stage === this.stage) return
     this.log.warn(
