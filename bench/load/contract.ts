@@ -5,6 +5,7 @@ export interface RequestShape {
   readonly host: string
   readonly path: string
   readonly bodyBytes: number
+  readonly headers?: string // further lines; own only
   readonly grpc?: GrpcShape // h2load only
 }
 
@@ -56,6 +57,7 @@ export function requestBytes(shape: RequestShape, isClosing: boolean): Buffer {
   const head =
     `${shape.method} ${shape.path} HTTP/1.1\r\nHost: ${shape.host}\r\n` +
     (isClosing ? 'Connection: close\r\n' : '') +
+    (shape.headers ?? '') +
     (shape.method === 'POST' ? `Content-Length: ${shape.bodyBytes}\r\n` : '') +
     '\r\n'
   return Buffer.concat([Buffer.from(head, 'latin1'), Buffer.alloc(shape.bodyBytes, 'x')])

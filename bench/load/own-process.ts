@@ -3,7 +3,8 @@
 // Gets a plan as JSON in its first argument, writes one LoadResult as JSON when it is done. Closed loop: every
 // connection sends its next request when it has its answer. Paced: requests fall due at a fixed rate and
 // latency counts from the due time, so a stall of the peer shows in every request that it delayed.
-// Requests are bytes made beforehand and answers are framed by Content-Length; an answer without it is a failure.
+// Requests are bytes made beforehand. Answers are framed by Content-Length, or by chunks: of those the last bytes are
+// compared with an end of chunks. An answer without either is a failure.
 
 import net from 'node:net'
 import type { LoadPlan, LoadResult } from './contract.ts'
@@ -15,6 +16,8 @@ const wires = plan.requests.map((shape) => requestBytes(shape, plan.isClosing))
 const readBuffer = Buffer.allocUnsafeSlow(256 * 1024)
 const latencies = new Latencies()
 const LENGTH = /\r\ncontent-length:[ \t]*(\d+)/i
+const CHUNKED = /\r\ntransfer-encoding:[ \t]*chunked\r\n/i
+const END = '\r\n0\r\n\r\n'
 const DRAIN_MS = 2000
 const RECONNECT_MS = 5
 
@@ -32,6 +35,7 @@ class Connection {
   sentAt = 0 // 0: nothing in flight
   head = '' // of an answer whose head has not ended yet
   bodyLeft = -1 // -1: reading a head
+  tail: string | null = null // the last bytes of a chunked body
   status = 0
 
   constructor() {
@@ -71,6 +75,10 @@ class Connection {
   }
 
   onBytes(bytes: number): void {
+    if (this.tail !== null) {
+      this.onChunks(readBuffer.toString('latin1', Math.max(0, bytes - END.length), bytes))
+      return
+    }
     if (this.bodyLeft >= 0) {
       this.onBody(bytes)
       return
@@ -81,15 +89,25 @@ class Connection {
       this.head = text
       return
     }
-    const length = LENGTH.exec(text.slice(0, end))
-    if (length === null) {
-      this.fail()
-      return
-    }
+    const head = text.slice(0, end + 2)
+    const length = LENGTH.exec(head)
     this.status = Number(text.slice(9, 12))
     this.head = ''
+    if (length === null) {
+      if (!CHUNKED.test(head)) this.fail()
+      else this.onChunks(text.slice(end + 2))
+      return
+    }
     this.bodyLeft = Number(length[1])
     this.onBody(text.length - end - 4)
+  }
+
+  onChunks(bytes: string): void {
+    this.tail = ((this.tail ?? '') + bytes).slice(-END.length)
+    if (this.tail !== END) return
+    this.tail = null
+    this.bodyLeft = 0
+    this.onBody(0)
   }
 
   onBody(bytes: number): void {
@@ -130,6 +148,7 @@ class Connection {
     this.sentAt = 0
     this.head = ''
     this.bodyLeft = -1
+    this.tail = null
     if (!isOver) setTimeout(() => !isOver && this.connect(), RECONNECT_MS)
   }
 }

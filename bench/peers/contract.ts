@@ -19,7 +19,8 @@ export interface PeerOptions {
   readonly cores: string | null
   readonly routes: number // 0: one route for everything
   readonly hasMiddlewares: boolean
-  readonly traffic: 'none' | 'five' | 'cache' // five middlewares that most have (Sluice only), or a cache (nginx too)
+  // Five middlewares that most have (Sluice only), a cache (nginx too), or two classes of priority (Sluice only).
+  readonly traffic: 'none' | 'five' | 'cache' | 'overload'
   readonly engine: 'node' | 'uws' // Sluice only
   readonly isCoalescing: boolean // Sluice only
   readonly workers: number

@@ -43,6 +43,7 @@ export function dynamicText(options: PeerOptions, edition = 0): string {
   const certificate = speaksTls(options.protocol) ? benchCertificate() : null
   const routers = options.routes === 0 ? [router('all', 'PathPrefix(`/`)', chainOf(options))] : []
   for (let i = 0; i < options.routes; i++) routers.push(router(`route-${i}`, ruleOf(i), ''))
+  if (options.traffic === 'overload') routers.push(highRouter)
   // Routes that no request asks for differ from edition to edition, so that every reload has something to change.
   if (edition > 0) routers.push(router('edition', `Path(\`/edition/${edition}\`)`, ''))
   return `http:
@@ -64,12 +65,15 @@ ${options.isCoalescing ? '      coalesce: {}\n' : ''}${middlewaresOf(options)}${
 function chainOf({ hasMiddlewares, traffic }: PeerOptions): string {
   if (traffic === 'five') return 'local, strip, mark, limit, compress'
   if (traffic === 'cache') return 'cache'
+  if (traffic === 'overload') return 'compress'
   return hasMiddlewares ? 'local, strip, mark, secure' : ''
 }
 
 function middlewaresOf({ hasMiddlewares, traffic }: PeerOptions): string {
   if (traffic === 'none' && !hasMiddlewares) return ''
-  return `  middlewares:\n${traffic === 'cache' ? cacheText : middlewareText}${traffic === 'five' ? trafficText : ''}`
+  if (traffic === 'cache') return `  middlewares:\n${cacheText}`
+  if (traffic === 'overload') return `  middlewares:\n${compressText}`
+  return `  middlewares:\n${middlewareText}${traffic === 'five' ? trafficText : ''}`
 }
 
 function router(name: string, rule: string, chain: string): string {
@@ -78,6 +82,11 @@ function router(name: string, rule: string, chain: string): string {
       entryPoints: [web]
       service: origin${chain === '' ? '' : `\n      middlewares: [${chain}]`}`
 }
+
+export const HIGH_HOST = 'high.bench.test'
+
+const highRouter = `${router('high', `Host(\`${HIGH_HOST}\`)`, 'compress')}
+      priorityClass: high`
 
 function tcpText(options: PeerOptions): string {
   return `tcp:
@@ -118,14 +127,16 @@ function tlsText({ certFile, keyFile }: Certificate): string {
 `
 }
 
+const compressText = `    compress:
+      compress: {}
+`
+
 // A limit that no load here reaches, and a compression that the client does not ask for.
 const trafficText = `    limit:
       rateLimit:
         average: 1000000
         burst: 100000000
-    compress:
-      compress: {}
-`
+${compressText}`
 
 const cacheText = `    cache:
       httpCache: {}

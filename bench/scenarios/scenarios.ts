@@ -2,6 +2,7 @@
 
 import type { Scenario } from './contract.ts'
 import { idle } from './idle.ts'
+import { overload } from './overload.ts'
 import * as protocols from './protocols.ts'
 import { reload } from './reload.ts'
 import { reloads } from './reloads.ts'
@@ -34,6 +35,7 @@ export const scenarios: readonly Scenario[] = [
   idle,
   reload,
   reloads,
+  overload,
   start,
 ]
 
