@@ -208,6 +208,7 @@ test("Defaults are Traefik's, except those that are written down as differences"
       headerCountMax: 128,
       connectionsMax: 16_384,
       bufferedBytesMax: 1_048_576,
+      bodyAheadBytes: 16_384,
     },
   })
   const { serversTransport } = load('entryPoints: {web: {address: ":1"}}').config

@@ -26,6 +26,8 @@ export class LiveExchange extends Exchange {
   server: Server | null = null
   requestComplete = false // the whole request has arrived
   requestStarted = false // some of its body was passed upstream: it can't be sent again
+  bodyAtHand = 0 // bytes of the body that came with the head, as far as the engine knows
+  lacksBody = false // its beginning is waited for, before a server is asked
   requestHeld = false // the engine was asked to pause the body until an upstream connection is there
   waiting = false // a middleware said WAIT or AGAIN
   again = false // and wants to be called once more
@@ -86,6 +88,8 @@ export function leaseExchange(): LiveExchange {
   exchange.server = null
   exchange.requestComplete = false
   exchange.requestStarted = false
+  exchange.bodyAtHand = 0
+  exchange.lacksBody = false
   exchange.requestHeld = false
   exchange.waiting = false
   exchange.again = false

@@ -62,6 +62,7 @@ import {
   sendHeadNow,
 } from './responses.ts'
 import { headToSend } from './request-head.ts'
+import { lacksBody } from './body-ahead.ts'
 import { collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
 import { type RetryAnswer, installRetrying, letBodyFlow, tryAgain } from './retrying.ts'
 import { installRewriting, passEnd, passPiece } from './rewriting.ts'
@@ -162,8 +163,10 @@ function run(exchange: LiveExchange): void {
 function wait(exchange: LiveExchange, verdict: Verdict): void {
   exchange.waiting = true
   exchange.again = verdict === AGAIN
-  if (collects(exchange) || exchange.requestComplete || !hasRequestBody(exchange)) return
-  exchange.requestHeld = true
+  const isWanted = collects(exchange)
+  if (exchange.requestComplete || !hasRequestBody(exchange)) return
+  exchange.requestHeld = !isWanted
+  if (isWanted) return
   exchange.downstream!.pauseBody(exchange)
 }
 
@@ -177,8 +180,14 @@ export function wake(exchange: LiveExchange, serial: number, verdict: Verdict): 
     if (verdict === NEXT) exchange.step--
   }
   if (verdict === ANSWERED) answered(exchange)
+  else if (exchange.lacksBody) forwardWithBody(exchange)
   else run(exchange)
   if (held) letBodyFlow(exchange, serial)
+}
+
+function forwardWithBody(exchange: LiveExchange): void {
+  exchange.lacksBody = false
+  forward(exchange, exchange.service!)
 }
 
 // A middleware that throws is a defect of ours. It fails closed: the request goes no further.
@@ -230,6 +239,7 @@ function forward(exchange: LiveExchange, service: LiveService): void {
   }
   const server = service.pick(exchange)
   if (server === null) refuse(exchange, NO_SERVER)
+  else if (server.isHalfFull && lacksBody(exchange)) wait(exchange, WAIT)
   else sendTo(exchange, service, server)
 }
 

@@ -29,6 +29,7 @@ const headBytesDefault = 64 * 1024
 // even with one upstream connection each.
 const connectionsDefault = 16_384
 const bufferedBytesDefault = 1024 * 1024
+const bodyAheadDefault = 16 * 1024
 // Traefik's is MaxInt64 - 1, which no double holds; this is the next one, and still above the highest that
 // users may give (MaxInt64 - 1000, 2 ** 63 - 1024 as a double).
 const redirectPriority = 2 ** 63
@@ -142,6 +143,10 @@ const limits = block({
   bufferedBytesMax: extension(
     bytesBetween(16 * 1024, 1024 ** 3).default(bufferedBytesDefault),
     'bytes held for one connection before its peer is paused',
+  ),
+  bodyAheadBytes: extension(
+    bytesBetween(0, 1024 ** 2).default(bodyAheadDefault),
+    'of a body with a length, so much is here before a server that is half full is asked; 0: asked at once',
   ),
 })
 

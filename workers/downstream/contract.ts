@@ -69,4 +69,5 @@ export interface EntryPointBounds {
   readonly headerCountMax: number
   readonly connectionsMax: number // per worker
   readonly bufferedBytesMax: number // per connection
+  readonly bodyAheadBytes: number // of a request's body, before a server is asked
 }

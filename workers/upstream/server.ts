@@ -98,6 +98,12 @@ export class Server {
     )
   }
 
+  // From here on its connections are for requests that are ready (body-ahead.ts).
+  get isHalfFull(): boolean {
+    const { maxConnections } = this.transport
+    return maxConnections > 0 && this.inFlight * 2 >= maxConnections
+  }
+
   // One that had to wait for room: as send(), and its client is told to go on.
   sendWaiting(exchange: LiveExchange, head: string): void {
     const { serial } = exchange

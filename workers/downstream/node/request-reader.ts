@@ -195,6 +195,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
     this.closing = this.mustClose(exchange)
     this.left = exchange.bodyLength
     this.bodyBytes = 0
+    exchange.bodyAtHand = this.inHand
     if (hasRequestBody(exchange)) this.beginBody(exchange)
     else {
       exchange.requestComplete = true
