@@ -130,7 +130,7 @@ export const workerFacts: readonly MetricFact[] = [
   fact(
     'sluice_auth_requests_total',
     'counter',
-    'Requests that a middleware of authentication has judged, by outcome: passed, refused, failed (it could not find out).',
+    'Requests that a middleware of authentication has judged, by outcome: passed, refused, cached, failed (it could not find out).',
     'middleware',
     'outcome',
   ),

@@ -2,7 +2,7 @@
 // Hot: no.
 
 import { BURST_MAX, RATE_MAX } from '../../core/rate/rate.ts'
-import { KEYS_MAX, parseKey } from '../../core/rate/source.ts'
+import { CLAIM_PREFIX, KEYS_MAX, parseKey } from '../../core/rate/source.ts'
 import type {
   DistributedRateLimitConfig,
   HubRedisConfig,
@@ -28,7 +28,8 @@ export function checkCriterion(options: {
 }): Fault[] {
   const criterion = options.sourceCriterion
   if (criterion === null) return []
-  const { ipStrategy, requestHeaderName, requestHost, keys } = criterion
+  const { ipStrategy, requestHeaderName, requestHost, keys, jwtHeader } = criterion
+  const hasClaim = keys.some((key) => key.startsWith(CLAIM_PREFIX))
   const hasKeys = keys.length > 0
   const given = [ipStrategy !== null && !hasKeys, requestHeaderName !== '', requestHost, hasKeys]
   if (given.filter(Boolean).length > 1)
@@ -37,16 +38,19 @@ export function checkCriterion(options: {
     ...failing('excludedIPs', ipStrategy?.excludedIPs ?? [], wantRange),
     ...(requestHeaderName === '' ? [] : one('requestHeaderName', requestHeaderName, wantName)),
     ...failing('keys', keys, wantKey),
+    ...one('jwtHeader', jwtHeader, wantName),
   ]
   if (keys.length > KEYS_MAX) faults.push(fault(['keys'], `keys: more than ${KEYS_MAX} parts`))
-  if (ipStrategy !== null && hasKeys && !keys.includes('ip'))
+  if (ipStrategy !== null && hasKeys && !keys.includes('ip') && !hasClaim)
     faults.push(fault(['ipStrategy'], 'ipStrategy: keys does not name "ip"'))
+  if (jwtHeader !== 'Authorization' && !hasClaim)
+    faults.push(fault(['jwtHeader'], 'jwtHeader: keys names no jwtClaim'))
   return under('sourceCriterion', faults)
 }
 
 const wantKey = (value: string): string =>
   parseKey(value) === null
-    ? `${quoted(value)} is none of ip, host, header.X, query.x, cookie.x`
+    ? `${quoted(value)} is none of ip, host, header.X, query.x, cookie.x, jwtClaim.x`
     : ''
 
 function checkRate(key: string, average: number, period: number, burst: number): Fault[] {

@@ -2,6 +2,7 @@
 //
 // Users and files are looked at when the middleware is planned (auth-plan.ts). Hot: no.
 
+import { parsePart, partNames } from '../../core/auth/question-key.ts'
 import { isFraming } from '../../core/middleware/header-line.ts'
 import { isLocation } from '../../core/middleware/http/redirect.ts'
 import type { MiddlewareOptions } from '../dynamic/middlewares.ts'
@@ -61,5 +62,45 @@ export function checkForwardAuth(options: MiddlewareOptions<'forwardAuth'>): Fau
     ...(authSigninURL === '' ? [] : one('authSigninURL', authSigninURL, wantUrl)),
     ...(headerField === '' ? [] : one('headerField', headerField, wantName)),
     ...(options.timeout > 0 ? [] : [{ key: ['timeout'], message: 'timeout: must be more than 0' }]),
+    ...checkCache(options),
   ]
+}
+
+const TTL_MAX_MS = 3_600_000 // whoever is locked out passes for so long
+const ENTRIES_MAX = 65_536 // what KEPT_BYTES_MAX has room for
+const PARTS_MAX = 32
+
+// Who asks always counts. A header that says it and does not matter is one that the server need not be told.
+function wantPart(part: string): string {
+  if (parsePart(part) === null)
+    return `${quoted(part)} is none of ${partNames.join(', ')}, header.X`
+  return /^header\.(?:authorization|cookie)$/i.test(part)
+    ? `${quoted(part)} says who asks; authRequestHeaders is where not to tell it`
+    : ''
+}
+
+function checkCache(options: MiddlewareOptions<'forwardAuth'>): Fault[] {
+  const { cache, forwardBody, preserveRequestMethod } = options
+  if (cache === null) return []
+  const { ttl, refusedTtl, entriesMax, ignore, cookies } = cache
+  const faults = [
+    ...(ttl > 0 && ttl <= TTL_MAX_MS ? [] : one('ttl', '', () => 'expected more than 0, up to 1h')),
+    ...(refusedTtl <= TTL_MAX_MS ? [] : one('refusedTtl', '', () => 'at most 1h')),
+    ...(entriesMax > 0 && entriesMax <= ENTRIES_MAX
+      ? []
+      : one('entriesMax', '', () => `expected 1 to ${ENTRIES_MAX}`)),
+    ...failing('ignore', ignore.slice(0, PARTS_MAX), wantPart),
+    ...failing('cookies', cookies.slice(0, PARTS_MAX), wantName),
+    ...(Math.max(ignore.length, cookies.length) <= PARTS_MAX
+      ? []
+      : [{ key: [], message: `at most ${PARTS_MAX} entries of ignore and of cookies` }]),
+    ...(forwardBody ? [{ key: [], message: 'can not be given with forwardBody' }] : []),
+    ...(preserveRequestMethod && ignore.includes('method')
+      ? [{ key: ['ignore'], message: 'ignore: preserveRequestMethod asks by the method' }]
+      : []),
+  ]
+  return faults.map(({ key, message }) => ({
+    key: ['cache', ...key],
+    message: `cache: ${message}`,
+  }))
 }

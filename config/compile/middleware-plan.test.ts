@@ -63,6 +63,60 @@ test.each([
   ['{forwardAuth: {address: "http://a", authResponseHeaders: [Host]}}', /"Host" belongs to/],
   ['{forwardAuth: {address: "http://a", authSigninURL: "/x"}}', /authSigninURL: "\/x" is not/],
   ['{forwardAuth: {address: "https://a", tls: {ca: /no/such.pem}}}', /such\.pem" does not exist/],
+  [
+    '{forwardAuth: {address: "http://a", cache: {}}}',
+    /a\.yml:6:\d+: m@file: cache: ttl: expected more than 0, up to 1h/,
+  ],
+  [
+    '{forwardAuth: {address: "http://a", cache: {ttl: 2h}}}',
+    /cache: ttl: expected more than 0, up to 1h/,
+  ],
+  [
+    '{forwardAuth: {address: "http://a", cache: {ttl: 1s, refusedTtl: 2h}}}',
+    /cache: refusedTtl: at most 1h/,
+  ],
+  [
+    '{forwardAuth: {address: "http://a", cache: {ttl: 1s, entriesMax: 0}}}',
+    /cache: entriesMax: expected 1 to 65536/,
+  ],
+  [
+    '{forwardAuth: {address: "http://a", cache: {ttl: 1s, ignore: [uri]}}}',
+    /cache: ignore: "uri" is none of ip, method, scheme, host, path, query, header\.X/,
+  ],
+  [
+    '{forwardAuth: {address: "http://a", cache: {ttl: 1s, ignore: [header.authorization]}}}',
+    /cache: ignore: "header\.authorization" says who asks/,
+  ],
+  [
+    '{forwardAuth: {address: "http://a", cache: {ttl: 1s, ignore: [header.Cookie]}}}',
+    /"header\.Cookie" says who asks/,
+  ],
+  [
+    '{forwardAuth: {address: "http://a", preserveRequestMethod: true, cache: {ttl: 1s, ignore: [method]}}}',
+    /ignore: preserveRequestMethod asks by the method/,
+  ],
+  [
+    '{forwardAuth: {address: "http://a", cache: {ttl: 1s, cookies: ["a b"]}}}',
+    /cache: cookies: "a b" is not a/,
+  ],
+  [
+    '{forwardAuth: {address: "http://a", forwardBody: true, cache: {ttl: 1s}}}',
+    /cache: can not be given with forwardBody/,
+  ],
+  ['{forwardAuth: {address: "http://a", cache: {ttl: 1s, keys: [ip]}}}', /unknown key "keys"/],
+  ['{quota: {limit: 1, sourceCriterion: {keys: [jwtClaim.]}}}', /keys: "jwtClaim\." is none of/],
+  [
+    '{quota: {limit: 1, sourceCriterion: {keys: [jwtClaim.a..b]}}}',
+    /keys: "jwtClaim\.a\.\.b" is none of/,
+  ],
+  [
+    '{quota: {limit: 1, sourceCriterion: {keys: [ip], jwtHeader: X-Jwt}}}',
+    /jwtHeader: keys names no jwtClaim/,
+  ],
+  [
+    '{quota: {limit: 1, sourceCriterion: {keys: [jwtClaim.a], jwtHeader: "a b"}}}',
+    /jwtHeader: "a b" is not a header name/,
+  ],
   ['{requestHeaderModifier: {set: {"a b": c}}}', /set: "a b" is not a header name/],
   ['{responseHeaderModifier: {remove: [Content-Length]}}', /remove: "Content-Length" belongs to/],
   ['{basicAuth: {}}', /users or usersFile is required/],

@@ -27,7 +27,11 @@ export const sourceCriterion = () =>
     ipStrategy: ipStrategy(),
     requestHeaderName: text(),
     requestHost: flag(false),
-    keys: extension(list(), 'several parts: `ip`, `host`, `header.X`, `query.x`, `cookie.x`'),
+    keys: extension(
+      list(),
+      'several parts: `ip`, `host`, `header.X`, `query.x`, `cookie.x`, `jwtClaim.x`',
+    ),
+    jwtHeader: extension(text('Authorization'), 'where the JWT of `jwtClaim.x` stands'),
   })
 
 const sentinel = () => off({ masterSet: text(), username: text(), password: secret() })

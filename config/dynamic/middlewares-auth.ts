@@ -37,6 +37,16 @@ const forwardAuth = off({
   preserveRequestMethod: flag(false),
   authSigninURL: text(),
   timeout: extension(time(30_000), 'for the whole answer'),
+  cache: extension(
+    off({
+      ttl: time(0),
+      refusedTtl: time(0),
+      entriesMax: z.int().default(10_000),
+      ignore: list(),
+      cookies: list(),
+    }),
+    'answers count for a while, for whoever would ask the very same',
+  ),
 })
 
 export const authMiddlewares = {

@@ -55,6 +55,13 @@ export class AuthAnswer {
     return headers.getAll('set-cookie').filter((line) => this.cookies.has(cookieName(line)))
   }
 
+  // Whether pass() looks at this header of an answer.
+  wants(name: string): boolean {
+    const lower = name.toLowerCase()
+    if (lower === this.userField || this.folded.has(foldedName(name))) return true
+    return this.regex !== null && isTaken(this.regex, name)
+  }
+
   // A cookie of the server under such a name goes.
   addCookies(response: Head, lines: readonly string[]): void {
     const given = response.getAll('set-cookie')
@@ -84,7 +91,7 @@ export class AuthAnswer {
   }
 }
 
-function eachLine(head: Head, take: (name: string, value: string) => void): void {
+export function eachLine(head: Head, take: (name: string, value: string) => void): void {
   for (let line = 0; line < head.count; line++) {
     if (head.ids[line] !== DROPPED) take(head.spellingAt(line), head.valueAt(line))
   }

@@ -1,6 +1,7 @@
 // core/cache/contract.ts: what the cache middleware asks of its worker: a place for responses, and word from the others.
 //
-// The worker implements it (workers/cache); tests and `sluice explain` have one that stores nothing (inertCache).
+// Also a cache for other things, of one worker alone (BoundedCache). The worker implements it (workers/cache); tests and
+// `sluice explain` have one that stores nothing (inertCache).
 // Hot: find and join run once per request.
 
 import type { Exchange } from '../exchange.ts'
@@ -51,7 +52,16 @@ export interface PurgeWish {
   readonly all: boolean
 }
 
+// Things by a key, so many and so many bytes of them at the most; what was not used for longest gives way.
+export interface BoundedCache<T extends object> {
+  get(key: string): T | undefined
+  set(key: string, value: T, bytes: number): void
+  delete(key: string): void
+  readonly size: number
+}
+
 export interface CacheServices {
+  bounded<T extends object>(entriesMax: number, bytesMax: number): BoundedCache<T>
   // The one of this name; what it holds outlives generations as long as its limits stay the same.
   open(name: string, limits: StoreLimits): CacheStore
   wallNow(): number // milliseconds since the epoch
@@ -76,6 +86,7 @@ const nothing: CacheStore = {
 }
 
 export const inertCache: CacheServices = {
+  bounded: () => ({ get: () => undefined, set: () => {}, delete: () => {}, size: 0 }),
   open: (_name, limits) => ({ ...nothing, limits }),
   wallNow: () => 0,
   date: () => 'Thu, 01 Jan 1970 00:00:00 GMT',

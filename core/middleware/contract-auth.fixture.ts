@@ -10,6 +10,25 @@ const modifiers = [
   { set: { 'X-Env': evil, [evil]: 'x' }, add: { 'Content-Length': '9' }, remove: ['Connection'] },
 ]
 
+const forwardAuth = {
+  url: 'http://auth.example',
+  path: '/verify',
+  transport: 'auth@file (forwardAuth)',
+  trustForwardHeader: false,
+  authResponseHeaders: ['X-User'],
+  authResponseHeadersRegex: '^X-Auth-',
+  authRequestHeaders: [],
+  maxResponseBodySize: -1,
+  addAuthCookiesToResponse: ['session'],
+  headerField: 'X-User',
+  forwardBody: false,
+  maxBodySize: -1,
+  preserveLocationHeader: false,
+  preserveRequestMethod: false,
+  authSigninURL: '',
+  timeout: 1000,
+}
+
 export const authOptions: Record<string, unknown[]> = {
   basicAuth: [
     {
@@ -31,23 +50,10 @@ export const authOptions: Record<string, unknown[]> = {
     { users: [], realm: 'a"b', headerField: '', removeHeader: false },
   ],
   forwardAuth: [
+    { ...forwardAuth, cache: null },
     {
-      url: 'http://auth.example',
-      path: '/verify',
-      transport: 'auth@file (forwardAuth)',
-      trustForwardHeader: false,
-      authResponseHeaders: ['X-User'],
-      authResponseHeadersRegex: '^X-Auth-',
-      authRequestHeaders: [],
-      maxResponseBodySize: -1,
-      addAuthCookiesToResponse: ['session'],
-      headerField: 'X-User',
-      forwardBody: false,
-      maxBodySize: -1,
-      preserveLocationHeader: false,
-      preserveRequestMethod: false,
-      authSigninURL: '',
-      timeout: 1000,
+      ...forwardAuth,
+      cache: { ttl: 1000, refusedTtl: 1000, entriesMax: 10, ignore: ['ip'], cookies: ['a'] },
     },
   ],
   requestHeaderModifier: modifiers,

@@ -5,7 +5,12 @@
 //
 // A store lives as long as a middleware that uses it, over any number of generations: it is held weakly here.
 
-import type { CacheServices, CacheStore, StoreLimits } from '../../core/cache/contract.ts'
+import type {
+  BoundedCache,
+  CacheServices,
+  CacheStore,
+  StoreLimits,
+} from '../../core/cache/contract.ts'
 import type { Exchange } from '../../core/exchange.ts'
 import type { NEXT } from '../../core/middleware/contract.ts'
 import type { Cancel, Counter, SharedTables } from '../../core/middleware/worker.ts'
@@ -13,6 +18,7 @@ import { CacheBoard } from '../../core/shared/cache-board.ts'
 import { CELLS } from '../../core/shared/slot-table.ts'
 import type { WorkerContext } from '../context.ts'
 import type { LiveExchange } from '../live-exchange.ts'
+import { Bounded } from './bounded.ts'
 import { BYTES_CELL, ENTRIES_CELL, gaugeName } from './gauges.ts'
 import { type CacheNews, type CacheToWorker, ENTRIES_UNDERWAY_MAX } from './messages.ts'
 import { beginRefresh } from './refresh.ts'
@@ -51,6 +57,10 @@ export class WorkerCache implements CacheServices, StoreWorker {
     const store = new Store(name, limits, this)
     this.stores.set(name, new WeakRef(store))
     return store
+  }
+
+  bounded<T extends object>(entriesMax: number, bytesMax: number): BoundedCache<T> {
+    return new Bounded<T>(entriesMax, bytesMax)
   }
 
   wallNow(): number {

@@ -2,6 +2,9 @@
 //
 // Hot: no; each request costs one to that server, over the kept connections that services use too. Fails closed: only an
 // answer of 2xx lets a request pass. Any other goes to the client as it is, and redirects are for the client to follow.
+//
+// With a cache an answer is used again for whoever would ask the very same (core/auth/question-key.ts). Requests that come
+// while a question is under way ask for themselves.
 
 import {
   AUTH_FAILED,
@@ -11,13 +14,23 @@ import {
   UNAUTHORIZED,
 } from '../../errors.ts'
 import { BODY_LENGTH, type Exchange, hasRequestBody } from '../../exchange.ts'
+import type { CacheServices } from '../../cache/contract.ts'
 import { statusPhrase } from '../../h1/status.ts'
 import { compileRegex, type SafeRegex } from '../../regex.ts'
 import { AuthAnswer, type AnswerOptions } from '../../auth/auth-answer.ts'
 import { headersForAuth } from '../../auth/auth-request.ts'
+import {
+  type AuthCacheOptions,
+  type KeptAnswers,
+  isPass,
+  keptAnswersOf,
+} from '../../auth/kept-answers.ts'
+import { type Lines, QuestionKey } from '../../auth/question-key.ts'
+import { durationText } from '../../rate/duration-text.ts'
 import { BodyKeeper, COLLECT, KEPT_MAX } from '../body-keeper.ts'
 import { AGAIN, ANSWERED, KEEP, NEXT, RequestMiddleware, WAIT } from '../contract.ts'
 import type { MiddlewareContext, ResponseVerdict, Verdict } from '../contract.ts'
+import type { CryptoServices } from '../crypto.ts'
 import { refuseWith } from '../refuse.ts'
 import type { Cancel, Counter, SideAnswer, WorkerServices } from '../worker.ts'
 import { isLocation } from './redirect.ts'
@@ -35,6 +48,7 @@ export interface ForwardAuthOptions extends AnswerOptions {
   readonly preserveRequestMethod: boolean
   readonly authSigninURL: string
   readonly timeout: number // ms
+  readonly cache: AuthCacheOptions | null // null: each request is asked about
 }
 
 export class ForwardAuth extends RequestMiddleware {
@@ -49,6 +63,7 @@ export class ForwardAuth extends RequestMiddleware {
   private readonly passed: Counter
   private readonly refused: Counter
   private readonly failed: Counter
+  private readonly memory: Memory | null
 
   constructor(name: string, options: ForwardAuthOptions, context: MiddlewareContext) {
     super(name)
@@ -66,6 +81,7 @@ export class ForwardAuth extends RequestMiddleware {
     this.passed = counter('passed')
     this.refused = counter('refused')
     this.failed = counter('failed')
+    this.memory = options.cache === null ? null : new Memory(options, options.cache, name, context)
   }
 
   onRequest(exchange: Exchange): Verdict {
@@ -74,8 +90,13 @@ export class ForwardAuth extends RequestMiddleware {
       if (fault !== NONE) return refuseWith(exchange, fault, 0)
       if (!exchange.keeper!.complete) return AGAIN
     }
+    const { trustForwardHeader } = this.options
+    const lines = headersForAuth(exchange, this.requestHeaders, trustForwardHeader)
+    const key = this.memory === null ? '' : this.memory.keyOf(this.methodFor(exchange), lines)
+    const kept = this.memory === null ? null : this.memory.find(key)
+    if (kept !== null) return this.judge(exchange, kept)
     exchange.notes ??= new Map()
-    exchange.notes.set(this, this.ask(exchange))
+    exchange.notes.set(this, this.ask(exchange, lines, key))
     return WAIT
   }
 
@@ -94,7 +115,8 @@ export class ForwardAuth extends RequestMiddleware {
 
   explain(_exchange: Exchange): string {
     const { url, path } = this.options
-    return `Asks ${url}${path} whether the request may pass; only an answer of 2xx lets it.`
+    const asks = `Asks ${url}${path} whether the request may pass; only an answer of 2xx lets it.`
+    return this.memory === null ? asks : `${asks} ${this.memory.describe()}`
   }
 
   // A body that another middleware has collected already is taken from there.
@@ -110,7 +132,11 @@ export class ForwardAuth extends RequestMiddleware {
     return keeper.bytes > this.bodyMax ? BODY_TOO_LARGE : NONE
   }
 
-  private ask(exchange: Exchange): Cancel {
+  private methodFor(exchange: Exchange): string {
+    return this.options.preserveRequestMethod ? exchange.method : 'GET'
+  }
+
+  private ask(exchange: Exchange, headers: Lines, key: string): Cancel {
     const { serial } = exchange
     const { url, path, transport, timeout, maxResponseBodySize } = this.options
     const body = this.options.forwardBody && hasRequestBody(exchange) ? exchange.keeper!.pieces : []
@@ -118,30 +144,36 @@ export class ForwardAuth extends RequestMiddleware {
       service: '',
       url,
       transport,
-      method: this.options.preserveRequestMethod ? exchange.method : 'GET',
+      method: this.methodFor(exchange),
       path,
       authority: '',
-      headers: headersForAuth(exchange, this.requestHeaders, this.options.trustForwardHeader),
+      headers,
       body,
       timeoutMs: timeout,
       bodyMax: maxResponseBodySize < 0 ? KEPT_MAX : maxResponseBodySize,
     }
+    const askedAt = this.memory === null ? 0 : this.memory.now()
     return this.worker.ask(request, (answer, code) => {
+      if (answer !== null) this.memory?.keep(key, answer, askedAt, this.answer)
       if (exchange.serial !== serial) return
       exchange.notes!.delete(this)
-      const verdict = answer === null ? this.fail(exchange, code) : this.judge(exchange, answer)
+      const verdict = answer === null ? this.fail(exchange, code) : this.conclude(exchange, answer)
       this.worker.wake(exchange, serial, verdict === NEXT ? NEXT : ANSWERED)
     })
   }
 
+  private conclude(exchange: Exchange, answer: SideAnswer): Verdict {
+    const outcome = isPass(answer.status) ? this.passed : this.refused
+    outcome.add(1)
+    return this.judge(exchange, answer)
+  }
+
   private judge(exchange: Exchange, answer: SideAnswer): Verdict {
-    if (answer.status >= 200 && answer.status < 300) {
-      this.passed.add(1)
+    if (isPass(answer.status)) {
       const cookies = this.answer.pass(exchange, answer)
       if (cookies.length > 0) exchange.notes!.set(this, cookies)
       return NEXT
     }
-    this.refused.add(1)
     const { authSigninURL } = this.options
     if (answer.status !== 401 || !isLocation(authSigninURL)) {
       this.answer.give(exchange, answer)
@@ -155,5 +187,50 @@ export class ForwardAuth extends RequestMiddleware {
   private fail(exchange: Exchange, code: number): Verdict {
     this.failed.add(1)
     return refuseWith(exchange, code === RESPONSE_BODY_TOO_LARGE ? UNAUTHORIZED : AUTH_FAILED, 0)
+  }
+}
+
+// The answers that are kept, as one middleware object uses them.
+class Memory {
+  private readonly options: AuthCacheOptions
+  private readonly key: QuestionKey
+  private readonly answers: KeptAnswers
+  private readonly cached: Counter
+  private readonly crypto: CryptoServices
+  private readonly cache: CacheServices
+  readonly now: () => number
+
+  constructor(owner: object, options: AuthCacheOptions, name: string, context: MiddlewareContext) {
+    const { worker } = context
+    this.options = options
+    this.key = new QuestionKey(options)
+    this.answers = keptAnswersOf(owner, options, worker.cache)
+    const labels = { middleware: name, outcome: 'cached' }
+    this.cached = worker.counter('sluice_auth_requests_total', labels)
+    this.crypto = context.crypto
+    this.cache = worker.cache
+    this.now = context.now
+  }
+
+  keyOf(method: string, lines: Lines): string {
+    return this.crypto.mac('forwardAuth ' + this.key.of(method, lines))
+  }
+
+  find(key: string): SideAnswer | null {
+    const found = this.answers.find(key, this.now())
+    if (found !== null) this.cached.add(1)
+    return found
+  }
+
+  keep(key: string, answer: SideAnswer, askedAt: number, used: AuthAnswer): void {
+    const times = { askedAt, answeredAt: this.now(), wallMs: this.cache.wallNow() }
+    this.answers.keep(key, answer, times, (name) => used.wants(name))
+  }
+
+  describe(): string {
+    const { ttl, refusedTtl, ignore } = this.options
+    const same = ignore.length === 0 ? 'the same' : `the same but for ${ignore.join(', ')}`
+    const passes = `That answer counts for ${durationText(ttl)} for requests that tell the server ${same}`
+    return refusedTtl > 0 ? `${passes}; 401 and 403 for ${durationText(refusedTtl)}.` : `${passes}.`
   }
 }

@@ -172,6 +172,43 @@ describe('the source', () => {
     expect(counted([key], one, two, request())).toEqual([NEXT, ANSWERED, ANSWERED])
   })
 
+  const bearing = (claims: object, ...more: string[]): Exchange => {
+    const payload = Buffer.from(JSON.stringify(claims)).toString('base64url')
+    return request(`Authorization: Bearer e30.${payload}.x`, ...more)
+  }
+
+  it('of a claim is its value, wherever it comes from', () => {
+    const [one, again, other] = [{ sub: 'ann' }, { iat: 1, sub: 'ann' }, { sub: 'bob' }]
+    const requests = [one, again, other].map((claims) => bearing(claims))
+    requests[1]!.clientAddress = '192.0.2.8'
+    expect(counted(['jwtClaim.sub'], ...requests)).toEqual([NEXT, ANSWERED, NEXT])
+  })
+
+  it('without a claim is the address, which no claim can use up', () => {
+    const elsewhere = request()
+    elsewhere.clientAddress = '192.0.2.8'
+    expect(
+      counted(
+        ['jwtClaim.sub'],
+        bearing({ sub: '192.0.2.7' }),
+        bearing({ sub: 'no claim 192.0.2.7' }),
+        bearing({ sub: {} }),
+        request(),
+        request('Authorization: Bearer x'),
+        bearing({ sub: 'ann' }, 'Authorization: Bearer e30.e30.x'),
+        elsewhere,
+      ),
+    ).toEqual([NEXT, NEXT, NEXT, ANSWERED, ANSWERED, ANSWERED, NEXT])
+  })
+
+  it('of a claim is looked for in the header that is named', () => {
+    const sourceCriterion = { keys: ['jwtClaim.a.b'], jwtHeader: 'X-Jwt' }
+    const middleware = limiter(scene(), { burst: 1, mode: 'reject', sourceCriterion })
+    const payload = Buffer.from('{"a":{"b":7}}').toString('base64url')
+    const explained = middleware.explain(request(`X-Jwt: e30.${payload}.x`))
+    expect(explained).toContain('for "claim 7"')
+  })
+
   it('of a cookie is its value', () => {
     const cookie = (value: string): Exchange => request(`Cookie: other=1; account=${value}`)
     expect(counted(['cookie.account'], cookie('a'), cookie('b'), cookie('a'))).toEqual([
