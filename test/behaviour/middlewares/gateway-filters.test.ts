@@ -87,6 +87,6 @@ describe.each(['node', 'uws'] as const)('by engine %s', (engine) => {
   test('what was guessed is counted', async () => {
     const { body } = await scene.gateway.admin('/metrics')
     const counted = metricSum(body, 'sluice_content_types_detected_total', 'typed@file')
-    expect(counted).toBe(2)
+    expect(counted).toBe(3)
   })
 })
