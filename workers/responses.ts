@@ -287,7 +287,8 @@ export function refuse(exchange: LiveExchange, code: number): void {
   exchange.responseRewriter = null
   exchange.recorder = null
   exchange.substituted = false
-  refuseWith(exchange, code, 0)
+  // What is sent of a page that could not be had is the status that it was to have.
+  refuseWith(exchange, code, exchange.replaced ? exchange.replacementStatus : 0)
   if (passesSoon(code)) exchange.response.add('Retry-After', '1')
   context.countError(code)
   sendAnswer(exchange)

@@ -32,6 +32,7 @@ async function routes(): Promise<Record<string, unknown>> {
         login: router('login', 'down', ['login']),
         full: router('full', 'down', ['full']),
         far: router('far', 'down', ['far']),
+        lost: router('lost', 'down', ['lost']),
         work: router('work', 'down', ['work']),
         shown: router('shown', 'down', ['shown']),
       },
@@ -39,6 +40,7 @@ async function routes(): Promise<Record<string, unknown>> {
         login: { basicAuth: { users: ['ann:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g='] } },
         full: { inFlightReq: { amount: 0 } },
         far: { ipAllowList: { sourceRange: ['192.0.2.0/24'], rejectStatusCode: 404 } },
+        lost: { errors: { status: ['502'], statusRewrites: { '502': 500 }, service: 'down' } },
         work: { maintenance: { message: 'Back <soon>' } },
         shown: {
           headers: { customResponseHeaders: { 'Content-Security-Policy': "default-src 'self'" } },
@@ -133,7 +135,7 @@ describe.each(['node', 'uws'] as const)('by engine %s', (engine) => {
     const page = await get('/nowhere', accept)
     const head = await ask(gateway.port, 'HEAD', '/nowhere', [accept])
     expect([head.status, head.body]).toEqual([404, ''])
-    for (const name of ['content-type', 'vary', 'content-security-policy'])
+    for (const name of ['content-type', 'content-length', 'vary', 'content-security-policy'])
       expect(head.headers.get(name)).toBe(page.headers.get(name))
   })
 
@@ -163,6 +165,14 @@ describe.each(['node', 'uws'] as const)('by engine %s', (engine) => {
     const page = await get('/work')
     expect(page.body).toContain('Back &#60;soon&#62;')
     expect([page.status, page.headers.get('vary')]).toEqual([503, 'Accept'])
+  })
+
+  test('a page of the errors middleware that can not be had is told with the status that is sent', async () => {
+    const { status, body } = await get('/lost', 'Accept: application/json')
+    expect([status, JSON.parse(body)]).toMatchObject([
+      500,
+      { status: 500, title: 'Internal Server Error', code: 'UPSTREAM_REFUSED' },
+    ])
   })
 
   test('response phases of the route have the last word about headers', async () => {
