@@ -14,15 +14,12 @@ import { PAGE_POLICY, refusalPage } from './refusal-pages.ts'
 
 // `status` 0: that of the error.
 export function refuseWith(exchange: Exchange, code: number, status: number): Verdict {
-  answerRefusal(exchange, code, status === 0 ? errorTable[code]!.status : status)
-  return ANSWERED
-}
-
-export function answerRefusal(exchange: Exchange, code: number, status: number): void {
+  const sent = status === 0 ? errorTable[code]!.status : status
   const form = exchange.errorPages ? formFor(exchange) : FORM_TEXT
-  exchange.answer(status, code, refusalPage(code, status, form), typeOfForm[form])
+  exchange.answer(sent, code, refusalPage(code, sent, form), typeOfForm[form])
   if (exchange.errorPages) exchange.response.add('Vary', 'Accept')
   if (form === FORM_HTML) exchange.response.add('Content-Security-Policy', PAGE_POLICY)
+  return ANSWERED
 }
 
 function formFor(exchange: Exchange): AnswerForm {
