@@ -71,6 +71,7 @@ function entryPointPlan(name: string, point: EntryPoint, config: StaticConfig): 
     addXForwardedScheme: forwardedHeaders.addXForwardedSchemeHeaders,
     connectionHeaders: forwardedHeaders.connection.map((name) => name.toLowerCase()),
     via: http.via,
+    errorPages: http.errorPages,
     accessLogs: observability.accessLogs,
     metrics: observability.metrics,
     proxyProtocol: point.proxyProtocol,

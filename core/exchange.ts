@@ -138,6 +138,7 @@ export class Exchange {
   query = '' // without "?", as it is sent
   hasQuery = false // "?" was there, though nothing may follow it
   secure = false // arrived by TLS
+  errorPages = false // Accept chooses the form of a refusal; false while nobody knows what the client accepts
   tls: TlsFacts | null = null // null for clear text
   clientAddress = '' // the TCP peer, no port: "192.0.2.1" or "2001:db8::1"
   clientPort = 0
@@ -217,6 +218,7 @@ export class Exchange {
     this.routingPath = ''
     this.query = ''
     this.hasQuery = false
+    this.errorPages = false
     this.tls = null
     this.user = ''
     this.response.clear()

@@ -150,11 +150,17 @@ function meetsUnderscore(exchange: Exchange, strategy: 'delete' | 'reject'): boo
 // what may not stand in a request line is escaped. A rewrite that would leave "." or ".." in any encoding
 // is refused, since nobody has checked where that leads (CVE-2026-48020). Returns NONE or REWRITE_INVALID.
 export function rewritePath(exchange: Exchange, path: string): number {
-  if (path.charCodeAt(0) !== 47) return REWRITE_INVALID
-  const legal = legalPath(path)
-  if (legal === null || hasDotSegment(legal) || hasDotParameters(legal)) return REWRITE_INVALID
+  const legal = legalRewrite(path)
+  if (legal === null) return REWRITE_INVALID
   exchange.path = legal
   exchange.routingPath = routingPathOf(legal)
   exchange.pathChanged = true
   return NONE
+}
+
+// The same for a path that only a client is sent to; null for one that may not be sent.
+export function legalRewrite(path: string): string | null {
+  if (path.charCodeAt(0) !== 47) return null
+  const legal = legalPath(path)
+  return legal === null || hasDotSegment(legal) || hasDotParameters(legal) ? null : legal
 }

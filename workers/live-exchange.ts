@@ -60,6 +60,7 @@ export class LiveExchange extends Exchange {
     this.entryPoint = point.name
     this.tls = tls
     this.secure = tls !== null
+    this.errorPages = point.plan.errorPages
   }
 
   // What was tried, and how the exchange was addressed, says nothing about another service.

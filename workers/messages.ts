@@ -37,6 +37,7 @@ export interface EntryPointPlan {
   readonly addXForwardedScheme: boolean
   readonly connectionHeaders: readonly string[] // see core/normalise.ts
   readonly via: boolean
+  readonly errorPages: boolean // refusals in the form that Accept asks for
   readonly accessLogs: boolean
   readonly metrics: boolean
   readonly proxyProtocol: ProxyProtocolPlan | null

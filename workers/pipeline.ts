@@ -47,6 +47,7 @@ import {
   type Verdict,
   WAIT,
 } from '../core/middleware/contract.ts'
+import { refuseWith } from '../core/middleware/refuse.ts'
 import { normalise } from '../core/normalise.ts'
 import { protocolOf } from '../core/request-protocol.ts'
 import type { Matcher } from '../core/route/matcher.ts'
@@ -122,6 +123,7 @@ export function hold(exchange: LiveExchange): void {
 
 // A request that was refused before it was understood: a bad head, a timeout. It has no route.
 export function beginRefused(exchange: LiveExchange, code: number): void {
+  exchange.errorPages = false // nor do we know what it accepts
   exchange.startedAt = context.sweeper.turnNow()
   context.begun()
   refuse(exchange, code)
@@ -196,9 +198,7 @@ function runMiddleware(exchange: LiveExchange, middleware: Middleware): Verdict 
     return middleware.onRequest(exchange)
   } catch (defect) {
     tellDefect(defect)
-    const fact = errorTable[MIDDLEWARE_FAILED]!
-    exchange.answer(fact.status, MIDDLEWARE_FAILED, fact.name + '\n', 'text/plain; charset=utf-8')
-    return ANSWERED
+    return refuseWith(exchange, MIDDLEWARE_FAILED, 0)
   }
 }
 

@@ -11,12 +11,10 @@ import { asBuffer } from './as-buffer.ts'
 import {
   DRAINING,
   MIDDLEWARE_FAILED,
-  NO_ROUTER,
   NO_SERVER,
   RESPONSE_BODY_TOO_LARGE,
   SHED_PRIORITY,
   SHED_QUEUE,
-  errorTable,
 } from '../core/errors.ts'
 import {
   BODY_LENGTH,
@@ -26,10 +24,10 @@ import {
   METHOD_HEAD,
   UPSTREAM_DONE,
 } from '../core/exchange.ts'
-import { statusPhrase } from '../core/h1/status.ts'
 import type { Head } from '../core/headers.ts'
 import { BodyKeeper, COLLECT } from '../core/middleware/body-keeper.ts'
 import type { Replacement } from '../core/middleware/contract.ts'
+import { refuseWith } from '../core/middleware/refuse.ts'
 import type { WorkerContext } from './context.ts'
 import { finish, leaveServer, leaveUpstream } from './endings.ts'
 import { fallBack } from './failover.ts'
@@ -284,17 +282,13 @@ function answerSent(exchange: LiveExchange): void {
 }
 
 export function refuse(exchange: LiveExchange, code: number): void {
-  const fact = errorTable[code]!
-  const body =
-    code === NO_ROUTER
-      ? '404 page not found\n'
-      : statusPhrase(fact.status) + ' (' + fact.name + ')\n'
   exchange.requestHeld = false
   exchange.responseBody = null
   exchange.responseRewriter = null
   exchange.recorder = null
   exchange.substituted = false
-  exchange.answer(fact.status, code, body, 'text/plain; charset=utf-8')
+  // What is sent of a page that could not be had is the status that it was to have.
+  refuseWith(exchange, code, exchange.replaced ? exchange.replacementStatus : 0)
   if (passesSoon(code)) exchange.response.add('Retry-After', '1')
   context.countError(code)
   sendAnswer(exchange)

@@ -254,6 +254,7 @@ const sidePlan: EntryPointPlan = {
   addXForwardedScheme: false,
   connectionHeaders: [],
   via: false,
+  errorPages: false,
   accessLogs: false,
   metrics: false,
   proxyProtocol: null,

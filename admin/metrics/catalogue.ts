@@ -98,6 +98,12 @@ export const workerFacts: readonly MetricFact[] = [
     'outcome',
   ),
   fact(
+    'sluice_content_types_detected_total',
+    'counter',
+    'Responses that a contentType has given a Content-Type.',
+    'middleware',
+  ),
+  fact(
     'sluice_compress_responses_total',
     'counter',
     'Responses that compress has compressed.',

@@ -4,7 +4,11 @@
 
 import type { BuiltKind, MiddlewareOptions } from '../dynamic/middlewares.ts'
 import { checkBodyRewrite, checkBuffering, checkCompress } from './body-checks.ts'
-import { checkModifier } from './middleware-checks-gateway.ts'
+import {
+  checkModifier,
+  checkRequestRedirect,
+  checkUrlRewrite,
+} from './middleware-checks-gateway.ts'
 import { checkForwardAuth, checkUsers } from './middleware-checks-auth.ts'
 import { checkForceCase, checkHttpCache, checkQueryParam } from './middleware-checks-hub.ts'
 import { checkCircuitBreaker, checkRetry, checkTimeout } from './middleware-checks-resilience.ts'
@@ -22,6 +26,7 @@ import {
   quoted,
   wantName,
   wantPath,
+  wantPort,
   wantRange,
   wantRegex,
   wantStatus,
@@ -95,11 +100,7 @@ function checkRedirectScheme({ scheme, port }: MiddlewareOptions<'redirectScheme
   const faults = one('scheme', scheme, (value) =>
     /^[A-Za-z][A-Za-z0-9+.-]*$/.test(value) ? '' : `${quoted(value)} is not a scheme`,
   )
-  const number = Number(port)
-  const isPort = /^\d{1,5}$/.test(port) && number >= 1 && number <= 65_535
-  if (port !== '' && !isPort)
-    faults.push({ key: ['port'], message: `port: ${quoted(port)} is none` })
-  return faults
+  return port === '' ? faults : [...faults, ...one('port', port, wantPort)]
 }
 
 const checks: Checks = {
@@ -133,6 +134,8 @@ const checks: Checks = {
   forwardAuth: checkForwardAuth,
   requestHeaderModifier: checkModifier,
   responseHeaderModifier: checkModifier,
+  requestRedirect: checkRequestRedirect,
+  URLRewrite: checkUrlRewrite,
   queryParam: checkQueryParam,
   forceCase: checkForceCase,
   bodyRewrite: checkBodyRewrite,

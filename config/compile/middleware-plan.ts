@@ -4,11 +4,7 @@
 // Lives for one compile(). Hot: no.
 
 import type { DistributedRateLimitConfig, QuotaConfig, RateLimitConfig } from '../dynamic/limits.ts'
-import {
-  builtKinds,
-  type MiddlewareConfig,
-  type MiddlewareOptions,
-} from '../dynamic/middlewares.ts'
+import { type MiddlewareConfig, type MiddlewareOptions } from '../dynamic/middlewares.ts'
 import { pluginKinds, type PluginKey } from '../dynamic/plugins.ts'
 import type { TransportPlan } from '../generation.ts'
 import type { Entry } from '../merge.ts'
@@ -41,9 +37,7 @@ export function statedBy(config: MiddlewareConfig): Stated | Misstated {
   }
   const [kind, options] = kinds[0]!
   if (kind === 'plugin') return pluginOf(options as Record<string, unknown>)
-  if (builtKinds.has(kind)) return { kind, options, at: [kind] }
-  const message = `${kind} is not built in this version`
-  return { code: 'CONFIG_NOT_BUILT', at: [kind], message, hint: '' }
+  return { kind, options, at: [kind] }
 }
 
 function wrong(message: string, at: Path = [], hint = ''): Misstated {

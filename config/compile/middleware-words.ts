@@ -34,6 +34,12 @@ export function quoted(value: string): string {
 export const wantPath = (value: string): string =>
   value.startsWith('/') ? hasControls(value) : `${quoted(value)} must begin with "/"`
 
+export function wantPort(port: string): string {
+  const number = Number(port)
+  const isPort = /^\d{1,5}$/.test(port) && number >= 1 && number <= 65_535
+  return isPort ? '' : `${quoted(port)} is none`
+}
+
 export const wantRange = (value: string): string =>
   parseCidr(value) === null ? `${quoted(value)} is not an address or CIDR` : ''
 

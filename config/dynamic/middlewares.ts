@@ -9,7 +9,6 @@ import { ipStrategy, limits } from './limits.ts'
 import { gatewayMiddlewares } from './middlewares-gateway.ts'
 import { authMiddlewares } from './middlewares-auth.ts'
 import { hubMiddlewares } from './middlewares-hub.ts'
-import { laterMiddlewares } from './middlewares-later.ts'
 import { resilienceMiddlewares } from './resilience.ts'
 import { ownMiddlewares } from './middlewares-own.ts'
 import { pluginSchema } from './plugins.ts'
@@ -107,6 +106,12 @@ const builtMiddlewares = {
     allowEncodedQuestionMark: flag(false),
     allowEncodedHash: flag(false),
   }),
+  contentType: off({
+    autoDetect: noted(
+      z.boolean().nullable().default(null),
+      'Traefik v3 says to leave it out; false switches the middleware off',
+    ),
+  }),
   errors: off({
     status: z.array(z.string()).min(1),
     statusRewrites: z.record(z.string(), z.int().min(100).max(599)).default({}),
@@ -182,7 +187,6 @@ const builtMiddlewares = {
 
 export const middlewareSchema = z.object({
   ...builtMiddlewares,
-  ...laterMiddlewares,
   plugin: pluginSchema,
 })
 

@@ -94,6 +94,10 @@ const http = block({
     'CONNECT',
   ),
   via: extension(flag(false), 'adds a Via header in both directions'),
+  errorPages: extension(
+    flag(true),
+    'the gateway refuses in the form that Accept asks for: HTML, JSON, text; false: always text',
+  ),
 })
 
 const http2 = block({

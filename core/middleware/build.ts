@@ -27,6 +27,8 @@ import { Errors } from './http/errors.ts'
 import type { ErrorsOptions } from './http/errors.ts'
 import { ForceCase } from './http/force-case.ts'
 import type { ForceCaseOptions } from './http/force-case.ts'
+import { ContentType } from './http/content-type.ts'
+import type { ContentTypeOptions } from './http/content-type.ts'
 import { ForwardAuth } from './http/forward-auth.ts'
 import type { ForwardAuthOptions } from './http/forward-auth.ts'
 import { GrpcWeb } from './http/grpc-web.ts'
@@ -63,6 +65,10 @@ import { RedirectScheme } from './http/redirect-scheme.ts'
 import type { RedirectSchemeOptions } from './http/redirect-scheme.ts'
 import { ReplacePath, ReplacePathRegex } from './http/replace-path.ts'
 import type { ReplacePathOptions, ReplacePathRegexOptions } from './http/replace-path.ts'
+import { RequestRedirect } from './http/request-redirect.ts'
+import type { RequestRedirectOptions } from './http/request-redirect.ts'
+import { UrlRewrite } from './http/url-rewrite.ts'
+import type { UrlRewriteOptions } from './http/url-rewrite.ts'
 import { Retry } from './http/retry.ts'
 import type { RetryOptions } from './http/retry.ts'
 import { Timeout } from './http/timeout.ts'
@@ -158,6 +164,15 @@ const builders: ReadonlyMap<string, Build> = new Map<string, Build>([
   ],
   ['queryParam', (name, options) => new QueryParam(name, options as QueryParamOptions)],
   ['forceCase', (name, options) => new ForceCase(name, options as ForceCaseOptions)],
+  [
+    'contentType',
+    (name, options, context) => new ContentType(name, options as ContentTypeOptions, context),
+  ],
+  [
+    'requestRedirect',
+    (name, options) => new RequestRedirect(name, options as RequestRedirectOptions),
+  ],
+  ['URLRewrite', (name, options) => new UrlRewrite(name, options as UrlRewriteOptions)],
   ['errors', (name, options) => new Errors(name, options as ErrorsOptions)],
   [
     'circuitBreaker',

@@ -53,6 +53,15 @@ const options: Record<string, unknown[]> = {
     { regex: '^http://(.*)', replacement: 'https://$1', permanent: false },
     { regex: '.*', replacement: `https://${EVIL}`, permanent: true },
   ],
+  requestRedirect: [
+    { scheme: 'https', hostname: '', port: '', path: '/new', pathPrefix: '/a', statusCode: 302 },
+    { scheme: '', hostname: EVIL, port: EVIL, path: `/${EVIL}`, pathPrefix: null, statusCode: 308 },
+  ],
+  URLRewrite: [
+    { hostname: 'inner.example', path: '', pathPrefix: '/a' },
+    { hostname: EVIL, path: `/${EVIL}`, pathPrefix: null },
+  ],
+  contentType: [{ autoDetect: null }, { autoDetect: false }],
   ipAllowList: [
     { sourceRange: ['192.0.2.0/24'] },
     { sourceRange: ['10.0.0.0/8'], ipStrategy: { depth: 2, excludedIPs: [], ipv6Subnet: 64 } },

@@ -26,6 +26,9 @@ import type { RequestSizeOptions } from '../../core/middleware/http/request-size
 import type { MirrorOptions } from '../../core/middleware/http/mirror.ts'
 import type { PassTlsClientCertOptions } from '../../core/middleware/http/pass-tls-client-cert.ts'
 import type { QueryParamOptions } from '../../core/middleware/http/query-param.ts'
+import type { ContentTypeOptions } from '../../core/middleware/http/content-type.ts'
+import type { RequestRedirectOptions } from '../../core/middleware/http/request-redirect.ts'
+import type { UrlRewriteOptions } from '../../core/middleware/http/url-rewrite.ts'
 import type { RedirectRegexOptions } from '../../core/middleware/http/redirect-regex.ts'
 import type { RedirectSchemeOptions } from '../../core/middleware/http/redirect-scheme.ts'
 import type { CircuitBreakerOptions } from '../../core/middleware/http/circuit-breaker.ts'
@@ -63,6 +66,9 @@ interface CoreOptions {
   passTLSClientCert: PassTlsClientCertOptions
   redirectRegex: RedirectRegexOptions
   redirectScheme: RedirectSchemeOptions
+  contentType: ContentTypeOptions
+  requestRedirect: RequestRedirectOptions
+  URLRewrite: UrlRewriteOptions
   httpCache: HttpCacheOptions
   inFlightReq: InFlightReqOptions
   retry: RetryOptions
@@ -107,6 +113,9 @@ const fits: {
   passTLSClientCert: true,
   redirectRegex: true,
   redirectScheme: true,
+  contentType: true,
+  requestRedirect: true,
+  URLRewrite: true,
   httpCache: true,
   inFlightReq: true,
   retry: true,

@@ -3,6 +3,7 @@
 // Hot: no. Clients send a handful of different values; who asks keeps the answers.
 
 import type { Coding } from '../codecs.ts'
+import { weightsIn } from '../weights.ts'
 
 export interface Choice {
   readonly coding: Coding | null // null: the body as it is
@@ -15,8 +16,6 @@ interface Weights {
 }
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const QVALUE = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/
-const CODINGS_MAX = 100 // of one value; what comes behind is not looked at
 
 // `header`: null when the client has none. `offered` in our order, which decides between equal weights; `fallback` is
 // Traefik's defaultEncoding, for clients that leave the choice to us (no header, or "*").
@@ -57,25 +56,7 @@ function weightOf(coding: Coding, { byName, others }: Weights): number {
   return named ?? others ?? 0
 }
 
-// What is malformed is as if it were not there: a coding is used only if the client has said so.
 function parse(header: string): Weights {
-  const byName = new Map<string, number>()
-  let others: number | null = null
-  for (const item of header.split(',', CODINGS_MAX)) {
-    const [text = '', ...parameters] = item.split(';')
-    const name = text.trim().toLowerCase()
-    const weight = parseWeight(parameters)
-    if (weight === null || !NAME.test(name)) continue
-    if (name === '*') others ??= weight
-    else if (!byName.has(name)) byName.set(name, weight)
-  }
-  return { byName, others }
-}
-
-function parseWeight(parameters: readonly string[]): number | null {
-  if (parameters.length === 0) return 1000
-  if (parameters.length > 1) return null
-  const [name = '', value = ''] = parameters[0]!.trim().split('=')
-  if (name.toLowerCase() !== 'q' || !QVALUE.test(value)) return null
-  return Math.round(Number(value) * 1000)
+  const byName = weightsIn(header, NAME, false)
+  return { byName, others: byName.get('*') ?? null }
 }

@@ -5,8 +5,10 @@
 import { AddressSet } from '../../address.ts'
 import { MAINTENANCE } from '../../errors.ts'
 import type { Exchange } from '../../exchange.ts'
+import { FORM_HTML, FORM_TEXT, formWantedBy, typeOfForm } from '../answer-form.ts'
 import { ANSWERED, NEXT, RequestMiddleware } from '../contract.ts'
 import type { Verdict } from '../contract.ts'
+import { asciiHtml, asciiJson } from '../refusal-pages.ts'
 import { SourceAddress } from '../source-address.ts'
 import type { IpStrategyOptions } from '../source-address.ts'
 
@@ -32,15 +34,16 @@ export class Maintenance extends RequestMiddleware {
     this.source = new SourceAddress(options.ipStrategy)
     const text = asciiHtml(options.message)
     this.html = `<!doctype html><meta charset="utf-8"><title>503</title><h1>${text}</h1>\n`
-    this.json = asciiJson(options.message)
+    const detail = options.message
+    this.json = asciiJson({ type: 'about:blank', title: 'Maintenance', status: 503, detail })
   }
 
   onRequest(exchange: Exchange): Verdict {
     if (this.isAllowed(exchange)) return NEXT
-    const isJson = wantsJson(exchange.request.get('accept') ?? '')
-    // RFC 9457 for programs.
-    const type = isJson ? 'application/problem+json' : 'text/html; charset=utf-8'
-    exchange.answer(503, MAINTENANCE, isJson ? this.json : this.html, type)
+    const wanted = formWantedBy(exchange.request)
+    const form = wanted === FORM_TEXT ? FORM_HTML : wanted // the page is for whoever does not ask for JSON
+    exchange.answer(503, MAINTENANCE, form === FORM_HTML ? this.html : this.json, typeOfForm[form])
+    exchange.response.add('Vary', 'Accept')
     exchange.response.add('Cache-Control', 'no-store')
     const seconds = Math.ceil(this.options.retryAfter / 1000)
     if (seconds > 0) exchange.response.add('Retry-After', String(seconds))
@@ -57,23 +60,4 @@ export class Maintenance extends RequestMiddleware {
       ? `Lets ${address} pass: it is in allowedRange.`
       : 'Answers 503: the service is under maintenance.'
   }
-}
-
-// Programs say so; a browser names text/html first, and curl anything.
-function wantsJson(accept: string): boolean {
-  const json = accept.search(/\bapplication\/(?:[\w.-]+\+)?json\b/i)
-  const html = accept.search(/\btext\/html\b/i)
-  return json >= 0 && (html < 0 || json < html)
-}
-
-// An answer is one byte per character: what is not ASCII is written as references, or escapes.
-function asciiHtml(text: string): string {
-  return [...text]
-    .map((c) => (/[ -~]/.test(c) && !/[<>&"]/.test(c) ? c : `&#${c.codePointAt(0)};`))
-    .join('')
-}
-
-function asciiJson(detail: string): string {
-  const text = JSON.stringify({ type: 'about:blank', title: 'Maintenance', status: 503, detail })
-  return text.replace(/[^ -~]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

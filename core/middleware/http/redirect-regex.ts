@@ -32,7 +32,8 @@ export class RedirectRegex extends RequestMiddleware {
 
   onRequest(exchange: Exchange): Verdict {
     const location = this.locationFor(exchange)
-    return location === null ? NEXT : answerRedirect(exchange, location, this.permanent)
+    if (location === null) return NEXT
+    return answerRedirect(exchange, location, redirectStatus(exchange, this.permanent))
   }
 
   explain(exchange: Exchange): string {

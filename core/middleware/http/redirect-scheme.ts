@@ -11,7 +11,7 @@ import { NEXT, RequestMiddleware } from '../contract.ts'
 import type { Verdict } from '../contract.ts'
 import { refuseWith } from '../refuse.ts'
 import { requestUri } from '../url.ts'
-import { answerRedirect, redirectStatus } from './redirect.ts'
+import { answerRedirect, hostLength, isDefaultPort, redirectStatus, schemeOf } from './redirect.ts'
 
 export interface RedirectSchemeOptions {
   readonly scheme: string
@@ -36,7 +36,11 @@ export class RedirectScheme extends RequestMiddleware {
   onRequest(exchange: Exchange): Verdict {
     if (this.isRight(exchange)) return NEXT
     if (exchange.authority === '') return refuseWith(exchange, REWRITE_INVALID, 0) // HTTP/1.0, no Host
-    return answerRedirect(exchange, this.locationFor(exchange), this.permanent)
+    return answerRedirect(
+      exchange,
+      this.locationFor(exchange),
+      redirectStatus(exchange, this.permanent),
+    )
   }
 
   explain(exchange: Exchange): string {
@@ -55,29 +59,5 @@ export class RedirectScheme extends RequestMiddleware {
   private locationFor(exchange: Exchange): string {
     const host = exchange.authority.slice(0, hostLength(exchange.authority))
     return this.scheme + '://' + host + this.port + requestUri(exchange)
-  }
-}
-
-function isDefaultPort(scheme: string, port: string): boolean {
-  return (scheme === 'http' && port === ':80') || (scheme === 'https' && port === ':443')
-}
-
-// Length of the host in "host", "host:1" or "[::1]:1".
-function hostLength(authority: string): number {
-  const colon = authority.lastIndexOf(':')
-  return colon < 0 || authority.endsWith(']') ? authority.length : colon
-}
-
-// A proxy in front may say "ws" for what is an HTTP request to this middleware.
-function schemeOf(exchange: Exchange): string {
-  switch (exchange.request.get('x-forwarded-proto')?.toLowerCase()) {
-    case 'https':
-    case 'wss':
-      return 'https'
-    case 'http':
-    case 'ws':
-      return 'http'
-    default:
-      return exchange.secure ? 'https' : 'http'
   }
 }

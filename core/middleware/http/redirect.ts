@@ -1,4 +1,4 @@
-// core/middleware/http/redirect.ts: what both redirect middlewares share: the answer.
+// core/middleware/http/redirect.ts: what redirect middlewares share: the answer, and the pieces of a URL.
 //
 // Hot: yes, on entry points that only redirect.
 
@@ -26,10 +26,33 @@ export function isLocation(location: string): boolean {
   return isTarget(location.slice(0, fragment)) && (anchor === '' || isTarget(anchor))
 }
 
-export function answerRedirect(exchange: Exchange, location: string, permanent: boolean): Verdict {
+export function answerRedirect(exchange: Exchange, location: string, status: number): Verdict {
   if (!isLocation(location)) return refuseWith(exchange, REWRITE_INVALID, 0)
-  const status = redirectStatus(exchange, permanent)
   exchange.answer(status, NONE, statusPhrase(status), 'text/plain; charset=utf-8')
   exchange.response.add('Location', location)
   return ANSWERED
+}
+
+export function isDefaultPort(scheme: string, port: string): boolean {
+  return (scheme === 'http' && port === ':80') || (scheme === 'https' && port === ':443')
+}
+
+// Length of the host in "host", "host:1" or "[::1]:1".
+export function hostLength(authority: string): number {
+  const colon = authority.lastIndexOf(':')
+  return colon < 0 || authority.endsWith(']') ? authority.length : colon
+}
+
+// A proxy in front may say "ws" for what is an HTTP request to this middleware.
+export function schemeOf(exchange: Exchange): string {
+  switch (exchange.request.get('x-forwarded-proto')?.toLowerCase()) {
+    case 'https':
+    case 'wss':
+      return 'https'
+    case 'http':
+    case 'ws':
+      return 'http'
+    default:
+      return exchange.secure ? 'https' : 'http'
+  }
 }
