@@ -71,7 +71,7 @@ const options: Record<string, unknown[]> = {
       storeSetCookie: false,
       staleIfError: 0,
       collapseTimeout: 5000,
-      store: { memory: { limit: 1_048_576, entryLimit: 65_536 } },
+      store: { memory: { limit: 1_048_576, entryLimit: 65_536 }, redis: null },
     },
   ],
   rateLimit: [

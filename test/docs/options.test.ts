@@ -63,7 +63,7 @@ interface CoreOptions {
   passTLSClientCert: PassTlsClientCertOptions
   redirectRegex: RedirectRegexOptions
   redirectScheme: RedirectSchemeOptions
-  httpCache: HttpCacheOptions
+  httpCache: Omit<HttpCacheOptions, 'store'> // config/compile/cache-plan.ts plans that
   inFlightReq: InFlightReqOptions
   retry: RetryOptions
   basicAuth: BasicAuthOptions

@@ -37,7 +37,7 @@ export class StoreLink {
   private askedAt = 0
   private probing = false
   private saidAt = -SAY_MS
-  private wasAway = false
+  private wasAway = false // and the log says so
 
   // `say` writes a warning.
   constructor(plan: StorePlan, asBytes: boolean, user: LinkUser, say: (message: string) => void) {
@@ -157,11 +157,12 @@ export class StoreLink {
     this.complain(fault instanceof Error ? fault.message || fault.name : String(fault))
   }
 
+  // One that refuses to write and answers reads would be away and back with every request.
   complain(reason: string): void {
-    this.wasAway = true
     const now = performance.now()
     if (now - this.saidAt < SAY_MS) return
     this.saidAt = now
+    this.wasAway = true
     this.say(`${this.place} can not be asked: ${reason.slice(0, 200)}`)
   }
 
@@ -169,7 +170,6 @@ export class StoreLink {
   answered(): void {
     if (!this.wasAway) return
     this.wasAway = false
-    this.saidAt = -SAY_MS
     this.say(`${this.place} answers again`)
   }
 }
