@@ -326,10 +326,11 @@ export class HttpCache extends RequestMiddleware {
   explain(exchange: Exchange): string {
     const { maxTtl, store } = this.options
     const mebibytes = Math.round((store.memory.limit / 1_048_576) * 10) / 10
+    const tier = store.redis === null ? '' : ', or else from Redis,'
     const { methodId } = exchange
     const reads = methodId === METHOD_GET || methodId === METHOD_HEAD
     const what = reads
-      ? `Answers from memory (${mebibytes} MiB)${store.redis === null ? '' : ', or else from Redis,'} while a response for ${urlOf(exchange)} is fresh, ${maxTtl} s at the most`
+      ? `Answers from memory (${mebibytes} MiB)${tier} while a response for ${urlOf(exchange)} is fresh, ${maxTtl} s at the most`
       : `Passes ${exchange.method} on; its success invalidates what is stored for ${urlOf(exchange)}`
     return what + '.'
   }

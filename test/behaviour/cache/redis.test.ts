@@ -1,7 +1,9 @@
 // httpCache with a second tier in Redis: two gateways, one Redis, one server whose requests are counted.
 
 import http from 'node:http'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import path from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { run } from '../../cli/run.ts'
 import {
   type Asked,
   type CacheScene,
@@ -10,7 +12,7 @@ import {
   routesOf,
   startCacheScene,
 } from '../../support/cache-scene.ts'
-import { type Gateway, startGateway } from '../../support/gateway.ts'
+import { type Gateway, type Keys, startGateway } from '../../support/gateway.ts'
 import { metricSum } from '../../support/metrics.ts'
 import { type RedisServer, hasRedis, startRedis, withoutRedis } from '../../support/redis.ts'
 import { eventually } from '../../support/wait.ts'
@@ -22,12 +24,13 @@ describe.skipIf(!hasRedis)(`A cache of two gateways (skipped when ${withoutRedis
   let redis: RedisServer
   let scene: CacheScene
   let other: Gateway
+  let cache: Keys
   const both = (): Gateway[] => [scene.gateway, other]
 
   beforeAll(async () => {
     redis = await startRedis({ password: PASSWORD })
     const endpoints = [`127.0.0.1:${redis.port}`]
-    const cache = {
+    cache = {
       cacheStatus: true,
       // Machines that run tests are slow at times: a timeout that none of them reaches but by a Redis that stands still.
       store: { redis: { endpoints, password: PASSWORD, timeout: '2s', entryLimit: '64Ki' } },
@@ -87,9 +90,9 @@ describe.skipIf(!hasRedis)(`A cache of two gateways (skipped when ${withoutRedis
     return key
   }
 
-  function purge(query: string): Promise<{ purged: number; late?: string[] }> {
+  function purge(query: string, by = scene.gateway): Promise<{ purged: number; late?: string[] }> {
     return new Promise((resolve, reject) => {
-      const options = { port: scene.gateway.adminPort, host: '127.0.0.1', method: 'DELETE' }
+      const options = { port: by.adminPort, host: '127.0.0.1', method: 'DELETE' }
       const request = http.request(
         { ...options, path: `/api/http/cache?${query}`, agent: false },
         (response) => {
@@ -144,6 +147,25 @@ describe.skipIf(!hasRedis)(`A cache of two gateways (skipped when ${withoutRedis
     const renewed = await there('/short')
     expect([renewed.body, renewed.cache]).toEqual(['short 1', 'HIT'])
     expect(scene.requests.at(-1)!.headers['if-none-match']).toBe('"a"')
+  })
+
+  test('what one has renewed the other takes from it', async () => {
+    scene.answer('/renewed', (response, _request, count) =>
+      response
+        .writeHead(200, { 'Cache-Control': count === 1 ? 'max-age=3' : 'max-age=60' })
+        .end(`renewed ${count}`),
+    )
+    const before = await written()
+    await fill('/renewed')
+    await there('/renewed')
+    await eventually('it to be stale', async () => (await here('/renewed')).body === 'renewed 2')
+    await eventually('it to be written', async () => (await written()) >= before + 2)
+    const count = scene.count('/renewed')
+    await eventually(
+      'the other to have the new one',
+      async () => (await there('/renewed')).body !== 'renewed 1',
+    )
+    expect(scene.count('/renewed')).toBe(count)
   })
 
   test('what varies is found by the fields that it varies by', async () => {
@@ -250,9 +272,10 @@ describe.skipIf(!hasRedis)(`A cache of two gateways (skipped when ${withoutRedis
     expect(await purge('prefix=http://shop.example/by-prefix/')).toEqual({ purged: 1 })
     expect(await purge('url=http://shop.example/by-url')).toEqual({ purged: 1 })
     for (const path of paths.slice(0, 3)) {
-      expect((await here(path)).body.endsWith(' 2')).toBe(true)
-      await eventually(`${path} to be gone there`, async () =>
-        (await there(path)).body.endsWith(' 2'),
+      expect((await here(path)).body.endsWith(' 1')).toBe(false)
+      await eventually(
+        `${path} to be gone there`,
+        async () => !(await there(path)).body.endsWith(' 1'),
       )
     }
     expect((await there('/stays')).body).toBe('/stays 1')
@@ -263,6 +286,37 @@ describe.skipIf(!hasRedis)(`A cache of two gateways (skipped when ${withoutRedis
     await askBy(scene.gateway, '/changed', {}, 'POST')
     await eventually('it to be gone', async () => !(await keys()).includes(key))
     expect((await there('/changed')).cache).toBe('MISS')
+  })
+
+  test('of two workers one tells Redis of a purge', async () => {
+    const workers = await startGateway({
+      workers: 2,
+      static: writable,
+      routes: routesOf({ cache }, scene.url),
+    })
+    onTestFinished(() => workers.stop())
+    await answers(workers)
+    const length = async (): Promise<number> =>
+      Number(await redis.command('XLEN', 'cache:cache@file:1:purges'))
+    const before = await length()
+    await fill('/of-two')
+    expect((await askBy(workers, '/of-two')).cache).toBe('HIT')
+    await purge('tag=none', workers)
+    await purge('url=http://shop.example/of-two', workers)
+    expect(await length()).toBe(before + 2)
+    await eventually('all to know', async () => {
+      const all = await Promise.all([here('/of-two'), there('/of-two'), askBy(workers, '/of-two')])
+      return all.every(({ body }) => body !== '/of-two 1')
+    })
+  })
+
+  test('the API and explain say that there is Redis', async () => {
+    expect(await rowOf(other)).toMatchObject({ name: 'cache@file', redis: 'answers' })
+    const { body } = await other.admin('/api/http/cache')
+    expect(body).not.toContain(PASSWORD)
+    const file = path.join(other.folder, 'sluice.yml')
+    const { out } = await run(['explain', 'http://shop.example/a', `--configFile=${file}`])
+    expect(out).toContain('or else from Redis')
   })
 
   test('when Redis stands still or is gone, requests go on, and purges are told later', async () => {
