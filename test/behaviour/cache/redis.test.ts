@@ -1,7 +1,7 @@
 // httpCache with a second tier in Redis: two gateways, one Redis, one server whose requests are counted.
 
 import http from 'node:http'
-import path from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { run } from '../../cli/run.ts'
 import {
@@ -314,7 +314,7 @@ describe.skipIf(!hasRedis)(`A cache of two gateways (skipped when ${withoutRedis
     expect(await rowOf(other)).toMatchObject({ name: 'cache@file', redis: 'answers' })
     const { body } = await other.admin('/api/http/cache')
     expect(body).not.toContain(PASSWORD)
-    const file = path.join(other.folder, 'sluice.yml')
+    const file = join(other.folder, 'sluice.yml')
     const { out } = await run(['explain', 'http://shop.example/a', `--configFile=${file}`])
     expect(out).toContain('or else from Redis')
   })

@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -240,4 +241,27 @@ describe.skipIf(!hasRedis)(`A cache in Redis (skipped when ${withoutRedis})`, ()
     redis.child.kill('SIGCONT')
     await peer.ready()
   })
+})
+
+test('what speaks something else than Redis is away, and ends nothing', async () => {
+  const answers = [
+    'HTTP/1.1 400 Bad Request\r\n\r\n',
+    '$-7\r\n',
+    '*1000000\r\n:1\r\n',
+    '\0\0\0',
+    ':1\r\n:2\r\n:3\r\n',
+  ]
+  for (const answer of answers) {
+    const server = net.createServer((socket) => {
+      socket.on('error', () => {})
+      socket.on('data', () => socket.write(answer))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void server.close())
+    const { port } = server.address() as net.AddressInfo
+    const peer = new Peer(planOf([port], { timeoutMs: 50 }))
+    await eventually('it to be noticed', () => peer.log.length > 0)
+    expect(await peer.ask('router\nhttp://a/b')).toBe(null)
+    expect([peer.answers, peer.purges]).toEqual([false, []])
+  }
 })
