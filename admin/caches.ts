@@ -19,7 +19,8 @@ export function caches(state: AdminState): Shown[] {
 export async function purgeCaches(state: AdminState, query: URLSearchParams): Promise<Reply> {
   const wish = wishOf(query)
   if (typeof wish === 'string') return errorReply(400, wish)
-  return jsonReply({ purged: await state.purge(wish) })
+  const { count, late } = await state.purge(wish)
+  return jsonReply(late.length === 0 ? { purged: count } : { purged: count, late })
 }
 
 // A sentence when it is not one of the four, and only one.

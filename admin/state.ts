@@ -10,7 +10,7 @@ import type { SpiffeStatus } from '../config/spiffe.ts'
 import type { RolloutStatus } from '../core/rollout/plan.ts'
 import type { RolloutAction } from '../core/rollout/progress.ts'
 import type { StaticConfig } from '../config/static.ts'
-import type { PurgeWish } from '../core/cache/contract.ts'
+import type { PurgeResult, PurgeWish } from '../core/cache/contract.ts'
 import type { MetricsPage } from './metrics/page.ts'
 
 export interface WorkerRow {
@@ -30,6 +30,7 @@ export interface CacheRow {
   readonly bytes: number
   readonly bytesMax: number
   readonly entries: number
+  readonly redis: '' | 'answers' | 'away' // its second tier; '' without
 }
 
 export interface GenerationInfo {
@@ -69,8 +70,8 @@ export interface AdminState {
   steer(rollout: string, action: RolloutAction): string | null
   spiffe(): SpiffeStatus | null // null: no Workload API is configured
   caches(): readonly CacheRow[] // of the generation that is published
-  // Resolves when no worker serves any of it, with the number of responses that are gone.
-  purge(wish: PurgeWish): Promise<number>
+  // Resolves when no worker serves any of it.
+  purge(wish: PurgeWish): Promise<PurgeResult>
   // Whether a server may be given requests; without health checks every one may.
   isUp(service: string, url: string): boolean
 }

@@ -37,14 +37,18 @@ async function list(url: string, io: CommandIo): Promise<number> {
   return 0
 }
 
-function rowOf({ name, bytes, bytesMax, entries }: CacheRow): string[] {
+function rowOf({ name, bytes, bytesMax, entries, redis }: CacheRow): string[] {
   const size = (count: number): string => (count / MEBIBYTE).toFixed(1)
-  return [name, `${entries} responses`, `${size(bytes)} of ${size(bytesMax)} MiB`]
+  const tier = redis === '' ? '' : `Redis ${redis}`
+  return [name, `${entries} responses`, `${size(bytes)} of ${size(bytesMax)} MiB`, tier]
 }
 
 async function purge(url: string, io: CommandIo): Promise<number> {
   const answer = await askApi('DELETE', url)
   if (answer.status !== 200) return failedAnswer('cache', answer, io)
-  io.out(`${(answer.value as { purged: number }).purged} responses purged\n`)
+  const { purged, late = [] } = answer.value as { purged: number; late?: readonly string[] }
+  io.out(`${purged} responses purged\n`)
+  if (late.length > 0)
+    io.out(`Redis does not answer: other gateways with ${late.join(', ')} are told later\n`)
   return 0
 }

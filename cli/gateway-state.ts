@@ -11,9 +11,9 @@ import type {
 } from '../admin/state.ts'
 import type { Generation, RuntimeStatus } from '../config/generation.ts'
 import type { SpiffeStatus } from '../config/spiffe.ts'
-import type { MiddlewareConfig } from '../config/dynamic/middlewares.ts'
 import type { StaticConfig } from '../config/static.ts'
-import type { PurgeWish } from '../core/cache/contract.ts'
+import type { PurgeResult, PurgeWish } from '../core/cache/contract.ts'
+import type { HttpCacheOptions } from '../core/middleware/http/http-cache.ts'
 import {
   CONNECTIONS,
   IN_FLIGHT,
@@ -150,13 +150,14 @@ export class GatewayState implements AdminState {
     return [...generation.middlewares.values()]
       .filter(({ kind }) => kind === 'httpCache')
       .map(({ name, options }) => {
-        const { store } = options as NonNullable<MiddlewareConfig['httpCache']>
-        const bytesMax = store.memory.limit
-        return { name, ...readGauge(states, name, handles.length), bytesMax }
+        const { store } = options as HttpCacheOptions
+        const { away, ...held } = readGauge(states, name, handles.length)
+        const redis = store.redis === null ? '' : away ? 'away' : 'answers'
+        return { name, ...held, bytesMax: store.memory.limit, redis }
       })
   }
 
-  purge(wish: PurgeWish): Promise<number> {
+  purge(wish: PurgeWish): Promise<PurgeResult> {
     return new Promise((resolve) => this.supervisor.caches.purge(wish, resolve))
   }
 

@@ -211,6 +211,27 @@ export const workerFacts: readonly MetricFact[] = [
     'middleware',
   ),
   fact(
+    'sluice_cache_redis_requests_total',
+    'counter',
+    'Requests for which a cache asked Redis: hit, miss, invalid (not what a cache writes), late, error, busy (too many questions), away (not asked).',
+    'middleware',
+    'outcome',
+  ),
+  fact(
+    'sluice_cache_redis_writes_total',
+    'counter',
+    'Responses for Redis: stored, too_large, busy (too many bytes under way), error, away (not sent).',
+    'middleware',
+    'outcome',
+  ),
+  fact(
+    'sluice_cache_redis_bytes_total',
+    'counter',
+    'Bytes of responses that a cache has read from Redis, or written there.',
+    'direction',
+    'middleware',
+  ),
+  fact(
     'sluice_accept_errors_total',
     'counter',
     'Connections that were refused because the process is nearly out of file descriptors (engine node).',

@@ -102,7 +102,7 @@ export function checkQuota(options: QuotaConfig): Fault[] {
   ]
 }
 
-function checkStore(store: { redis: HubRedisConfig | null } | null): Fault[] {
+export function checkStore(store: { redis: HubRedisConfig | null } | null): Fault[] {
   if (store === null) return []
   if (store.redis === null) return [fault(['store'], 'store: redis is missing')]
   const { cluster, database } = store.redis

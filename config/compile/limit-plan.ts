@@ -105,7 +105,7 @@ function planHubStore(place: Place, store: { redis: HubRedisConfig | null } | nu
   return planStore({ ...place, at: [...place.at, 'store', 'redis'] }, redis, redis.timeout)
 }
 
-function planStore(place: Place, redis: HubRedisConfig, dialTimeoutMs: number): StorePlan {
+export function planStore(place: Place, redis: HubRedisConfig, dialTimeoutMs: number): StorePlan {
   const { sentinel, cluster } = redis
   return {
     kind: sentinel !== null ? 'sentinel' : cluster !== null ? 'cluster' : 'single',

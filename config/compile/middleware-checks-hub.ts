@@ -3,6 +3,8 @@
 import { HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, headerIdOf } from '../../core/header-ids.ts'
 import { isFraming } from '../../core/middleware/header-line.ts'
 import type { MiddlewareOptions } from '../dynamic/middlewares.ts'
+import type { CacheRedisConfig } from '../dynamic/middlewares-hub.ts'
+import { checkStore } from './limit-checks.ts'
 import { failing, quoted, wantName, type Fault } from './middleware-words.ts'
 
 const operations = ['set', 'append', 'remove', 'rename'] as const
@@ -45,14 +47,27 @@ const CACHE_LIMIT_MIN = 1_048_576 // below that hardly anything fits beside its 
 
 export function checkHttpCache({ store }: MiddlewareOptions<'httpCache'>): Fault[] {
   const { limit, entryLimit } = store.memory
-  if (store.redis !== null)
-    return [{ key: ['store', 'redis'], message: 'store.redis: a cache in Redis is not built yet' }]
   const key = ['store', 'memory']
   if (limit < CACHE_LIMIT_MIN) {
     const message = `store.memory.limit: ${limit} bytes are too few; 1Mi is the least`
     return [{ key: [...key, 'limit'], message }]
   }
-  if (entryLimit <= limit) return []
-  const message = 'store.memory.entryLimit is more than store.memory.limit'
-  return [{ key: [...key, 'entryLimit'], message }]
+  if (entryLimit > limit) {
+    const message = 'store.memory.entryLimit is more than store.memory.limit'
+    return [{ key: [...key, 'entryLimit'], message }]
+  }
+  return store.redis === null ? [] : checkTier(store.redis, entryLimit)
+}
+
+const TIER_WAIT_MAX_MS = 10_000 // of a request, for what is meant to be faster than its server
+
+function checkTier(redis: CacheRedisConfig, memoryEntryLimit: number): Fault[] {
+  const faults = checkStore({ redis })
+  const wrong = (name: string, message: string): void =>
+    void faults.push({ key: ['store', 'redis', name], message: `store.redis.${name}: ${message}` })
+  if (redis.timeout < 1 || redis.timeout > TIER_WAIT_MAX_MS) wrong('timeout', 'between 1ms and 10s')
+  if (redis.entryLimit < 1) wrong('entryLimit', 'at least 1 byte')
+  if (redis.entryLimit > memoryEntryLimit)
+    wrong('entryLimit', 'is more than store.memory.entryLimit, which nothing goes beyond')
+  return faults
 }

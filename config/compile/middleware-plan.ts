@@ -11,6 +11,7 @@ import type { Entry } from '../merge.ts'
 import type { Path } from '../problem.ts'
 import { nearestKey } from '../schema.ts'
 import { planBasicAuth, planDigestAuth } from './auth-plan.ts'
+import { planHttpCache } from './cache-plan.ts'
 import { planForwardAuth } from './forward-auth-plan.ts'
 import type { Compilation } from './compilation.ts'
 import { planDistributed, planQuota, planRateLimit } from './limit-plan.ts'
@@ -94,6 +95,8 @@ const plans: Readonly<Record<string, Plan>> = {
   rateLimit: (options, at, tools) => planRateLimit({ ...tools, at }, options as RateLimitConfig),
   distributedRateLimit: (options, at, tools) =>
     planDistributed({ ...tools, at }, options as DistributedRateLimitConfig),
+  httpCache: (options, at, tools) =>
+    planHttpCache({ ...tools, at }, options as MiddlewareOptions<'httpCache'>),
   quota: (options, at, tools) => planQuota({ ...tools, at }, options as QuotaConfig),
   ipWhiteList: (options) => ({ ...options, rejectStatusCode: 403 }),
 }

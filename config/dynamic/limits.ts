@@ -55,7 +55,7 @@ const redis = off({
 })
 
 // As Traefik Hub has it.
-const hubRedis = off({
+export const hubRedisKeys = () => ({
   endpoints: list('127.0.0.1:6379'),
   username: text(),
   password: secret(),
@@ -65,6 +65,8 @@ const hubRedis = off({
   sentinel: sentinel(),
   tls: clientTls(),
 })
+
+const hubRedis = off(hubRedisKeys())
 
 const store = off({ redis: hubRedis })
 

@@ -2,7 +2,8 @@
 
 import { z } from 'zod'
 import { bytes, meta } from '../schema.ts'
-import { block, extension, flag, list, notYet, off, text, time } from '../static/blocks.ts'
+import { hubRedisKeys } from './limits.ts'
+import { block, extension, flag, list, off, text, time } from '../static/blocks.ts'
 
 const parameter = () => z.object({ name: z.string().min(1), value: text(), fromHeader: text() })
 
@@ -15,6 +16,13 @@ const queryParam = {
 
 // maxTtl, disableCacheStatusHeader and store.memory.limit are Hub's keys; the rest is ours.
 const ours = { extension: true, note: '' }
+// As limits name theirs; a request waits for an answer as long as `timeout`.
+const cacheRedis = off({
+  ...hubRedisKeys(),
+  timeout: time(50),
+  entryLimit: bytes.default(1_048_576),
+})
+
 const httpCache = {
   maxTtl: z.int().min(1).default(300), // seconds
   disableCacheStatusHeader: flag(false),
@@ -28,12 +36,11 @@ const httpCache = {
       limit: bytes.default(52_428_800),
       entryLimit: meta(bytes.default(1_048_576), ours),
     }),
-    redis: notYet(
-      meta(z.record(z.string(), z.unknown()), { secret: true }).nullable().default(null),
-      'a middleware that has it is refused',
-    ),
+    redis: meta(cacheRedis, ours),
   }),
 }
+
+export type CacheRedisConfig = NonNullable<z.output<typeof cacheRedis>>
 
 export const hubMiddlewares = {
   httpCache: extension(off(httpCache), 'Hub: plugin.httpCache'),

@@ -7,11 +7,18 @@
 import type { Exchange } from '../exchange.ts'
 import type { CacheEntry } from './entry.ts'
 import type { Fields } from './fields.ts'
+import type { TierPlan, TierPolicy } from './tier.ts'
+
+export interface TierLimits {
+  readonly plan: TierPlan
+  readonly policy: TierPolicy
+}
 
 export interface StoreLimits {
   readonly bytesMax: number // of all workers together: they share the bodies
   readonly entryBytesMax: number // of one body
   readonly collapseMs: number // at the most so long a request waits for another one's response; 0: never
+  readonly tier: TierLimits | null // shared by gateways; null: memory only
 }
 
 // What a request may do that found nothing it can be answered with.
@@ -33,6 +40,10 @@ export interface CacheStore {
   find(base: string, request: Fields): CacheEntry | null
   readonly place: string
   put(base: string, entry: CacheEntry): void // here and, by message, in the other workers
+  // Asks the second tier for what `find` has not found; what it has lies in memory then. True: the exchange is woken, after
+  // a bounded time, whatever comes of it.
+  askTier(base: string, place: string, exchange: Exchange): boolean
+  readonly isTiered: boolean
   invalidate(url: string): void // whatever is stored of it, in all workers, at once
   join(place: string, exchange: Exchange): Part
   lead(place: string): boolean // true: as LEAD; false: somebody else does
@@ -60,6 +71,11 @@ export interface BoundedCache<T extends object> {
   readonly size: number
 }
 
+export interface PurgeResult {
+  readonly count: number // of responses in memory
+  readonly late: readonly string[] // caches whose other gateways are told when Redis answers again
+}
+
 export interface CacheServices {
   bounded<T extends object>(entriesMax: number, bytesMax: number): BoundedCache<T>
   // The one of this name; what it holds outlives generations as long as its limits stay the same.
@@ -72,10 +88,12 @@ export interface CacheServices {
 }
 
 const nothing: CacheStore = {
-  limits: { bytesMax: 0, entryBytesMax: 0, collapseMs: 0 },
+  limits: { bytesMax: 0, entryBytesMax: 0, collapseMs: 0, tier: null },
   place: '',
   find: () => null,
   put: () => {},
+  askTier: () => false,
+  isTiered: false,
   invalidate: () => {},
   join: () => ALONE,
   lead: () => false,
@@ -87,7 +105,7 @@ const nothing: CacheStore = {
 
 export const inertCache: CacheServices = {
   bounded: () => ({ get: () => undefined, set: () => {}, delete: () => {}, size: 0 }),
-  open: (_name, limits) => ({ ...nothing, limits }),
+  open: (_name, limits) => ({ ...nothing, limits, isTiered: limits.tier !== null }),
   wallNow: () => 0,
   date: () => 'Thu, 01 Jan 1970 00:00:00 GMT',
   refresh: () => false,

@@ -28,6 +28,7 @@ export class CacheNote {
   leads = false // others wait for what comes of it
   waits = 0 // how often it has waited for another one
   waiting = false
+  askedTier = false // once, whatever came of it
   background = false // nobody waits for its response but the store
   askedAt = 0
 

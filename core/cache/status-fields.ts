@@ -13,10 +13,10 @@ export interface StatusFields {
   readonly long: boolean // Cache-Status
 }
 
-// Of a response that was made just now, of what is stored: it has no such line yet.
-export function addHit(fields: StatusFields, head: Head, ttlMs: number): void {
+// Of a response that was made just now, of what is stored: it has no such line yet. `detail` as below.
+export function addHit(fields: StatusFields, head: Head, ttlMs: number, detail: string): void {
   if (fields.short) head.add('X-Cache-Status', HIT)
-  if (fields.long) head.add('Cache-Status', 'sluice; hit; ttl=' + Math.round(ttlMs / 1000))
+  if (fields.long) head.add('Cache-Status', 'sluice; hit; ttl=' + Math.round(ttlMs / 1000) + detail)
 }
 
 // `detail`: parameters of RFC 9211, each with its ";": they are our own words.

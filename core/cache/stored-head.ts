@@ -45,6 +45,10 @@ const neverRenewed = new Set([
   'etag',
 ])
 
+export function isNeverKept(lowerName: string): boolean {
+  return neverKept.has(lowerName)
+}
+
 // The lines of a head that may be kept; `withheld` in lower case.
 export function keptLines(head: Head, withheld: readonly string[]): Line[] {
   const lines: Line[] = []

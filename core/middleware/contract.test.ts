@@ -80,7 +80,20 @@ const options: Record<string, unknown[]> = {
       storeSetCookie: false,
       staleIfError: 0,
       collapseTimeout: 5000,
-      store: { memory: { limit: 1_048_576, entryLimit: 65_536 } },
+      store: { memory: { limit: 1_048_576, entryLimit: 65_536 }, redis: null },
+    },
+    {
+      maxTtl: 300,
+      disableCacheStatusHeader: true,
+      cacheStatus: true,
+      heuristicFreshness: false,
+      storeSetCookie: false,
+      staleIfError: 1000,
+      collapseTimeout: 0,
+      store: {
+        memory: { limit: 1_048_576, entryLimit: 65_536 },
+        redis: { store: sharedLimit('deny').plan, entryBytesMax: 65_536 },
+      },
     },
   ],
   rateLimit: [

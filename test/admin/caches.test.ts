@@ -11,11 +11,12 @@ async function purge(
   query: string,
   headers: { host?: string; origin?: string; fetchSite?: string } = {},
   staticConfig = allowed,
+  late: readonly string[] = [],
 ): Promise<{ status: number; text: string; wishes: PurgeWish[] }> {
   const wishes: PurgeWish[] = []
   const state = stateOf({
     staticConfig,
-    purge: (wish) => Promise.resolve(wishes.push(wish)),
+    purge: (wish) => Promise.resolve({ count: wishes.push(wish), late }),
   })
   const { host = 'admin.example', origin = '', fetchSite = '' } = headers
   const own = { host, ...(origin && { origin }), ...(fetchSite && { 'sec-fetch-site': fetchSite }) }
@@ -68,6 +69,11 @@ describe('purging', () => {
       expect(await urlOf(bad)).toBe(undefined)
   })
 
+  it('says which caches of other gateways are told later', async () => {
+    const { text } = await purge('tag=a', {}, allowed, ['static@file'])
+    expect(JSON.parse(text)).toEqual({ purged: 1, late: ['static@file'] })
+  })
+
   it('can be of one middleware', async () => {
     const { wishes } = await purge('tag=a&middleware=static@file')
     expect(wishes).toEqual([{ store: 'static@file', url: '', tag: 'a', prefix: '', all: false }])
@@ -75,6 +81,6 @@ describe('purging', () => {
 })
 
 it('shows what each cache holds', () => {
-  const row = { name: 'static@file', bytes: 1, bytesMax: 2, entries: 3 }
+  const row = { name: 'static@file', bytes: 1, bytesMax: 2, entries: 3, redis: 'answers' as const }
   expect(caches(stateOf({ caches: () => [row] }))).toEqual([row])
 })

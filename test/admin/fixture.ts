@@ -89,7 +89,7 @@ export function stateOf(more: Partial<AdminState> = {}): AdminState {
     breakers: () => [],
     spiffe: () => null,
     caches: () => [],
-    purge: () => Promise.resolve(0),
+    purge: () => Promise.resolve({ count: 0, late: [] }),
     isUp: () => true,
     ...more,
   }

@@ -32,7 +32,9 @@ function pageOf(more: Partial<MetricsSources> = {}): MetricsPage {
     configErrors: () => 2,
     accessLogLost: () => 9,
     knows: () => true,
-    caches: () => [{ name: 'static@file', bytes: 100, bytesMax: 1000, entries: 3 }],
+    caches: () => [
+      { name: 'static@file', bytes: 100, bytesMax: 1000, entries: 3, redis: '' as const },
+    ],
     health: () => [],
     certificates: () => [],
     svidNotAfter: () => 0,

@@ -69,7 +69,7 @@ interface CoreOptions {
   contentType: ContentTypeOptions
   requestRedirect: RequestRedirectOptions
   URLRewrite: UrlRewriteOptions
-  httpCache: HttpCacheOptions
+  httpCache: Omit<HttpCacheOptions, 'store'> // config/compile/cache-plan.ts plans that
   inFlightReq: InFlightReqOptions
   retry: RetryOptions
   basicAuth: BasicAuthOptions

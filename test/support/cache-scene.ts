@@ -20,6 +20,7 @@ export interface Asked {
 
 export interface CacheScene {
   readonly gateway: Gateway
+  readonly url: string // of the server
   readonly requests: http.IncomingMessage[] // that the server has got
   answer(path: string, answer: Answer): void
   count(path: string, method?: string): number
@@ -68,6 +69,7 @@ export async function startCacheScene(options: CacheSceneOptions = {}): Promise<
   })
   return {
     gateway,
+    url,
     requests,
     answer: (path, answer) => answers.set(path, answer),
     count: (path, method) =>

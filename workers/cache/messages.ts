@@ -33,9 +33,20 @@ export type CacheNews =
 export type CacheToWorker =
   | CacheNews
   | { readonly kind: 'taken' } // an entry of this worker was passed on, or dropped
-  | { readonly kind: 'purge'; readonly id: number; readonly at: number; readonly wish: PurgeWish }
+  | {
+      readonly kind: 'purge'
+      readonly id: number
+      readonly at: number
+      readonly wish: PurgeWish
+      readonly tells: boolean // this worker tells other gateways, by way of Redis
+    }
 
 export type CacheFromWorker =
   | CacheNews
   | { readonly kind: 'taken' } // an entry of another one was read
-  | { readonly kind: 'purged'; readonly id: number; readonly count: number }
+  | {
+      readonly kind: 'purged'
+      readonly id: number
+      readonly count: number
+      readonly late: readonly string[] // stores whose Redis is told when it answers again
+    }

@@ -3,16 +3,20 @@
 // Owner:  the supervisor. Order is kept: what a worker stored before a purge reaches the others before it, and what it
 //         stores later is told by its time (Store.purge). Hot: no; messages per stored response, none per hit.
 
-import type { PurgeWish } from '../../core/cache/contract.ts'
+import type { PurgeResult, PurgeWish } from '../../core/cache/contract.ts'
 import { hashOf } from '../../core/cache/key.ts'
 import { CacheBoard } from '../../core/shared/cache-board.ts'
 import type { WorkerHandle } from '../worker-handle.ts'
 import { type CacheFromWorker, type CacheNews, ENTRIES_UNDERWAY_MAX } from './messages.ts'
 
 interface Purge {
+  readonly at: number
+  readonly wish: PurgeWish
   readonly waiting: Set<WorkerHandle>
-  readonly done: (count: number) => void
+  readonly done: (result: PurgeResult) => void
+  teller: WorkerHandle | undefined // tells other gateways
   count: number // the most that one worker had: they know the same responses
+  late: readonly string[]
 }
 
 export class CacheRelay {
@@ -34,7 +38,7 @@ export class CacheRelay {
         this.underway.set(from, (this.underway.get(from) ?? 1) - 1)
         return
       case 'purged':
-        return this.purged(from, message.id, message.count)
+        return this.purged(from, message)
       default:
         return this.passOn(from, message)
     }
@@ -60,22 +64,30 @@ export class CacheRelay {
   }
 
   // `done` is told when no worker serves any of it; workers that end meanwhile serve nothing.
-  purge(wish: PurgeWish, done: (count: number) => void): void {
+  purge(wish: PurgeWish, done: (result: PurgeResult) => void): void {
     const at = Number(process.hrtime.bigint()) / 1e6
     if (wish.all && wish.store === '') this.board.purgeAll(at)
     if (wish.url !== '') this.board.purge(hashOf(wish.url), at)
     const waiting = new Set(this.handles.filter((handle) => handle.isAlive))
     const id = ++this.lastPurge
-    this.purges.set(id, { waiting, done, count: 0 })
-    for (const handle of waiting)
-      handle.post({ type: 'cache', message: { kind: 'purge', id, at, wish } })
+    const [teller] = waiting
+    const purge: Purge = { at, wish, waiting, done, teller, count: 0, late: [] }
+    this.purges.set(id, purge)
+    for (const handle of waiting) this.ask(handle, id, purge)
     this.conclude(id)
   }
 
-  private purged(from: WorkerHandle, id: number, count: number): void {
+  private ask(handle: WorkerHandle, id: number, { at, wish, teller }: Purge): void {
+    const tells = handle === teller
+    handle.post({ type: 'cache', message: { kind: 'purge', id, at, wish, tells } })
+  }
+
+  private purged(from: WorkerHandle, message: CacheFromWorker & { kind: 'purged' }): void {
+    const { id, count, late } = message
     const purge = this.purges.get(id)
     if (purge === undefined) return
     purge.count = Math.max(purge.count, count)
+    if (from === purge.teller) purge.late = late
     purge.waiting.delete(from)
     this.conclude(id)
   }
@@ -83,14 +95,22 @@ export class CacheRelay {
   ended(handle: WorkerHandle): void {
     for (const [id, purge] of this.purges) {
       purge.waiting.delete(handle)
+      if (handle === purge.teller) this.tellByAnother(id, purge, handle)
       this.conclude(id)
     }
+  }
+
+  private tellByAnother(id: number, purge: Purge, gone: WorkerHandle): void {
+    purge.teller = this.handles.find((handle) => handle !== gone && handle.isAlive)
+    if (purge.teller === undefined) return
+    purge.waiting.add(purge.teller)
+    this.ask(purge.teller, id, purge)
   }
 
   private conclude(id: number): void {
     const purge = this.purges.get(id)
     if (purge === undefined || purge.waiting.size > 0) return
     this.purges.delete(id)
-    purge.done(purge.count)
+    purge.done({ count: purge.count, late: purge.late })
   }
 }

@@ -11,7 +11,7 @@ import { CACHE_BOARD_BYTES, CacheBoard } from '../../core/shared/cache-board.ts'
 import type { CacheNews } from './messages.ts'
 import { Store, type StoreWorker } from './store.ts'
 
-const limits = { bytesMax: 100_000, entryBytesMax: 50_000, collapseMs: 5000 }
+const limits = { bytesMax: 100_000, entryBytesMax: 50_000, collapseMs: 5000, tier: null }
 
 class World {
   now = 1000
@@ -41,6 +41,10 @@ class World {
       stored: (_name, change, count) =>
         void this.counts.set(change, (this.counts.get(change) ?? 0) + count),
       holds: () => {},
+      reaches: () => {},
+      date: () => '',
+      warn: () => {},
+      counter: () => ({ add: () => {} }),
     }
   }
 

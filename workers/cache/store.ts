@@ -25,11 +25,16 @@ import type { Exchange } from '../../core/exchange.ts'
 import type { CacheBoard } from '../../core/shared/cache-board.ts'
 import { Fills, type FillWorker } from './fills.ts'
 import type { CacheNews } from './messages.ts'
+import type { TimedPurge, Told } from './purge-log.ts'
+import { PurgeTable } from './purge-table.ts'
+import { RedisTier, type TierWorker, type TieredStore } from './redis-tier.ts'
 
 const SLACK = 1.125 // of bytesMax
 const MARK_BYTES = 512
 const YOUNG_MS = 1000 // the order of use is kept to this: moving an entry to its end was a tenth of a hit
 const PURGES_MAX = 64 // remembered, for responses that were under way
+const TIER_PURGES_MAX = 10_000 // and for those that lie in Redis
+const EARLIEST = Number.MIN_VALUE // on the board 0 is never
 
 class Held {
   readonly entry: CacheEntry
@@ -52,14 +57,14 @@ class VaryMark {
   }
 }
 
-export interface StoreWorker extends FillWorker {
+export interface StoreWorker extends FillWorker, TierWorker {
   exactNow(): number // not the beginning of the turn
   tell(news: CacheNews): void // the other workers
   stored(name: string, change: 'stored' | 'evicted', count: number): void // counts
   holds(name: string, bytes: number, entries: number): void
 }
 
-export class Store implements CacheStore {
+export class Store implements CacheStore, TieredStore {
   readonly name: string
   readonly limits: StoreLimits
   place = ''
@@ -67,8 +72,8 @@ export class Store implements CacheStore {
   private readonly board: CacheBoard
   private readonly fills: Fills
   private readonly index: LRUCache<string, Held | VaryMark>
-  private readonly purges: { readonly at: number; readonly wish: PurgeWish }[] = []
-  private forgotten = 0 // the time of the last purge that is not in `purges` any more
+  private readonly purges: PurgeTable
+  private readonly tier: RedisTier | null
 
   constructor(name: string, limits: StoreLimits, worker: StoreWorker) {
     this.name = name
@@ -77,6 +82,13 @@ export class Store implements CacheStore {
     this.board = worker.board
     this.fills = new Fills(worker, name, limits.collapseMs)
     this.index = new LRUCache({ maxSize: Math.ceil(limits.bytesMax * SLACK) })
+    const { tier } = limits
+    this.purges = new PurgeTable(tier === null ? PURGES_MAX : TIER_PURGES_MAX)
+    this.tier = tier === null ? null : new RedisTier(name, tier.plan, tier.policy, worker, this)
+  }
+
+  get isTiered(): boolean {
+    return this.tier !== null
   }
 
   find(base: string, request: Fields): CacheEntry | null {
@@ -104,8 +116,13 @@ export class Store implements CacheStore {
 
   put(base: string, entry: CacheEntry): void {
     if (!this.keep(base, entry)) return
-    this.makeRoom()
     this.worker.stored(this.name, 'stored', 1)
+    this.share(base, entry)
+    this.tier?.write(base, entry)
+  }
+
+  private share(base: string, entry: CacheEntry): void {
+    this.makeRoom()
     this.worker.tell({ kind: 'entry', store: this.name, base, entry })
     this.tellSize()
   }
@@ -119,7 +136,7 @@ export class Store implements CacheStore {
     const held = new Held(entry)
     const size = bytesOf(entry)
     if (size > this.limits.bytesMax) return false
-    if (this.board.isPurged(held.hash, entry.askedAt) || this.wasPurged(entry)) return false
+    if (this.board.isPurged(held.hash, entry.askedAt) || this.purges.covers(entry)) return false
     const before = this.index.peek(entry.key)
     // Two workers have asked, and the later response came first.
     if (before instanceof Held && before.entry.askedAt > entry.askedAt) return false
@@ -155,27 +172,54 @@ export class Store implements CacheStore {
 
   invalidate(url: string): void {
     this.board.purge(hashOf(url), this.worker.exactNow())
+    this.tier?.drop(url)
+  }
+
+  // ---- the second tier
+
+  askTier(base: string, place: string, exchange: Exchange): boolean {
+    return this.tier !== null && this.tier.ask(base, place, exchange)
+  }
+
+  // What may be older than this machine is up, and its clock began.
+  found(base: string, entry: CacheEntry): void {
+    if (this.purges.covers(entry)) return
+    const clocked = { ...entry, askedAt: Math.max(entry.askedAt, EARLIEST) }
+    if (this.keep(base, clocked)) this.share(base, clocked)
+  }
+
+  marked(base: string, names: readonly string[]): void {
+    this.mark(base, names)
+  }
+
+  // The other gateways; `told` is called once, at once where there is nobody to tell.
+  tellPurge(wish: PurgeWish, told: Told): void {
+    if (this.tier === null) told(true)
+    else this.tier.tell(wish, told)
+  }
+
+  purgeFar(purges: readonly TimedPurge[]): void {
+    for (const { at, wish } of purges) this.purges.add(at, wish)
+    this.sweep()
   }
 
   // ---- purges
 
   // Returns how many responses are gone. Those that were asked for before `at` are not stored any more either.
   purge(at: number, wish: PurgeWish): number {
-    this.purges.push({ at, wish })
-    if (this.purges.length > PURGES_MAX) this.forgotten = this.purges.shift()!.at
+    this.purges.add(at, wish)
+    return this.sweep()
+  }
+
+  private sweep(): number {
     let count = 0
     for (const [key, found] of this.index.entries()) {
-      if (!(found instanceof Held) || !isMeant(wish, found.entry)) continue
+      if (!(found instanceof Held) || !this.purges.means(found.entry)) continue
       this.index.delete(key)
       count++
     }
     this.tellSize()
     return count
-  }
-
-  private wasPurged(entry: CacheEntry): boolean {
-    if (entry.askedAt <= this.forgotten) return true
-    return this.purges.some(({ at, wish }) => entry.askedAt <= at && isMeant(wish, entry))
   }
 
   private tellSize(): void {
@@ -212,11 +256,4 @@ export class Store implements CacheStore {
   isHeldOff(place: string): boolean {
     return this.fills.isHeldOff(place)
   }
-}
-
-function isMeant(wish: PurgeWish, entry: CacheEntry): boolean {
-  if (wish.all) return true
-  if (wish.url !== '') return entry.url === wish.url
-  if (wish.tag !== '') return entry.tags.includes(wish.tag)
-  return wish.prefix !== '' && entry.url.startsWith(wish.prefix)
 }

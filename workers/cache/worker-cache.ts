@@ -19,7 +19,7 @@ import { CELLS } from '../../core/shared/slot-table.ts'
 import type { WorkerContext } from '../context.ts'
 import type { LiveExchange } from '../live-exchange.ts'
 import { Bounded } from './bounded.ts'
-import { BYTES_CELL, ENTRIES_CELL, gaugeName } from './gauges.ts'
+import { AWAY, BYTES_CELL, ENTRIES_CELL, REACHED, TIER_CELL, gaugeName } from './gauges.ts'
 import { type CacheNews, type CacheToWorker, ENTRIES_UNDERWAY_MAX } from './messages.ts'
 import { beginRefresh } from './refresh.ts'
 import { Store, type StoreWorker } from './store.ts'
@@ -103,16 +103,31 @@ export class WorkerCache implements CacheServices, StoreWorker {
   }
 
   stored(name: string, change: 'stored' | 'evicted', count: number): void {
-    this.host.counter(`sluice_cache_${change}_total`, { middleware: name }).add(count)
+    this.counter(`sluice_cache_${change}_total`, { middleware: name }).add(count)
+  }
+
+  counter(family: string, labels: Readonly<Record<string, string>>): Counter {
+    return this.host.counter(family, labels)
+  }
+
+  warn(message: string): void {
+    this.context.say({ type: 'warning', message })
   }
 
   // Where the supervisor reads it.
   holds(name: string, bytes: number, entries: number): void {
+    this.show(name, BYTES_CELL, bytes)
+    this.show(name, ENTRIES_CELL, entries)
+  }
+
+  reaches(name: string, answers: boolean): void {
+    this.show(name, TIER_CELL, answers ? REACHED : AWAY)
+  }
+
+  private show(name: string, cell: number, value: number): void {
     const { states } = this.host.shared
     const slot = states.claim(gaugeName(name, this.index))
-    if (slot < 0) return
-    states.numbers[slot * CELLS + BYTES_CELL] = bytes
-    states.numbers[slot * CELLS + ENTRIES_CELL] = entries
+    if (slot >= 0) states.numbers[slot * CELLS + cell] = value
   }
 
   // ---- from the supervisor
@@ -134,12 +149,22 @@ export class WorkerCache implements CacheServices, StoreWorker {
     }
   }
 
-  private purge({ id, at, wish }: CacheToWorker & { kind: 'purge' }): void {
-    let count = 0
-    for (const [name, store] of this.stores) {
-      if (wish.store === '' || wish.store === name) count += store.deref()?.purge(at, wish) ?? 0
-    }
-    this.context.say({ type: 'cache', message: { kind: 'purged', id, count } })
+  // One worker tells the other gateways, and answers when they can know.
+  private purge({ id, at, wish, tells }: CacheToWorker & { kind: 'purge' }): void {
+    const stores = [...this.stores]
+      .filter(([name]) => wish.store === '' || wish.store === name)
+      .flatMap(([, held]) => held.deref() ?? [])
+    const count = stores.reduce((sum, store) => sum + store.purge(at, wish), 0)
+    const late: string[] = []
+    let waiting = tells ? stores.length : 0
+    const answer = (): void =>
+      this.context.say({ type: 'cache', message: { kind: 'purged', id, count, late } })
+    if (waiting === 0) return answer()
+    for (const store of stores)
+      store.tellPurge(wish, (told) => {
+        if (!told) late.push(store.name)
+        if (--waiting === 0) answer()
+      })
   }
 
   private store(name: string): Store | undefined {
@@ -151,6 +176,7 @@ function sameLimits(a: StoreLimits, b: StoreLimits): boolean {
   return (
     a.bytesMax === b.bytesMax &&
     a.entryBytesMax === b.entryBytesMax &&
-    a.collapseMs === b.collapseMs
+    a.collapseMs === b.collapseMs &&
+    JSON.stringify(a.tier) === JSON.stringify(b.tier)
   )
 }

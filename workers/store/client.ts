@@ -1,16 +1,17 @@
 // workers/store/client.ts: a connection to Redis or Valkey: one server, a cluster, or the master that sentinels name.
 //
-// Owner:  a LimitStore, one per worker and configured store. Commands of all requests share the connection and are answered
-//         in their order; nothing waits for a connection that is not there.
+// Owner:  a StoreLink (link.ts), one per worker and configured store. Commands of all requests share the connection and are
+//         answered in their order; nothing waits for a connection that is not there.
 // Hot: no. @redis/client is loaded when a configuration names a store: that takes a thread some 100 ms, once.
 
+import { Buffer } from 'node:buffer'
 import type { StorePlan } from '../../core/rate/store.ts'
-import { bucketScript, probeScript, quotaScript } from './scripts.ts'
+import { type ScriptName, scripts } from './scripts.ts'
 
-export type ScriptName = 'bucket' | 'quota' | 'probe'
+export type Parameter = string | Buffer
 
 export interface StoreClient {
-  run(script: ScriptName, key: string, parameters: readonly string[]): Promise<unknown>
+  run(script: ScriptName, key: string, parameters: readonly Parameter[]): Promise<unknown>
   close(): void
 }
 
@@ -23,9 +24,11 @@ const SENTINEL_SCAN_MS = 1000
 
 type Library = typeof import('@redis/client')
 
-// Resolves when it is connected; `onFault` is told of every connection that fails, now and later.
+// Resolves when it is connected; `onFault` is told of every connection that fails, now and later. `asBytes`: texts in
+// answers are Buffers.
 export async function connectStore(
   plan: StorePlan,
+  asBytes: boolean,
   onFault: (fault: Error) => void,
 ): Promise<StoreClient> {
   const library = await import('@redis/client')
@@ -38,26 +41,28 @@ export async function connectStore(
     client.destroy()
     throw fault
   }
+  const { BLOB_STRING } = library.RESP_TYPES
+  const asked = asBytes ? client.withTypeMapping({ [BLOB_STRING]: Buffer }) : client
   return {
-    run: (script, key, parameters) => client[script](key, parameters),
+    run: (script, key, parameters) => asked[script](key, parameters),
     close: () => {
       client.destroy()
     },
   }
 }
 
+type Run = (key: string, parameters: readonly Parameter[]) => Promise<unknown>
+
 // What is used of all three kinds of client.
-interface Connected {
+interface Connected extends Readonly<Record<ScriptName, Run>> {
   on(event: 'error', listener: (fault: Error | { readonly error: Error }) => void): unknown
   connect(): Promise<unknown>
   destroy(): unknown
-  bucket(key: string, parameters: readonly string[]): Promise<unknown>
-  quota(key: string, parameters: readonly string[]): Promise<unknown>
-  probe(key: string, parameters: readonly string[]): Promise<unknown>
+  withTypeMapping(mapping: Readonly<Record<number, unknown>>): Connected
 }
 
 function createFor(library: Library, plan: StorePlan): Connected {
-  const scripts = scriptsOf(library)
+  const defined = scriptsOf(library)
   const common = optionsOf(plan)
   const first = plan.nodes[0]!
   if (plan.kind === 'cluster') {
@@ -65,7 +70,7 @@ function createFor(library: Library, plan: StorePlan): Connected {
     return library.createCluster({
       rootNodes,
       defaults: common,
-      scripts,
+      scripts: defined,
       RESP: 2,
     } as never) as never
   }
@@ -78,12 +83,12 @@ function createFor(library: Library, plan: StorePlan): Connected {
       sentinelClientOptions: optionsOf({ ...plan, username, password, database: 0 }),
       passthroughClientErrorEvents: true,
       scanInterval: SENTINEL_SCAN_MS,
-      scripts,
+      scripts: defined,
       RESP: 2,
     } as never) as never
   }
   const socket = { ...common.socket, ...first }
-  return library.createClient({ ...common, socket, scripts, RESP: 2 } as never) as never
+  return library.createClient({ ...common, socket, scripts: defined, RESP: 2 } as never) as never
 }
 
 function scriptsOf({ defineScript }: Library) {
@@ -92,13 +97,13 @@ function scriptsOf({ defineScript }: Library) {
     defineScript({
       SCRIPT: text,
       NUMBER_OF_KEYS: 1,
-      parseCommand(parser, key: string, parameters: readonly string[]) {
+      parseCommand(parser, key: string, parameters: readonly Parameter[]) {
         parser.pushKey(key)
         for (const parameter of parameters) parser.push(parameter)
       },
       transformReply: undefined as unknown as () => unknown,
     })
-  return { bucket: define(bucketScript), quota: define(quotaScript), probe: define(probeScript) }
+  return Object.fromEntries(Object.entries(scripts).map(([name, text]) => [name, define(text)]))
 }
 
 const credentials = (username: string, password: string) => ({
@@ -122,7 +127,7 @@ function optionsOf(plan: StorePlan) {
     disableOfflineQueue: true,
     pingInterval: PING_INTERVAL_MS,
     disableClientInfo: true,
-    RESP: 2, // all that is answered is integers; servers before 6.0 know nothing else
+    RESP: 2, // integers and texts are all that is answered; servers before 6.0 know nothing else
   }
 }
 

@@ -2,11 +2,13 @@
 //
 // Time is Redis's own, so clocks of hosts do not matter. Each script has one key (a cluster asks the node that has it), and
 // answers integers: permits given, microseconds to wait, requests that are left, milliseconds until all of it is there again.
-// Asked for several permits it gives those that are there, at least one if one may wait.
+// Asked for several permits it gives those that are there, at least one if one may wait. Scripts of caches: cache-scripts.ts.
+
+import { cacheScripts } from './cache-scripts.ts'
 
 // The hash that Traefik's rateLimit keeps: `tokens` at the time `last`, in microseconds.
 //   ARGV: tokens per microsecond, burst, seconds after which the bucket is full anyway, longest wait in microseconds, wanted
-export const bucketScript = `
+const bucketScript = `
 local rate, burst, ttl = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local longest, wanted = tonumber(ARGV[4]), tonumber(ARGV[5])
 local clock = redis.call('TIME')
@@ -34,7 +36,7 @@ return {given, wait, math.max(0, math.floor(tokens)), math.ceil((burst - tokens)
 
 // A sliding period of two counts, as core/rate/limit.ts has it: `now` is the number of the period under way.
 //   ARGV: limit, period in milliseconds, wanted
-export const quotaScript = `
+const quotaScript = `
 local limit, period, wanted = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local clock = redis.call('TIME')
 local ms = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -72,4 +74,12 @@ return {given, wait, math.max(0, math.floor(limit - used)), math.ceil((1 - share
 `
 
 // Whether the node of a key answers at all.
-export const probeScript = `return {1, 0, 0, 0}`
+const probeScript = `return {1, 0, 0, 0}`
+
+export const scripts = {
+  bucket: bucketScript,
+  quota: quotaScript,
+  probe: probeScript,
+  ...cacheScripts,
+} as const
+export type ScriptName = keyof typeof scripts

@@ -7,10 +7,11 @@
 //   onRequest  fresh -----------------> ANSWERED
 //              stale, may be served --> ANSWERED, and the server is asked in the background
 //              somebody asks ---------> AGAIN (woken: looks once more)
+//              there is a second tier > AGAIN (woken when it has answered, or takes too long)
 //              else ------------------> NEXT, with a note
 //   onResponse (response phase)         stores, renews by 304, serves stale for an error, or invalidates
 
-import { type CacheStore, FAILED, LEAD, WAITING } from '../../cache/contract.ts'
+import { type CacheStore, FAILED, LEAD, STORED, WAITING } from '../../cache/contract.ts'
 import {
   type RequestDirectives,
   noRequestDirectives,
@@ -35,6 +36,7 @@ import { ResponseSide } from '../../cache/response-side.ts'
 import { FRESH, REFRESH, VALIDATE, mayServeOnError, useOf } from '../../cache/reuse.ts'
 import { serve } from '../../cache/serving.ts'
 import { addHit } from '../../cache/status-fields.ts'
+import type { TierPlan } from '../../cache/tier.ts'
 import { NOT_IN_CACHE } from '../../errors.ts'
 import {
   type Exchange,
@@ -70,7 +72,10 @@ export interface HttpCacheOptions {
   readonly storeSetCookie: boolean
   readonly staleIfError: number // milliseconds
   readonly collapseTimeout: number // milliseconds
-  readonly store: { readonly memory: { readonly limit: number; readonly entryLimit: number } }
+  readonly store: {
+    readonly memory: { readonly limit: number; readonly entryLimit: number }
+    readonly redis: TierPlan | null
+  }
 }
 
 // What a request says that matters here.
@@ -114,17 +119,19 @@ export class HttpCache extends RequestMiddleware {
     this.options = options
     this.worker = context.worker
     this.scope = context.router + '\n'
-    this.store = context.worker.cache.open(name, {
-      bytesMax: options.store.memory.limit,
-      entryBytesMax: options.store.memory.entryLimit,
-      collapseMs: options.collapseTimeout,
-    })
     const policy = {
       maxTtlMs: options.maxTtl * 1000,
       storesCookies: options.storeSetCookie,
       heuristic: options.heuristicFreshness,
       staleIfErrorMs: options.staleIfError,
     }
+    const { memory, redis } = options.store
+    this.store = context.worker.cache.open(name, {
+      bytesMax: memory.limit,
+      entryBytesMax: memory.entryLimit,
+      collapseMs: options.collapseTimeout,
+      tier: redis === null ? null : { plan: redis, policy },
+    })
     const fields = { short: !options.disableCacheStatusHeader, long: options.cacheStatus }
     this.side = new ResponseSide(name, this.worker, this.store, policy, fields)
   }
@@ -155,8 +162,9 @@ export class HttpCache extends RequestMiddleware {
     const base = this.scope + url
     const entry = usable(store.find(base, exchange.request), authorized)
     const now = this.worker.preciseNow()
-    if (entry !== null && this.mayServe(exchange, entry, asked, conditions, now)) return ANSWERED
-    if (asked.onlyIfCached) return refuseWith(exchange, NOT_IN_CACHE, 0)
+    if (entry !== null && this.mayServe(exchange, entry, asked, conditions, now, ''))
+      return ANSWERED
+    if (asked.onlyIfCached && !store.isTiered) return refuseWith(exchange, NOT_IN_CACHE, 0)
     const purpose = exchange.methodId === METHOD_HEAD ? LOOK : FETCH
     const note = this.keepNote(
       exchange,
@@ -172,6 +180,7 @@ export class HttpCache extends RequestMiddleware {
     asked: RequestDirectives,
     conditions: Conditions | null,
     now: number,
+    detail: string,
   ): boolean {
     const use = useOf(entry, asked, now)
     if (use === VALIDATE && !this.standsIn(entry, asked, now)) return false
@@ -180,7 +189,7 @@ export class HttpCache extends RequestMiddleware {
     serve(exchange, entry, conditions, now, wallMs)
     const stale = use !== FRESH || now >= entry.freshUntil
     this.side.counts(stale ? 'stale' : 'hit')
-    addHit(this.side.fields, exchange.response, entry.freshUntil - now)
+    addHit(this.side.fields, exchange.response, entry.freshUntil - now, detail)
     return true
   }
 
@@ -198,8 +207,8 @@ export class HttpCache extends RequestMiddleware {
     place: string,
   ): Verdict {
     note.entry = entry
-    note.place = place
-    if (this.collapses(note)) {
+    if (!note.leads) note.place = place // those who wait do so where it was
+    if (!note.leads && this.collapses(note)) {
       const part = this.store.join(place, exchange)
       if (part === WAITING) {
         note.waiting = true
@@ -208,10 +217,26 @@ export class HttpCache extends RequestMiddleware {
       }
       note.leads = part === LEAD
     }
+    if (this.asksTier(exchange, note, place)) return AGAIN
+    if (note.asked.onlyIfCached) return this.refuseUncached(exchange)
     note.seen ??= new SeenFields(exchange.request)
     if (note.purpose === FETCH && entry !== null) note.validating = askAbout(exchange, entry)
     note.askedAt = this.worker.preciseNow()
     return NEXT
+  }
+
+  // One of those who want the same asks for all of them. What its server must be asked about anyway is not asked for here.
+  private asksTier(exchange: Exchange, note: CacheNote, place: string): boolean {
+    const { asked, entry, base } = note
+    if (!this.store.isTiered || note.askedTier || asked.noCache) return false
+    if (entry !== null && (entry.flags & VALIDATE_ALWAYS) !== 0) return false
+    note.askedTier = true
+    return this.store.askTier(base, place, exchange)
+  }
+
+  private refuseUncached(exchange: Exchange): Verdict {
+    exchange.notes!.delete(this)
+    return refuseWith(exchange, NOT_IN_CACHE, 0)
   }
 
   // Requests that want something else than the response as it would be stored ask for themselves, and so do those
@@ -223,14 +248,16 @@ export class HttpCache extends RequestMiddleware {
 
   // What it has waited for is settled, or takes too long.
   private lookAgain(exchange: Exchange, note: CacheNote): Verdict {
+    const detail = note.waiting ? '' : '; detail=redis' // it was asked, and only then is there something
     note.waiting = false
     const found = this.store.find(note.base, exchange.request)
     const { place } = this.store
     const entry = usable(found, note.authorized)
     const now = this.worker.preciseNow()
     const { asked, conditions } = note
-    if (entry === null || !this.mayServe(exchange, entry, asked, conditions, now))
+    if (entry === null || !this.mayServe(exchange, entry, asked, conditions, now, detail))
       return this.fetch(exchange, note, entry, place)
+    settle(this.store, note, STORED)
     exchange.notes!.delete(this)
     return ANSWERED
   }
@@ -299,10 +326,11 @@ export class HttpCache extends RequestMiddleware {
   explain(exchange: Exchange): string {
     const { maxTtl, store } = this.options
     const mebibytes = Math.round((store.memory.limit / 1_048_576) * 10) / 10
+    const tier = store.redis === null ? '' : ', or else from Redis,'
     const { methodId } = exchange
     const reads = methodId === METHOD_GET || methodId === METHOD_HEAD
     const what = reads
-      ? `Answers from memory (${mebibytes} MiB) while a response for ${urlOf(exchange)} is fresh, ${maxTtl} s at the most`
+      ? `Answers from memory (${mebibytes} MiB)${tier} while a response for ${urlOf(exchange)} is fresh, ${maxTtl} s at the most`
       : `Passes ${exchange.method} on; its success invalidates what is stored for ${urlOf(exchange)}`
     return what + '.'
   }
