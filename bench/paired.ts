@@ -16,6 +16,8 @@ export interface Subject {
   readonly peer: string
   readonly options: Partial<PeerOptions>
   readonly plan?: Partial<LoadPlan> // where it differs from the scenario's
+  // Of a subject before it: asked in the same process, where two processes differ by more than what is looked for.
+  readonly sharesProcessOf?: string
 }
 
 export interface PairedScenario {
@@ -40,7 +42,12 @@ export async function runPaired(bench: Bench, scenario: PairedScenario): Promise
     .filter((subject) => bench.subjects === null || bench.subjects.includes(subject.name))
     .map((subject) => ({ subject, samples: [], peer: null, problem: null }))
   try {
-    for (const contender of contenders) await startContender(bench, scenario, contender, origin)
+    for (const contender of contenders) {
+      const { sharesProcessOf } = contender.subject
+      const other = contenders.find(({ subject }) => subject.name === sharesProcessOf)
+      contender.peer = other?.peer ?? null
+      await startContender(bench, scenario, contender, origin)
+    }
     for (let round = 0; round < bench.pairs; round++) {
       for (const contender of contenders) await runPhase(bench, scenario, contender, round)
     }
@@ -67,7 +74,7 @@ async function startContender(
   const { subject } = contender
   const options = { ...defaultOptions(origin.port, bench.cores.subject), ...subject.options }
   try {
-    contender.peer = (await peers[subject.peer]?.start(options)) ?? null
+    contender.peer ??= (await peers[subject.peer]?.start(options)) ?? null
     if (contender.peer === null) throw new Error(`no such peer: ${subject.peer}`)
     const warm = { ...bench, seconds: bench.warmSeconds }
     await measure(

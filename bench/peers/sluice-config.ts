@@ -44,6 +44,7 @@ export function dynamicText(options: PeerOptions, edition = 0): string {
   const routers = options.routes === 0 ? [router('all', 'PathPrefix(`/`)', chainOf(options))] : []
   for (let i = 0; i < options.routes; i++) routers.push(router(`route-${i}`, ruleOf(i), ''))
   if (options.traffic === 'overload') routers.push(highRouter)
+  if (options.traffic === 'five') routers.push(fiveRouter)
   // Routes that no request asks for differ from edition to edition, so that every reload has something to change.
   if (edition > 0) routers.push(router('edition', `Path(\`/edition/${edition}\`)`, ''))
   return `http:
@@ -63,7 +64,6 @@ ${options.isCoalescing ? '      coalesce: {}\n' : ''}${middlewaresOf(options)}${
 
 // Names of the middlewares of the one router.
 function chainOf({ hasMiddlewares, traffic }: PeerOptions): string {
-  if (traffic === 'five') return 'local, strip, mark, limit, compress'
   if (traffic === 'cache') return 'cache'
   if (traffic === 'overload') return 'compress'
   return hasMiddlewares ? 'local, strip, mark, secure' : ''
@@ -84,6 +84,9 @@ function router(name: string, rule: string, chain: string): string {
 }
 
 export const HIGH_HOST = 'high.bench.test'
+
+// Beside the router without any, in one process.
+const fiveRouter = router('five', 'PathPrefix(`/api`)', 'local, strip, mark, limit, compress')
 
 const highRouter = `${router('high', `Host(\`${HIGH_HOST}\`)`, 'compress')}
       priorityClass: high`

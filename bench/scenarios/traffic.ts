@@ -5,19 +5,27 @@ import { type Subject, runPaired } from '../paired.ts'
 import { metricOf } from '../ratio.ts'
 import { median } from '../statistics.ts'
 import type { Bench, Outcome, Scenario } from './contract.ts'
-import { basePlan, sluiceNode, steady } from './steady.ts'
+import { basePlan, steady } from './steady.ts'
 
-const five: Subject = {
-  name: 'sluice-five',
+// In one process: two of them differ by more than five middlewares cost, for as long as they live.
+const none: Subject = {
+  name: 'sluice',
   peer: 'sluice',
   options: { traffic: 'five' },
+  plan: { requests: [{ ...smallRequest, path: '/small' }] },
+}
+
+const five: Subject = {
+  ...none,
+  name: 'sluice-five',
   plan: { requests: [{ ...smallRequest, path: '/api/small' }] },
+  sharesProcessOf: none.name,
 }
 
 const fiveOn = {
   name: 'five-middlewares',
   summary: 'headers, stripPrefix, ipAllowList, rateLimit and compress, against none',
-  subjects: [sluiceNode, five],
+  subjects: [none, five],
   plan: basePlan,
 }
 
