@@ -3,6 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import http from 'node:http'
+import http2 from 'node:http2'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -18,6 +19,7 @@ const digest = createHash('sha256').update(body).digest('hex')
 let folder = ''
 let origin: HttpOrigin
 let asked = 0 // heads that have come
+const slow: (() => void)[] = [] // requests whose body waits to be read
 let resets = 0 // of the next requests, when their body is here
 let unavailable = 0 // answered 503, likewise
 let gateway: Gateway
@@ -26,21 +28,27 @@ beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'sluice-spool-'))
   origin = await startHttpOrigin((request, response) => {
     asked++
-    const hash = createHash('sha256')
     request.on('error', () => {})
-    request.on('data', (bytes: Buffer) => {
-      hash.update(bytes)
-      if (resets === 0) return
-      resets--
-      request.socket.resetAndDestroy()
-    })
-    request.on('end', () => {
-      const length = request.headers['content-length'] ?? request.headers['transfer-encoding']
-      const status = unavailable-- > 0 ? 503 : 200
-      response.writeHead(status).end(`${length} ${hash.digest('hex')}`)
-    })
+    if (request.url!.endsWith('?refused')) return void response.writeHead(403).end('no')
+    if (request.url!.endsWith('?slow')) return void slow.push(() => take(request, response))
+    take(request, response)
   })
 })
+
+function take(request: http.IncomingMessage, response: http.ServerResponse): void {
+  const hash = createHash('sha256')
+  request.on('data', (bytes: Buffer) => {
+    hash.update(bytes)
+    if (resets === 0) return
+    resets--
+    request.socket.resetAndDestroy()
+  })
+  request.on('end', () => {
+    const length = request.headers['content-length'] ?? request.headers['transfer-encoding']
+    const status = unavailable-- > 0 ? 503 : 200
+    response.writeHead(status).end(`${length} ${hash.digest('hex')}`)
+  })
+}
 
 afterAll(async () => {
   await origin?.stop()
@@ -202,6 +210,20 @@ describe.each(['node', 'uws'] as const)('a long request body, engine %s', (engin
     expect(asked).toBe(0)
   })
 
+  test('waits in the file for a server that does not read yet', async () => {
+    const answer = put('plain?slow', body, known)
+    await eventually('the server to be asked', () => slow.length === 1)
+    expect(openFiles()).toBe(1)
+    slow.pop()!()
+    expect((await answer).text).toContain(digest)
+    await nothingIsLeft()
+  })
+
+  test('leaves nothing when the server answers without reading it', async () => {
+    expect((await put('plain?refused', body, known)).status).toBe(403)
+    await nothingIsLeft()
+  })
+
   test('is answered 413 when it turns out longer than maxRequestBodyBytes', async () => {
     const client = await connectRaw(gateway.port)
     clients.push(client)
@@ -222,6 +244,52 @@ describe.each(['node', 'uws'] as const)('a long request body, engine %s', (engin
     expect(await metric('sluice_buffering_files_total')).toBe(before)
     await put('plain', body, known)
     expect(await metric('sluice_buffering_files_total')).toBe(before + 1)
+  })
+})
+
+describe('a long request body of HTTP/2', () => {
+  let session: http2.ClientHttp2Session
+
+  beforeAll(async () => {
+    gateway = await start('node')
+    session = http2.connect(`http://127.0.0.1:${gateway.port}`)
+  })
+  afterAll(async () => {
+    session?.destroy()
+    await gateway?.stop()
+  })
+
+  const begin = (name: string): http2.ClientHttp2Stream =>
+    session.request({ ':method': 'PUT', ':path': `/${name}` })
+
+  async function textOf(stream: http2.ClientHttp2Stream): Promise<string> {
+    let text = ''
+    for await (const piece of stream) text += String(piece)
+    return text
+  }
+
+  test('arrives byte for byte once it is whole, and again after a reset', async () => {
+    resets = 1
+    const stream = begin('network')
+    stream.write(body.subarray(0, 2 * MIB))
+    await eventually('some of it to be in the file', async () => {
+      return (await metric('sluice_buffering_disk_bytes ')) >= MIB
+    })
+    expect(asked).toBe(0)
+    stream.end(body.subarray(2 * MIB))
+    expect(await textOf(stream)).toContain(digest)
+    expect(asked).toBe(2)
+    await nothingIsLeft()
+  })
+
+  test('leaves no descriptor when its stream is reset', async () => {
+    const stream = begin('plain')
+    stream.on('error', () => {})
+    stream.write(body.subarray(0, MIB))
+    await eventually('a file to be open', () => openFiles() === 1)
+    stream.close(http2.constants.NGHTTP2_CANCEL)
+    await nothingIsLeft()
+    expect(asked).toBe(0)
   })
 })
 
