@@ -22,6 +22,7 @@ import {
   rowOf,
 } from '../core/shared/control.ts'
 import { stageNames } from '../core/overload/stages.ts'
+import { spooledBytes } from '../core/shared/spool-budget.ts'
 import { SlotTable } from '../core/shared/slot-table.ts'
 import { readGauge } from '../workers/cache/gauges.ts'
 import type { HealthOverview } from '../workers/health/overview.ts'
@@ -79,6 +80,7 @@ export class GatewayState implements AdminState {
       reloads: () => configuration.reloads,
       lastReloadAt: () => configuration.lastSuccessAt * 1000,
       configErrors: () => configuration.errors,
+      spooledBytes: () => spooledBytes(supervisor.shared.spool),
       accessLogLost: () => this.accessLogLost(),
       knows: (kind, name) =>
         configuration.knows(kind, name) || knowsProtocol(supervisor.generation, kind, name),

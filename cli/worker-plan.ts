@@ -2,7 +2,7 @@
 //
 // Not hot: once per start. Names of keys are Traefik's on the left and ours on the right; times are ms.
 
-import { hostname } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import type { EntryPoint, StaticConfig } from '../config/static.ts'
 import {
   ALLOW_BACKSLASH,
@@ -33,6 +33,10 @@ export function workerPlanOf(config: StaticConfig, adminSocket: string): SharedP
     hostname: hostname(),
     adminSocket,
     overload: overloadPlan(config),
+    spool: {
+      directory: config.buffering.directory || tmpdir(),
+      bytesMax: config.buffering.diskBytesMax,
+    },
     metrics: metricsPlan(config),
     accessLog: accessLogPlan(config),
     pingTerminatingStatus: config.ping?.terminatingStatusCode ?? 503,

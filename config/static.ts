@@ -4,6 +4,7 @@
 // says whether it works. docs/compatibility.md is generated from here. Hot: no.
 
 import { z } from 'zod'
+import { buffering } from './static/buffering.ts'
 import { block, extension, flag, noted, notYet, off, partly, text, whole } from './static/blocks.ts'
 import { certificatesResolvers, ocsp, spiffe } from './static/certificates.ts'
 import { entryPoints } from './static/entry-points.ts'
@@ -90,6 +91,7 @@ export const staticSchema = z.object({
   serversTransport,
   tcpServersTransport,
   overload,
+  buffering,
   hostResolver,
   certificatesResolvers,
   experimental,

@@ -564,6 +564,20 @@ export const CIRCUIT_OPEN = define(
   'The circuit breaker of the route is open, or lets only a part of the requests pass.',
 )
 
+// Of a buffering middleware. No server was asked.
+export const SPOOL_FULL = define(
+  'SPOOL_FULL',
+  507,
+  'gateway',
+  'A body was to go to a file, and buffering.diskBytesMax is reached, or the disk or the table of open files is full.',
+)
+export const SPOOL_FAILED = define(
+  'SPOOL_FAILED',
+  507,
+  'gateway',
+  'A body was to go to a file that could not be made, written or read; the log says why.',
+)
+
 // Authentication.
 export const AUTH_BUSY = define(
   'AUTH_BUSY',

@@ -31,6 +31,7 @@ import { Names } from './upstream/dial.ts'
 import { Admission } from './overload/admission.ts'
 import { Services } from './services.ts'
 import { tellDefect } from './socket.ts'
+import { Spool } from './spool/spool.ts'
 import { Sweeper } from './sweeper.ts'
 import { TlsState } from './tls/state.ts'
 
@@ -45,6 +46,7 @@ export class WorkerContext {
   readonly services: Services // of middlewares
   readonly codecs = new ZlibCodecs()
   readonly overload: Admission
+  readonly spool: Spool | null // null: no file for bodies
   generation: LiveGeneration = emptyLiveGeneration
   prepared: LiveGeneration | null = null
   readonly health = new HealthBoard()
@@ -75,6 +77,7 @@ export class WorkerContext {
     this.headerLabels = Object.keys(headerLabels).length > 0 ? new HeaderLabels(headerLabels) : null
     this.servers = new ServerRegistry(this)
     this.log = plan.accessLog === null ? null : new AccessLog(plan.accessLog, this.sendLines, true)
+    this.spool = plan.spool.bytesMax > 0 ? new Spool(this) : null
     this.services = new Services(this)
     this.overload = new Admission(this, plan.overload)
   }

@@ -28,9 +28,16 @@ export function leaveServer(exchange: LiveExchange): void {
 
 export function finish(exchange: LiveExchange, half: number): void {
   if (!finishHalf(exchange, half)) return
+  if (exchange.bodyFile !== null) closeFile(exchange)
   if (exchange.point !== null) context.account(exchange)
   finishPhases(exchange)
   releaseExchange(exchange)
+}
+
+// Its body is not sent again.
+export function closeFile(exchange: LiveExchange): void {
+  exchange.bodyFile?.close()
+  exchange.bodyFile = null
 }
 
 // The head is out: the client can only be told by the end of its connection or stream.

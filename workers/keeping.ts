@@ -12,6 +12,7 @@ import { BODY_NONE } from '../core/exchange.ts'
 import type { Head } from '../core/headers.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import { passEnd, passPiece } from './rewriting.ts'
+import { sendFile, spoolPiece } from './spooling.ts'
 
 // Whether the client's body is being read into the keeper, and nowhere else.
 export function collects(exchange: LiveExchange): boolean {
@@ -23,15 +24,27 @@ export function collects(exchange: LiveExchange): boolean {
 export function keepPiece(exchange: LiveExchange, bytes: Buffer, from: number, to: number): number {
   const keeper = exchange.keeper!
   if (keeper.bodyMax > 0 && exchange.requestBytes > keeper.bodyMax) return BODY_TOO_LARGE
+  if (keeper.goesToFile(to - from)) return spoolPiece(exchange, bytes, from, to)
   if (keeper.keep(bytes, from, to)) return NONE
   if (keeper.collects || keeper.refusesMore) return BODY_TOO_LARGE
   return exchange.sendingKept ? INTERNAL : NONE // an engine that was paused and sends on: a defect
+}
+
+// False: the disk is behind; no more until resumeBody.
+export function takesMore(exchange: LiveExchange): boolean {
+  return exchange.bodyFile === null || exchange.bodyFile.takesMore()
+}
+
+// Whether who waits for the whole body can have it: the file tells when it can, else.
+export function isHere(exchange: LiveExchange): boolean {
+  return exchange.bodyFile === null || exchange.bodyFile.isWritten
 }
 
 // True: there is nothing more to do for the server now; a body that was collected goes there later.
 export function keepEnd(exchange: LiveExchange, trailers: Head | null): boolean {
   const keeper = exchange.keeper!
   keeper.end(trailers)
+  exchange.bodyFile?.end()
   return keeper.collects || exchange.sendingKept
 }
 
@@ -49,7 +62,8 @@ export function canSendAgain(exchange: LiveExchange): boolean {
 
 // Gives the server what is there, until it takes no more (upstreamWritable goes on) or the client's own bytes follow.
 export function sendKept(exchange: LiveExchange): void {
-  const { upstream, downstream } = exchange
+  const { upstream, downstream, bodyFile } = exchange
+  if (bodyFile !== null) return sendFile(exchange, bodyFile)
   const { pieces } = exchange.keeper!
   if (upstream === null || exchange.bodyKind === BODY_NONE) return
   if (!exchange.sendingKept) begin(exchange)

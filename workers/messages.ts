@@ -98,6 +98,7 @@ export interface SharedMemory {
   readonly cache: SharedArrayBuffer // core/shared/cache-board.ts
   readonly buckets: SharedArrayBuffer // core/shared/buckets.ts
   readonly inFlight: SharedArrayBuffer // core/shared/in-flight-counts.ts
+  readonly spool: SharedArrayBuffer // core/shared/spool-budget.ts
   readonly nonces: SharedArrayBuffer // core/shared/nonce-table.ts; holds a secret
 }
 
@@ -121,6 +122,12 @@ export interface OverloadPlan {
   }
 }
 
+// Files for bodies that memory does not hold; see workers/spool.
+export interface SpoolPlan {
+  readonly directory: string
+  readonly bytesMax: number // of all workers; 0: no files
+}
+
 // workerData of a new worker.
 export interface WorkerPlan {
   readonly index: number
@@ -133,6 +140,7 @@ export interface WorkerPlan {
   readonly hostname: string
   readonly adminSocket: string // unix socket of the supervisor's API
   readonly overload: OverloadPlan
+  readonly spool: SpoolPlan
   readonly metrics: MetricsPlan | null
   readonly accessLog: AccessLogPlan | null
   readonly pingTerminatingStatus: number

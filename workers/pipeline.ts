@@ -52,7 +52,14 @@ import { normalise } from '../core/normalise.ts'
 import { protocolOf } from '../core/request-protocol.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import type { WorkerContext } from './context.ts'
-import { breakOff, finish, installEndings, leaveServer, leaveUpstream } from './endings.ts'
+import {
+  breakOff,
+  closeFile,
+  finish,
+  installEndings,
+  leaveServer,
+  leaveUpstream,
+} from './endings.ts'
 import { enterFailover, fallBack, installFailover } from './failover.ts'
 import {
   VIA,
@@ -64,9 +71,10 @@ import {
 } from './responses.ts'
 import { headToSend } from './request-head.ts'
 import { lacksBody } from './body-ahead.ts'
-import { collects, hasKept, keepEnd, keepPiece, sendKept } from './keeping.ts'
+import { collects, hasKept, isHere, keepEnd, keepPiece, sendKept, takesMore } from './keeping.ts'
 import { type RetryAnswer, installRetrying, letBodyFlow, tryAgain } from './retrying.ts'
 import { installRewriting, passEnd, passPiece } from './rewriting.ts'
+import { installSpooling } from './spooling.ts'
 import { enterStage, hasPassed, noStage } from './stages.ts'
 import { tellDefect } from './socket.ts'
 import type { Server } from './upstream/server.ts'
@@ -86,6 +94,7 @@ export function install(worker: WorkerContext): void {
   installRetrying(worker, forward)
   installRewriting(requestFailed, failResponse, sendHeadNow)
   installFailover(forward)
+  installSpooling(worker, wake, requestFailed)
 }
 
 // ---- from the engine
@@ -286,7 +295,7 @@ export function requestBody(
     const collected = keeper.collects
     const fault = keepPiece(exchange, bytes, from, to)
     if (fault !== NONE) requestFailed(exchange, fault)
-    if (collected) return keeper.collects || goOnWithRest(exchange)
+    if (collected) return keeper.collects ? takesMore(exchange) : goOnWithRest(exchange)
     if (exchange.sendingKept) return false // in its turn: it is the last of what was kept
   }
   if (exchange.requestHeld) requestFailed(exchange, INTERNAL) // an engine that does not wait: a defect
@@ -306,7 +315,7 @@ export function requestEnd(exchange: LiveExchange, trailers: Head | null): void 
   exchange.requestComplete = true
   if (exchange.bodyKind === BODY_NONE) return
   if (exchange.keeper !== null && keepEnd(exchange, trailers)) {
-    if (exchange.waiting) wake(exchange, exchange.serial, NEXT)
+    if (exchange.waiting && isHere(exchange)) wake(exchange, exchange.serial, NEXT)
     return
   }
   passEnd(exchange, trailers)
@@ -320,6 +329,7 @@ export function requestFlush(exchange: LiveExchange): void {
 export function requestFailed(exchange: LiveExchange, code: number): void {
   leaveUpstream(exchange)
   exchange.bodyKind = BODY_NONE
+  if (exchange.bodyFile !== null) closeFile(exchange)
   if (exchange.downstream === null) return // answered whole already
   if (exchange.wroteHead) return failResponse(exchange, code)
   refuse(exchange, code)

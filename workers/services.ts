@@ -66,6 +66,10 @@ export class Services implements WorkerServices {
     this.watched = new Watch(context.sweeper)
   }
 
+  get hasFiles(): boolean {
+    return this.context.spool !== null
+  }
+
   limitStore(plan: StorePlan): LimitStore {
     return this.stores.get(plan)
   }

@@ -8,6 +8,7 @@ import { BUCKETS_BYTES, Buckets } from '../core/shared/buckets.ts'
 import { CACHE_BOARD_BYTES } from '../core/shared/cache-board.ts'
 import { InFlightCounts, inFlightBytes } from '../core/shared/in-flight-counts.ts'
 import { NONCE_TABLE_BYTES, NonceTable } from '../core/shared/nonce-table.ts'
+import { spoolBudgetBytes } from '../core/shared/spool-budget.ts'
 import { SLOT_TABLE_BYTES, SlotTable } from '../core/shared/slot-table.ts'
 import { cryptoModule } from './builtins.ts'
 import type { SharedMemory, WorkerPlan } from './messages.ts'
@@ -21,6 +22,7 @@ export function newSharedMemory(workers: number): SharedMemory {
     buckets: withSecret(BUCKETS_BYTES),
     inFlight: withSecret(inFlightBytes(workers)),
     nonces: nonceMemory(),
+    spool: new SharedArrayBuffer(spoolBudgetBytes(workers)),
   }
 }
 

@@ -148,6 +148,17 @@ export const workerFacts: readonly MetricFact[] = [
     'service',
   ),
   fact(
+    'sluice_buffering_files_total',
+    'counter',
+    'Bodies that a buffering middleware has put into a file.',
+  ),
+  fact(
+    'sluice_buffering_disk_refusals_total',
+    'counter',
+    'Bodies that were refused because no file could hold them, by code: SPOOL_FULL, SPOOL_FAILED.',
+    'code',
+  ),
+  fact(
     'sluice_retries_total',
     'counter',
     'Requests that a retry middleware has sent once more, by reason: network, timeout, status.',
@@ -350,6 +361,11 @@ export const gatewayFacts: readonly MetricFact[] = [
     'State of a circuit breaker: 0 closed, 1 open, 2 recovering.',
     'middleware',
     'router',
+  ),
+  fact(
+    'sluice_buffering_disk_bytes',
+    'gauge',
+    'Bytes that files of bodies of buffering middlewares have taken of buffering.diskBytesMax.',
   ),
   fact('sluice_access_log_lost_total', 'counter', 'Access log lines that could not be written.'),
   fact(

@@ -31,6 +31,7 @@ export interface MetricsSources {
   lastReloadAt(): number // milliseconds since the epoch; 0 before the first
   configErrors(): number // of the last load
   accessLogLost(): number
+  spooledBytes(): number // in files of bodies, of all workers
   // Whether the published generation has it; series of others vanish.
   knows(kind: 'router' | 'service', name: string): boolean
   certificates(): readonly CertificateStatus[] // in use
@@ -115,6 +116,7 @@ export class MetricsPage {
       sluice_worker_restarts_total: sum(rows, (row) => row.restarts),
       sluice_in_flight: sum(rows, (row) => row.inFlight),
       sluice_upstream_connections: sum(rows, (row) => row.upstreamConnections),
+      sluice_buffering_disk_bytes: sources.spooledBytes(),
       sluice_access_log_lost_total: sources.accessLogLost(),
       sluice_series_overflow_total: this.index.overflow(),
     }

@@ -9,6 +9,7 @@ import { nearestKey } from '../nearest.ts'
 import type { Origin } from '../schema-walk.ts'
 import type { staticSchema } from '../static.ts'
 import { addressesClash } from './address.ts'
+import { folderFault } from './buffering.ts'
 import { defaultEntryPoint } from './entry-points.ts'
 
 type Keys = z.output<typeof staticSchema>
@@ -70,6 +71,7 @@ export function checkReferences(keys: Keys, origin: Origin): Problem[] {
   for (const name of names) checkRedirection(keys, name, report)
   for (const name of names) checkEngine(keys, name, report)
   checkClashes(keys, report)
+  checkFolder(keys, report)
   return problems
 }
 
@@ -112,6 +114,12 @@ function checkClashes(keys: Keys, report: Report): void {
     const message = `${entryPoint.address} is already taken by entry point "${first[0]}"`
     report(['entryPoints', name, 'address'], message)
   }
+}
+
+function checkFolder({ buffering }: Keys, report: Report): void {
+  if (buffering.directory === '' || buffering.diskBytesMax === 0) return
+  const fault = folderFault(buffering.directory)
+  if (fault !== '') report(['buffering', 'directory'], fault)
 }
 
 // Values that Traefik takes and that aren't built yet belong in the warning, though their keys work.

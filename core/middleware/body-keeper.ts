@@ -5,6 +5,7 @@
 //
 //   COLLECT   nothing is passed on before the end: a middleware wants to see the whole (buffering, forwardAuth)
 //             with `spills`, one that is longer than the bound is waited for no longer: it goes on as with TEE
+//             with `files`, one that is longer goes to a file that the worker holds (workers/spooling.ts)
 //   TEE       bytes pass on as they come and are kept beside, so that they can be sent again (retry, mirroring);
 //             what is longer than the bound is passed on all the same, and can't be sent again
 
@@ -25,6 +26,8 @@ export class BodyKeeper {
   refusesMore = false // of TEE: a body that is longer is answered 413 as well
   spills = false // of COLLECT
   spilled = false // it was COLLECT, and is TEE now because the body is longer than bytesMax
+  files = false // of COLLECT: `spills` has nothing to say then
+  inFile = false // all of it; `pieces` is empty
   bodyMax = 0 // of the whole body, however much of it is kept: beyond it is answered 413; 0: no limit
   trailers: Head | null = null
   readonly pieces: Uint8Array[] = []
@@ -36,6 +39,10 @@ export class BodyKeeper {
 
   get collects(): boolean {
     return this.mode === COLLECT
+  }
+
+  goesToFile(more: number): boolean {
+    return this.files && this.bytes + more > this.bytesMax
   }
 
   // Takes a copy. False: the body is longer than the bound.

@@ -23,6 +23,7 @@ export function inertWorker(over: Partial<WorkerServices> = {}): WorkerServices 
     copyTo: () => true,
     counter: () => ({ add: nothing }),
     cache: inertCache,
+    hasFiles: true,
     limitStore: () => ({ take: () => uncounted }), // no store is asked: it would count
     shared: new InertTables(),
     ...over,

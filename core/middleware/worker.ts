@@ -78,6 +78,7 @@ export interface WorkerServices {
   counter(family: string, labels: Readonly<Record<string, string>>): Counter
   // The counts that several hosts share; the same plan gives the same store.
   limitStore(plan: StorePlan): LimitStore
+  readonly hasFiles: boolean // bodies that are too long for memory may go to the disk (BodyKeeper.files)
   readonly shared: SharedTables
   readonly cache: CacheServices // of httpCache
 }

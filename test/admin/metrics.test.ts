@@ -31,6 +31,7 @@ function pageOf(more: Partial<MetricsSources> = {}): MetricsPage {
     lastReloadAt: () => 1_700_000_000_900,
     configErrors: () => 2,
     accessLogLost: () => 9,
+    spooledBytes: () => 0,
     knows: () => true,
     caches: () => [
       { name: 'static@file', bytes: 100, bytesMax: 1000, entries: 3, redis: '' as const },

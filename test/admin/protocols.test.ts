@@ -136,6 +136,7 @@ test('The end of each certificate is a metric, by name and serial number', async
     lastReloadAt: () => 0,
     configErrors: () => 0,
     accessLogLost: () => 0,
+    spooledBytes: () => 0,
     knows: () => true,
     caches: () => [],
     health: () => [],

@@ -116,6 +116,7 @@ test('metrics are answered at /metrics, whatever the base path', async () => {
     lastReloadAt: () => 0,
     configErrors: () => 0,
     accessLogLost: () => 0,
+    spooledBytes: () => 0,
     knows: () => true,
     caches: () => [],
     health: () => [],

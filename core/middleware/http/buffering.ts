@@ -2,13 +2,13 @@
 //
 // Hot: yes, for routers that have it.
 //
-//   request    collected up to memRequestBodyBytes, so that a slow client holds no server; what is longer streams from
-//              there on. More than maxRequestBodyBytes: 413
+//   request    collected, so that a slow client holds no server: up to memRequestBodyBytes in memory, what is longer in a
+//              file; where the worker has no files it streams from there on. More than maxRequestBodyBytes: 413
 //   response   the same with memResponseBodyBytes, so that a slow client holds no server. More than
 //              maxResponseBodyBytes: 500, or a connection that is cut once the head is out
 //   retry      while retryExpression is true of what came back
 //
-// Nothing goes to the disk (docs/limits.md). Streams without an end, gRPC and event streams, pass as they come.
+// Responses never go to the disk (docs/limits.md). Streams without an end, gRPC and event streams, pass as they come.
 
 import {
   type Expression,
@@ -77,11 +77,13 @@ export class Buffering extends RequestMiddleware implements RetryPolicy {
   private readonly options: BufferingOptions
   private readonly expression: Expression<Outcome> | null
   private readonly retries: Counter | null
+  private readonly files: boolean // what is longer than memory goes there
 
   constructor(name: string, options: BufferingOptions, context: MiddlewareContext) {
     super(name)
     this.options = options
     const { retryExpression } = options
+    this.files = context.worker.hasFiles && !options.disableRequestBuffer
     this.expression = retryExpression === '' ? null : compileRetryExpression(retryExpression)
     const labels = { middleware: name, router: context.router, reason: 'expression' }
     this.retries =
@@ -106,10 +108,11 @@ export class Buffering extends RequestMiddleware implements RetryPolicy {
     const { maxRequestBodyBytes: max, memRequestBodyBytes, disableRequestBuffer } = this.options
     const memory = disableRequestBuffer ? 0 : memRequestBodyBytes
     const isLong = exchange.bodyKind === BODY_LENGTH && exchange.bodyLength > memory
-    if (isLong || exchange.keeper !== null) return NEXT
-    if (memory === 0 && max === 0) return NEXT
+    if ((isLong && !this.files) || exchange.keeper !== null) return NEXT
+    if (memory === 0 && max === 0 && !this.files) return NEXT
     const keeper = new BodyKeeper(max > 0 ? Math.min(max, memory) : memory, COLLECT)
     keeper.spills = max === 0 || max > memory
+    keeper.files = keeper.spills && this.files
     keeper.bodyMax = max
     exchange.keeper = keeper
     return AGAIN
@@ -165,7 +168,8 @@ export class Buffering extends RequestMiddleware implements RetryPolicy {
     if (max > 0 && exchange.bodyLength > max)
       return `Refuses the request: its body is longer than ${max} bytes.`
     const again = retryExpression === '' ? '' : `; asks again while ${retryExpression}`
-    return `Takes up to ${memRequestBodyBytes} bytes of the body before the server is asked${again}.`
+    const rest = this.files ? 'a longer one goes to a file first' : 'a longer one streams'
+    return `Takes up to ${memRequestBodyBytes} bytes of the body into memory before the server is asked, ${rest}${again}.`
   }
 }
 

@@ -129,7 +129,7 @@ export class ForwardAuth extends RequestMiddleware {
       return NONE
     }
     if (!keeper.complete) keeper.bytesMax = Math.min(keeper.bytesMax, this.bodyMax)
-    return keeper.bytes > this.bodyMax ? BODY_TOO_LARGE : NONE
+    return keeper.bytes > this.bodyMax || keeper.inFile ? BODY_TOO_LARGE : NONE
   }
 
   private methodFor(exchange: Exchange): string {

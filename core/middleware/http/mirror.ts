@@ -106,7 +106,8 @@ export class Mirror extends RequestMiddleware {
     const note = exchange.notes!.get(this) as Note
     exchange.notes!.delete(this)
     const { keeper } = exchange
-    const isKept = keeper !== null && keeper.complete && keeper.bytes <= this.bodyMax
+    const isKept =
+      keeper !== null && keeper.complete && !keeper.inFile && keeper.bytes <= this.bodyMax
     const pieces = note.withBody && isKept ? keeper.pieces : noBody
     const isWhole = isKept || !note.withBody
     const isSent = isWhole && this.worker.copyTo(this.options.service, exchange, note, pieces)

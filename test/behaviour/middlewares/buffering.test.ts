@@ -71,6 +71,7 @@ beforeAll(async () => {
     again: { buffering: { retryExpression: 'ResponseCode() == 503 && Attempts() < 3' } },
   }
   gateway = await startGateway({
+    static: { buffering: { diskBytesMax: 0 } }, // what memory does not hold streams; buffering-files.test.ts has the others
     routes: {
       http: {
         routers: Object.fromEntries(Object.keys(middlewares).map((name) => [name, router(name)])),
