@@ -125,6 +125,7 @@ export function deniedEncoding(path: string, allowed: number): boolean {
 // Any text as a path that may stand in a request line: what is not legal there is escaped, and so are
 // "?" and "#", which would end the path. null when a "%" is malformed or a surrogate is alone.
 export function legalPath(path: string): string | null {
+  if (isPlain(path)) return path // nearly every one; pieced together it would be flattened by whoever sends it
   if (!path.isWellFormed()) return null
   let out = ''
   for (const character of path) {
@@ -133,4 +134,12 @@ export function legalPath(path: string): string | null {
     else out += code < 128 ? escapeOf(code) : encodeURIComponent(character)
   }
   return normaliseEscapes(out)
+}
+
+function isPlain(path: string): boolean {
+  for (let i = 0; i < path.length; i++) {
+    const code = path.charCodeAt(i)
+    if (code >= 128 || code === PERCENT || (kinds[code]! & RAW) === 0) return false
+  }
+  return true
 }

@@ -104,11 +104,11 @@ export class Compress extends RequestMiddleware {
     this.forget(exchange) // of a response that another one has replaced
     const { status, response } = exchange
     if (status === 304) return this.onNotModified(exchange)
-    if (!mayHaveOtherCoding(exchange) || !this.types.takes(response.get('content-type')))
-      return KEEP
     const choice = this.noted(exchange)
     const length = lengthOf(exchange)
     if (length >= 0 && length < this.lengthMin && !choice.refusesIdentity) return KEEP
+    if (!mayHaveOtherCoding(exchange) || !this.types.takes(response.get('content-type')))
+      return KEEP
     varyByEncoding(response)
     if (choice.coding === null) return KEEP
     if (exchange.methodId === METHOD_HEAD) this.describe(exchange, choice.coding, length)

@@ -24,11 +24,15 @@ export interface StripPrefixRegexOptions {
   readonly regex: readonly string[]
 }
 
-// Takes the first `length` characters of the routing path off the path.
-function strip(exchange: Exchange, prefix: string): Verdict {
+// What the server is told of a prefix: bytes, one per character.
+function announced(prefix: string): string {
+  return bytesOfText(prefix).trim()
+}
+
+// Takes a prefix of the routing path off the path; `forwarded` is how the server learns it.
+function strip(exchange: Exchange, prefix: string, forwarded: string): Verdict {
   const end = rawEndOf(exchange, prefix.length)
   if (end < 0) return NEXT // the prefix ends inside an escape, so it is not a prefix of the path
-  const forwarded = bytesOfText(prefix).trim()
   if (!isFieldValue(forwarded)) return refuseWith(exchange, REWRITE_INVALID, 0)
   const rest = exchange.path.slice(end)
   const fault = rewritePath(exchange, rest.startsWith('/') ? rest : '/' + rest)
@@ -41,15 +45,17 @@ function strip(exchange: Exchange, prefix: string): Verdict {
 export class StripPrefix extends RequestMiddleware {
   readonly kind = 'stripPrefix'
   private readonly prefixes: readonly string[]
+  private readonly forwarded: ReadonlyMap<string, string> // by prefix
 
   constructor(name: string, options: StripPrefixOptions) {
     super(name)
     this.prefixes = options.prefixes
+    this.forwarded = new Map(options.prefixes.map((prefix) => [prefix, announced(prefix)]))
   }
 
   onRequest(exchange: Exchange): Verdict {
     const prefix = this.prefixOf(exchange)
-    return prefix === null ? NEXT : strip(exchange, prefix)
+    return prefix === null ? NEXT : strip(exchange, prefix, this.forwarded.get(prefix)!)
   }
 
   explain(exchange: Exchange): string {
@@ -77,7 +83,7 @@ export class StripPrefixRegex extends RequestMiddleware {
 
   onRequest(exchange: Exchange): Verdict {
     const prefix = this.prefixOf(exchange)
-    return prefix === null ? NEXT : strip(exchange, prefix)
+    return prefix === null ? NEXT : strip(exchange, prefix, announced(prefix))
   }
 
   explain(exchange: Exchange): string {
