@@ -121,7 +121,7 @@ export function begin(exchange: LiveExchange): void {
   exchange.route = router
   exchange.stage = router
   const { overload } = context
-  if (overload.isActive && overload.holds(exchange, router.priority)) return
+  if (overload.looksAt(exchange.startedAt) && overload.holds(exchange, router.priority)) return
   run(exchange)
 }
 

@@ -108,7 +108,7 @@ function factsOf(rounds: readonly Round[]): Fact[] {
   const of = (pick: (round: Round) => number): number => median(rounds.map(pick))
   const facts: [string, number, string][] = [
     ['peakPerSecond', of(({ peak }) => peak), 'answers/s'],
-    ['goodputRatio', of((round) => goodput(round) / round.peak), 'x peak'],
+    ['goodputLost', of((round) => 1 - goodput(round) / round.peak), 'of the peak'],
     ['p99CalmUs', of(({ calm }) => calm.p99Us), 'us, class high'],
     ['p99HighUs', of(({ high }) => high.p99Us), 'us, class high'],
     ['p99Ratio', of(({ calm, high }) => high.p99Us / calm.p99Us), 'x'],

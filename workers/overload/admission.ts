@@ -37,6 +37,9 @@ import * as pipeline from '../pipeline.ts'
 import type { Swept } from '../sweeper.ts'
 import { type LoopLook, LoopMeter } from './loop-meter.ts'
 
+// Looks come ten times a second. A thousand requests that fall due between two of them would be one turn of a second, so
+// that many begin in a turn, of the lower classes, whatever the last look has seen: 4 ms of small requests.
+const BURST = 256
 const SMOOTH = 0.5 // how much the newest turn counts against those before it
 
 export class Admission implements Swept {
@@ -54,6 +57,10 @@ export class Admission implements Swept {
   private readonly lines: readonly [Line<LiveExchange>, Line<LiveExchange>] // by class: low, normal
   private readonly counters = new Map<string, Counter>()
   private left = 0 // requests that may still begin in this turn
+  private readonly burstMax: number
+  private turnAt = -1 // by the sweeper's turnNow
+  private inTurn = 0 // requests that have begun since
+  private isBurst = false
   private turnPlanned = false
   private turnMs = 0
   private readonly nextTurn = (): void => this.beginTurn() // made once: setImmediate needs a function
@@ -74,11 +81,22 @@ export class Admission implements Swept {
       plan.loopMs.refuse,
     ])
     this.pace = new Pace(plan.turnTargetMs)
+    this.burstMax = plan.enabled ? BURST : Infinity
     this.lines = [new Line(), new Line()]
   }
 
   start(): void {
     if (this.plan.enabled) this.context.sweeper.add(this)
+  }
+
+  // Whether a request that begins in this turn has to ask `holds`.
+  looksAt(turn: number): boolean {
+    if (turn !== this.turnAt) {
+      this.turnAt = turn
+      this.inTurn = 0
+    }
+    if (++this.inTurn > this.burstMax) this.isBurst = this.isActive = true
+    return this.isActive
   }
 
   // True: the exchange goes no further now.
@@ -87,7 +105,7 @@ export class Admission implements Swept {
       this.shed(exchange, SHED_PRIORITY, priority, stageNames[this.stage])
       return true
     }
-    if (!this.pace.isPaced) return false
+    if (!this.pace.isPaced && !this.isBurst) return false
     this.planTurn()
     if (priority >= HIGH) return false
     if (this.left > 0 && this.waiting === 0) {
@@ -161,11 +179,17 @@ export class Admission implements Swept {
   // A new turn: those who wait come first, in the order of their classes.
   private beginTurn(): void {
     this.turnPlanned = false
-    this.left = this.pace.perTurn
+    this.left = Math.min(this.pace.perTurn, this.burstMax)
     const { now } = this.context.sweeper
     this.serve(this.lines[NORMAL], now)
     this.serve(this.lines[LOW], now)
-    if (this.waiting > 0) this.planTurn()
+    if (this.waiting > 0) return this.planTurn()
+    this.isBurst = false
+    this.isActive = this.needsLook
+  }
+
+  private get needsLook(): boolean {
+    return this.pace.isPaced || this.stage > TRIM || this.waiting > 0
   }
 
   private serve(line: Line<LiveExchange>, now: number): void {
@@ -191,7 +215,8 @@ export class Admission implements Swept {
     const ofMemory = this.context.sharedCell(MEMORY_STAGE) as Stage
     const ofLoop = this.meter.look(this.turnMs)
     this.enter(ofLoop > ofMemory ? ofLoop : ofMemory)
-    this.isActive = this.pace.isPaced || this.stage > TRIM || this.waiting > 0
+    if (this.waiting === 0) this.isBurst = false
+    this.isActive = this.needsLook
     if (this.waiting > 0) this.planTurn()
   }
 

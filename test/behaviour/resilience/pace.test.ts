@@ -131,3 +131,28 @@ test('a client that leaves while its request waits leaves nothing behind', async
   all.forEach((client) => client.reset())
   await eventually('nothing to be under way', () => worker.context.rowCell(IN_FLIGHT) === 0)
 })
+
+test('of one turn only so many begin, though no look has seen a long one; the rest is served in the next', async () => {
+  const { context } = worker
+  const plan = { ...context.plan.overload, enabled: true }
+  const admission = new Admission(context, plan, { take: () => free })
+  Object.assign(context, { overload: admission })
+  const looks = Array.from({ length: 300 }, () => admission.looksAt(1))
+  expect([looks.indexOf(true), looks[299]]).toEqual([256, true])
+  const held: boolean[] = []
+  const holds = admission.holds.bind(admission)
+  admission.holds = (exchange, priority) => {
+    held.push(holds(exchange, priority))
+    return held.at(-1)!
+  }
+  const [client] = await connected(1)
+  expect(await statusOf(client!.send(requestText('GET', '/')))).toBe(200)
+  expect(held).toEqual([true])
+  expect(admission.isActive).toBe(false)
+})
+
+test('where overload is off, any number begins in a turn', () => {
+  const plan = { ...worker.context.plan.overload, enabled: false }
+  const admission = new Admission(worker.context, plan, { take: () => free })
+  expect(Array.from({ length: 10_000 }, () => admission.looksAt(1)).includes(true)).toBe(false)
+})
