@@ -179,7 +179,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
   }
 
   protected readBody(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
-    if (this.phase === IN_CHUNKS) return this.readChunks(exchange, bytes, at, end)
+    if (this.phase === IN_CHUNKS) return this.readChunks(bytes, at, end)
     const owned = this.socket!.owns(bytes)
     if (this.phase === IN_TUNNEL) {
       if (!tunnelFromUpstream(exchange, bytes, at, end)) this.block(false)
@@ -189,16 +189,18 @@ export abstract class ResponseReader implements SocketOwner, Swept {
     this.left -= to - at
     if (!pipeline.upstreamBody(exchange, bytes, at, to, owned)) this.block(owned)
     if (this.state === CLOSED) return -1
-    if (this.phase === IN_LENGTH && this.left === 0) this.end(exchange, null)
+    // The exchange may have left within the call: the rest is its ghost's then.
+    if (this.phase === IN_LENGTH && this.left === 0) this.end(this.exchange!, null)
     return to
   }
 
-  protected readChunks(exchange: LiveExchange, bytes: Buffer, at: number, end: number): number {
+  protected readChunks(bytes: Buffer, at: number, end: number): number {
     const decoder = this.decoder!
     const owned = this.socket!.owns(bytes)
     while (true) {
       const event = decoder.next(bytes, at, end)
       at = decoder.pos
+      const exchange = this.exchange! // a ghost, where the one before has left within the call
       if (event === DATA) {
         if (!pipeline.upstreamBody(exchange, bytes, decoder.dataStart, decoder.dataEnd, owned))
           this.block(owned)

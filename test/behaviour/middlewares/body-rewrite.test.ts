@@ -32,6 +32,12 @@ const pages: Readonly<Record<string, (response: http.ServerResponse) => void>> =
   '/broken': (response) =>
     void response.writeHead(200, html).end(Buffer.from('inner \xff', 'latin1')),
   '/long': (response) => void response.writeHead(200, html).end('inner '.repeat(500)),
+  // In one write, and most of it behind the byte that is one too many.
+  '/chunks': ({ socket }) => {
+    const head = 'HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\n\r\n'
+    void socket!.write(`${head}${`64\r\n${'c'.repeat(100)}\r\n`.repeat(40)}0\r\n\r\n`)
+  },
+  '/sorry': (response) => void response.writeHead(200, html).end('sorry'),
   '/bomb': (response) => void response.writeHead(200, html).end('!'.repeat(900)),
 }
 
@@ -60,11 +66,13 @@ beforeAll(async () => {
           pass: router('pass', 'pass'),
           fail: router('fail', 'fail'),
           both: router('both', 'small', 'pass'),
+          page: router('page', 'page', 'fail'),
         },
         middlewares: {
           pass: rewrite({}),
           fail: rewrite({ whenTooLong: 'fail' }),
           small: { compress: { minResponseBodyBytes: 1 } },
+          page: { errors: { status: ['500'], service: 'origin', query: '/sorry' } },
         },
         services: { origin: { loadBalancer: { servers: [{ url: origin.url }] } } },
       },
@@ -151,4 +159,9 @@ test('compress in front of it compresses what it has made', async () => {
     expect(zlib.gunzipSync(bytes).toString()).toContain('outer $&')
     expect(Number(headers['content-length'])).toBe(bytes.length)
   }
+})
+
+test('a page in the place of what is too long is whole, whatever of the old body was read with it', async () => {
+  const { status, bytes } = await get('/chunks', 'page')
+  expect([status, bytes.toString()]).toEqual([500, 'sorry'])
 })
