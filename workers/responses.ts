@@ -69,7 +69,8 @@ export function upstreamHead(exchange: LiveExchange): void {
   if (exchange.collectResponseMax > 0 && !exchange.replaced && exchange.responseKind !== BODY_NONE)
     exchange.collector = new BodyKeeper(exchange.collectResponseMax, COLLECT)
   else sendHead(exchange)
-  if (exchange.substituted && exchange.wroteHead) sendBodyOfAnswer(exchange)
+  if (exchange.substituted && (exchange.wroteHead || holdsHead(exchange)))
+    sendBodyOfAnswer(exchange)
 }
 
 export function upstreamInformational(exchange: LiveExchange): void {

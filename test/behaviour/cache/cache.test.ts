@@ -1,11 +1,16 @@
 // httpCache as its clients and its server see it, in one worker.
 
+import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type CacheScene, fresh, startCacheScene } from '../../support/cache-scene.ts'
 import { connectRaw } from '../../support/raw-client.ts'
 import { eventually } from '../../support/wait.ts'
 
 let scene: CacheScene
+
+const behind = (host: string) => {
+  return { rule: `Host(\`${host}.test\`)`, entryPoints: ['web'], service: 'origin' }
+}
 
 beforeAll(async () => {
   scene = await startCacheScene({
@@ -14,6 +19,12 @@ beforeAll(async () => {
     middlewares: {
       edge: { headers: { customResponseHeaders: { 'X-Edge': 'yes' } } },
       inner: { headers: { customRequestHeaders: { 'X-Inner': 'yes' } } },
+      whole: { buffering: {} },
+      small: { compress: {} },
+    },
+    routers: {
+      whole: { ...behind('whole'), middlewares: ['whole', 'cache'] },
+      small: { ...behind('small'), middlewares: ['small', 'cache'] },
     },
   })
 })
@@ -150,6 +161,25 @@ test('what is stale is validated, and its head renewed', async () => {
   expect(second.headers['cache-status']).toBe('sluice; fwd=stale; fwd-status=304')
   expect(await scene.ask('/validated', { 'If-None-Match': '"v1"' })).toMatchObject({ status: 304 })
   expect(scene.count('/validated')).toBe(3)
+})
+
+test.each([
+  ['buffering', 'whole', {}],
+  ['compress', 'small', { 'Accept-Encoding': 'gzip' }],
+])('what %s in front holds the head of is whole after a validation', async (_, host, headers) => {
+  const body = `${'text '.repeat(1000)}`
+  scene.answer(`/held-${host}`, (response, request) => {
+    const renewed = request.headers['if-none-match'] === '"v1"'
+    const head = { 'Cache-Control': 'max-age=0', ETag: '"v1"', 'Content-Type': 'text/plain' }
+    response.writeHead(renewed ? 304 : 200, head).end(renewed ? undefined : body)
+  })
+  for (let i = 0; i < 2; i++) {
+    const asked = await scene.ask(`/held-${host}`, { Host: `${host}.test`, ...headers })
+    const bytes = Buffer.from(asked.body, 'latin1')
+    const text = asked.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes
+    expect([asked.status, text.toString()]).toEqual([200, body])
+  }
+  expect(scene.count(`/held-${host}`)).toBe(2)
 })
 
 test('what may be served while it is renewed is served at once, and asked for as the client did', async () => {
