@@ -35,7 +35,7 @@ export function newContext(
     control: new SharedArrayBuffer(controlBytes(1)),
     series: new SharedArrayBuffer(SERIES_BYTES),
     workers: 1,
-    shared: newSharedMemory(1),
+    shared: newSharedMemory((over.index ?? 0) + 1),
     ...over,
   }
   return new WorkerContext(plan, post)
