@@ -12,8 +12,8 @@ import { BODY_LENGTH, SAW_EXPECT } from '../core/exchange.ts'
 import { BodyKeeper, COLLECT } from '../core/middleware/body-keeper.ts'
 import type { LiveExchange } from './live-exchange.ts'
 
-// True: it is collected from here on; the exchange waits, and is sent again with what has come.
-export function lacksBody(exchange: LiveExchange): boolean {
+// True: it is collected from here on, and a server is chosen again when it has come.
+export function awaitsBody(exchange: LiveExchange): boolean {
   if (exchange.bodyKind !== BODY_LENGTH || exchange.requestComplete) return false
   const wanted = Math.min(exchange.bodyLength, exchange.point!.bounds.bodyAheadBytes)
   if (exchange.bodyAtHand >= wanted || exchange.keeper !== null) return false

@@ -13,6 +13,7 @@ import { leaveServer } from './endings.ts'
 import { canSendAgain } from './keeping.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService, ServiceCell } from './live-service.ts'
+import { settleBody } from './retrying.ts'
 
 // Of a service, made with it.
 export interface FailoverRule {
@@ -51,7 +52,8 @@ export function enterFailover(exchange: LiveExchange, rule: FailoverRule): numbe
 export function fallBack(exchange: LiveExchange, status: number): boolean {
   const service = takeFallback(exchange, status)
   if (service === null) return false
-  const { downstream } = exchange
+  const { serial, requestHeld } = exchange
+  const downstream = exchange.downstream!
   if (exchange.upstream !== null) exchange.upstream.discardBody(exchange)
   leaveServer(exchange)
   exchange.forgetServer()
@@ -59,7 +61,7 @@ export function fallBack(exchange: LiveExchange, status: number): boolean {
   exchange.requestStarted = false
   exchange.sendingKept = false
   forward(exchange, service)
-  if (exchange.requestHeld && exchange.downstream === downstream) downstream!.pauseBody(exchange)
+  settleBody(exchange, downstream, serial, requestHeld)
   return true
 }
 

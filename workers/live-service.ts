@@ -48,6 +48,7 @@ export class LiveService {
   readonly passHostHeader: boolean
   private readonly preserves: readonly boolean[] | null // null: no server keeps its path
   private retryBlock = 0
+  private awaitedBlock = 0
 
   constructor(
     plan: ServicePlan,
@@ -123,13 +124,19 @@ export class LiveService {
   }
 
   countRetry(context: WorkerContext): void {
-    if (this.retryBlock === 0) {
-      this.retryBlock = context.series.give({
-        family: 'service_retries_total',
-        labels: { service: this.name },
-      })
-    }
+    if (this.retryBlock === 0) this.retryBlock = this.blockOf('service_retries_total', context)
     context.series.add(this.retryBlock, REQUESTS, 1)
+  }
+
+  // A request whose body is waited for before a server is asked (body-ahead.ts).
+  countAwaited(context: WorkerContext): void {
+    const family = 'sluice_awaited_bodies_total'
+    if (this.awaitedBlock === 0) this.awaitedBlock = this.blockOf(family, context)
+    context.series.add(this.awaitedBlock, REQUESTS, 1)
+  }
+
+  private blockOf(family: string, context: WorkerContext): number {
+    return context.series.give({ family, labels: { service: this.name } })
   }
 
   // Once, when another has taken its place, or when its generation was never adopted.

@@ -70,7 +70,7 @@ import {
   sendHeadNow,
 } from './responses.ts'
 import { headToSend } from './request-head.ts'
-import { lacksBody } from './body-ahead.ts'
+import { awaitsBody } from './body-ahead.ts'
 import { collects, hasKept, isHere, keepEnd, keepPiece, sendKept, takesMore } from './keeping.ts'
 import { type RetryAnswer, installRetrying, letBodyFlow, tryAgain } from './retrying.ts'
 import { installRewriting, passEnd, passPiece } from './rewriting.ts'
@@ -196,6 +196,11 @@ export function wake(exchange: LiveExchange, serial: number, verdict: Verdict): 
   if (held) letBodyFlow(exchange, serial)
 }
 
+function waitForBody(exchange: LiveExchange, service: LiveService): void {
+  service.countAwaited(context)
+  wait(exchange, WAIT)
+}
+
 function forwardWithBody(exchange: LiveExchange): void {
   exchange.lacksBody = false
   forward(exchange, exchange.service!)
@@ -248,7 +253,7 @@ function forward(exchange: LiveExchange, service: LiveService): void {
   }
   const server = service.pick(exchange)
   if (server === null) refuse(exchange, NO_SERVER)
-  else if (server.isHalfFull && lacksBody(exchange)) wait(exchange, WAIT)
+  else if (server.isHalfFull && awaitsBody(exchange)) waitForBody(exchange, service)
   else sendTo(exchange, service, server)
 }
 

@@ -13,6 +13,7 @@ import { hasRequestBody } from '../core/exchange.ts'
 import { NONE } from '../core/errors.ts'
 import { isIdempotent } from '../core/idempotency.ts'
 import type { WorkerContext } from './context.ts'
+import type { Downstream } from './downstream/contract.ts'
 import { leaveServer } from './endings.ts'
 import { canSendAgain } from './keeping.ts'
 import type { LiveExchange } from './live-exchange.ts'
@@ -101,9 +102,19 @@ function repeat(exchange: LiveExchange): void {
   exchange.error = NONE
   exchange.service!.countRetry(context)
   forward(exchange, exchange.service!)
-  // The body waits for the new connection; it is not to flow into nothing meanwhile.
+  settleBody(exchange, downstream, serial, requestHeld)
+}
+
+// After another server was asked. A body that waits for the new connection is not to flow into nothing meanwhile; one that was
+// held before, and is wanted now, goes on.
+export function settleBody(
+  exchange: LiveExchange,
+  downstream: Downstream,
+  serial: number,
+  wasHeld: boolean,
+): void {
   if (exchange.downstream === downstream && exchange.requestHeld) downstream.pauseBody(exchange)
-  else if (requestHeld) letBodyFlow(exchange, serial)
+  else if (wasHeld) letBodyFlow(exchange, serial)
 }
 
 function rememberTried(exchange: LiveExchange): void {

@@ -128,6 +128,12 @@ export const workerFacts: readonly MetricFact[] = [
   ),
   fact('sluice_compress_encoders', 'gauge', 'Encoders in use by responses under way.'),
   fact(
+    'sluice_awaited_bodies_total',
+    'counter',
+    'Requests that waited for the beginning of their body, because half of the connections to the server were in use.',
+    'service',
+  ),
+  fact(
     'sluice_failovers_total',
     'counter',
     'Requests that the fallback of a service was asked for because of the status of the first one.',

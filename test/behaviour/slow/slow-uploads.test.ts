@@ -2,7 +2,14 @@
 // ready.
 
 import { afterEach, describe, expect, test } from 'vitest'
-import { type Gateway, type Keys, routesTo, startGateway } from '../../support/gateway.ts'
+import {
+  type Gateway,
+  type Keys,
+  freePorts,
+  routesTo,
+  startGateway,
+} from '../../support/gateway.ts'
+import { metricSum } from '../../support/metrics.ts'
 import { startHttpOrigin } from '../../support/origin.ts'
 import { type RawClient, connectRaw } from '../../support/raw-client.ts'
 import { requestText } from '../../support/scene.ts'
@@ -79,6 +86,8 @@ describe.each(['node', 'uws'] as const)('engine %s', (engine) => {
     await eventually('all uploads to be under way', async () => (await inFlight(gateway)) === 20)
     expect(await askAll(gateway.port, 10)).toEqual(Array.from({ length: 10 }, () => 200))
     expect(begun()).toBe(CONNECTIONS / 2 + 10)
+    const page = (await gateway.admin('/metrics')).body
+    expect(metricSum(page, 'sluice_awaited_bodies_total')).toBe(20 - CONNECTIONS / 2)
     for (const client of slow) {
       client.send('x'.repeat(99))
       expect((await client.readResponse()).body).toBe('100 true')
@@ -128,4 +137,42 @@ test('a client that leaves while it is waited for leaves nothing behind', async 
   for (const client of slow) client.destroy()
   await eventually('none to be under way', async () => (await inFlight(gateway)) === 0)
   expect(await askAll(gateway.port, 3)).toEqual([200, 200, 200])
+})
+
+test('a body that the fallback waits for flows on, though the first service had it held back', async () => {
+  const length = 17 * 1024 * 1024 // more than a failover keeps
+  const origin = await startHttpOrigin((request, response) => {
+    let bytes = 0
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    request.on('end', () => response.end(String(bytes)))
+  })
+  stops.push(() => origin.stop())
+  const [closed = 0] = await freePorts(1)
+  const one = (url: string) => ({ loadBalancer: { serversTransport: 'few', servers: [{ url }] } })
+  const router = { entryPoints: ['web'], service: 'both', rule: 'PathPrefix(`/`)' }
+  const gateway = await startGateway({
+    routes: {
+      http: {
+        routers: { all: router, slow: { ...router, service: 'up', rule: 'Path(`/slow`)' } },
+        services: {
+          both: { failover: { service: 'down', fallback: 'up', errors: { status: ['502'] } } },
+          down: one(`http://127.0.0.1:${closed}`),
+          up: one(origin.url),
+        },
+        serversTransports: { few: { maxConnections: 2 } },
+      },
+    },
+  })
+  stops.push(() => gateway.stop())
+  const slow = await connectRaw(gateway.port)
+  stops.push(() => slow.destroy())
+  slow.send('POST /slow HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nx')
+  await eventually('it to be under way', async () => (await inFlight(gateway)) === 1)
+  const [long] = await slowUploads(gateway.port, 1, length)
+  await eventually('it to be waited for', async () => {
+    const { body } = await gateway.admin('/metrics')
+    return metricSum(body, 'sluice_awaited_bodies_total') === 1
+  })
+  long!.send('x'.repeat(length - 1))
+  expect((await long!.readResponse()).body).toBe(String(length))
 })
