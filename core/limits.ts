@@ -24,6 +24,7 @@ export const INFORMATIONAL_MAX = 16 // 1xx answers before the final one: 502
 export const READ_BUFFER_BYTES = 64 * 1024 // the worker's shared read buffer
 export const OWNED_BUFFER_BYTES = 256 * 1024 // one connection's own, while it moves a large body
 export const OWNED_BUFFERS_MAX = 64 // per worker: 16 MiB; the next connection copies instead
+export const SLOW_READER_BYTES = 128 * 1024 // copies for a client that reads slowly, and one read more; then the server is paused
 export const PIPELINED_BYTES_MAX = 64 * 1024 // bytes of later requests kept while one is served; then the socket is paused
 
 // HTTP/2 to servers. A paused stream holds one window at the most; the connection's own window is never shut by it.

@@ -5,6 +5,7 @@
 
 import { AddressSet } from '../core/address.ts'
 import type { ForwardedPolicy } from '../core/forwarded.ts'
+import { SLOW_READER_BYTES } from '../core/limits.ts'
 import type { EntryPointPolicy } from '../core/normalise.ts'
 import { CONNECTIONS } from '../core/shared/control.ts'
 import { REQUESTS, type RequestSeries } from '../core/shared/series.ts'
@@ -19,6 +20,7 @@ export class EntryPoint {
   readonly plan: EntryPointPlan
   readonly times: EntryPointTimes
   readonly bounds: EntryPointBounds
+  readonly slowReaderBytes: number
   readonly policy: EntryPointPolicy
   readonly forwarding: ForwardedPolicy
   readonly context: WorkerContext
@@ -38,6 +40,7 @@ export class EntryPoint {
     this.index = index
     this.times = plan.times
     this.bounds = plan.bounds
+    this.slowReaderBytes = Math.min(SLOW_READER_BYTES, plan.bounds.bufferedBytesMax)
     this.context = context
     this.policy = {
       sanitizePath: plan.sanitizePath,

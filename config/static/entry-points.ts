@@ -146,7 +146,7 @@ const limits = block({
   ),
   bufferedBytesMax: extension(
     bytesBetween(16 * 1024, 1024 ** 3).default(bufferedBytesDefault),
-    'bytes held for one connection before its peer is paused',
+    'bytes held for one connection before its peer is paused; of responses node holds 128 KiB at the most',
   ),
   bodyAheadBytes: extension(
     bytesBetween(0, 1024 ** 2).default(bodyAheadDefault),

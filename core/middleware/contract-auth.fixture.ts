@@ -10,7 +10,7 @@ const modifiers = [
   { set: { 'X-Env': evil, [evil]: 'x' }, add: { 'Content-Length': '9' }, remove: ['Connection'] },
 ]
 
-const forwardAuth = {
+export const forwardAuth = {
   url: 'http://auth.example',
   path: '/verify',
   transport: 'auth@file (forwardAuth)',

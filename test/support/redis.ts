@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createClient } from '@redis/client'
+import type { StorePlan } from '../../core/rate/store.ts'
 import { freePorts } from './gateway.ts'
 import { eventually } from './wait.ts'
 
@@ -170,3 +171,22 @@ export async function startSentinels(password: string): Promise<SentinelGroup> {
     stop: () => stopAll(servers),
   }
 }
+
+// How a store is reached that has no password and no TLS, unless said otherwise.
+export const storePlanOf = (
+  ports: readonly number[],
+  over: Partial<StorePlan> = {},
+): StorePlan => ({
+  kind: 'single',
+  nodes: ports.map((port) => ({ host: '127.0.0.1', port })),
+  username: '',
+  password: '',
+  database: 0,
+  masterSet: '',
+  sentinelUsername: '',
+  sentinelPassword: '',
+  tls: null,
+  dialTimeoutMs: 2000,
+  timeoutMs: 2000,
+  ...over,
+})

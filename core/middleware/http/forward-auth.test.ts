@@ -5,6 +5,7 @@ import { inertCache } from '../../cache/contract.ts'
 import type { Exchange } from '../../exchange.ts'
 import { Head } from '../../headers.ts'
 import { ANSWERED, NEXT, WAIT } from '../contract.ts'
+import { forwardAuth } from '../contract-auth.fixture.ts'
 import { contextOf, requestOf, sentLines } from '../exchange.fixture.ts'
 import { inertWorker } from '../inert-worker.ts'
 import type { SideDone, SideRequest } from '../worker.ts'
@@ -13,22 +14,8 @@ import { ForwardAuth, type ForwardAuthOptions } from './forward-auth.ts'
 const WALL = Date.UTC(2030, 0, 1)
 
 const plain: ForwardAuthOptions = {
-  url: 'http://auth.example',
-  path: '/verify',
-  transport: '',
-  trustForwardHeader: false,
-  authResponseHeaders: ['X-User'],
-  authResponseHeadersRegex: '^X-Auth-',
-  authRequestHeaders: [],
-  maxResponseBodySize: -1,
-  addAuthCookiesToResponse: ['session'],
+  ...forwardAuth,
   headerField: 'X-Name',
-  forwardBody: false,
-  maxBodySize: -1,
-  preserveLocationHeader: false,
-  preserveRequestMethod: false,
-  authSigninURL: '',
-  timeout: 1000,
   cache: { ttl: 10_000, refusedTtl: 0, entriesMax: 100, ignore: [], cookies: [] },
 }
 

@@ -19,27 +19,13 @@ import {
   startCluster,
   startRedis,
   startSentinels,
+  storePlanOf,
   withoutRedis,
   withoutSentinel,
 } from '../../support/redis.ts'
 import { eventually } from '../../support/wait.ts'
 
 const MEGABYTE = 1_048_576
-
-const planOf = (ports: readonly number[], over: Partial<StorePlan> = {}): StorePlan => ({
-  kind: 'single',
-  nodes: ports.map((port) => ({ host: '127.0.0.1', port })),
-  username: '',
-  password: '',
-  database: 0,
-  masterSet: '',
-  sentinelUsername: '',
-  sentinelPassword: '',
-  tls: null,
-  dialTimeoutMs: 2000,
-  timeoutMs: 2000,
-  ...over,
-})
 
 const wish = { store: '', url: '', tag: '', prefix: '', all: false }
 
@@ -160,7 +146,7 @@ describe.skipIf(!hasRedis)(`A cache in Redis (skipped when ${withoutRedis})`, ()
   test('is shared through a cluster', async () => {
     const cluster = await startCluster()
     onTestFinished(() => cluster.stop())
-    const plan = planOf(
+    const plan = storePlanOf(
       cluster.servers.map(({ port }) => port),
       { kind: 'cluster' },
     )
@@ -174,7 +160,7 @@ describe.skipIf(!hasRedis)(`A cache in Redis (skipped when ${withoutRedis})`, ()
     async () => {
       const group = await startSentinels('secret')
       onTestFinished(() => group.stop())
-      const plan = planOf(group.sentinelPorts, {
+      const plan = storePlanOf(group.sentinelPorts, {
         kind: 'sentinel',
         masterSet: 'shop',
         password: 'secret',
@@ -195,13 +181,16 @@ describe.skipIf(!hasRedis)(`A cache in Redis (skipped when ${withoutRedis})`, ()
     onTestFinished(() => redis.stop())
     const caPem = readFileSync(cert, 'utf8')
     const tls = { caPem, certPem: '', keyPem: '', insecureSkipVerify: false }
-    await shares(new Peer(planOf([redis.port], { tls })), new Peer(planOf([redis.port], { tls })))
+    await shares(
+      new Peer(storePlanOf([redis.port], { tls })),
+      new Peer(storePlanOf([redis.port], { tls })),
+    )
   })
 
   test('that is full takes nothing, and what is there is read', async () => {
     const redis = await startRedis({ more: ['--maxmemory-policy', 'noeviction'] })
     onTestFinished(() => redis.stop())
-    const peer = new Peer(planOf([redis.port]))
+    const peer = new Peer(storePlanOf([redis.port]))
     await peer.ready()
     await peer.write(entryOf('before'))
     await redis.command('CONFIG', 'SET', 'maxmemory', '1')
@@ -214,7 +203,7 @@ describe.skipIf(!hasRedis)(`A cache in Redis (skipped when ${withoutRedis})`, ()
   test('has a bound of bytes under way to it, and beyond that nothing is written', async () => {
     const redis = await startRedis()
     onTestFinished(() => redis.stop())
-    const peer = new Peer(planOf([redis.port]))
+    const peer = new Peer(storePlanOf([redis.port]))
     await peer.ready()
     for (let i = 0; i < 20; i++) {
       const entry = entryOf(`large${i}`, MEGABYTE)
@@ -231,7 +220,7 @@ describe.skipIf(!hasRedis)(`A cache in Redis (skipped when ${withoutRedis})`, ()
   test('that stands still holds the first request for its timeout, and no later one', async () => {
     const redis = await startRedis()
     onTestFinished(() => redis.stop())
-    const peer = new Peer(planOf([redis.port], { timeoutMs: 50 }))
+    const peer = new Peer(storePlanOf([redis.port], { timeoutMs: 50 }))
     await peer.ready()
     redis.child.kill('SIGSTOP')
     expect(await peer.ask('router\nhttp://a/b')).toBe(undefined)
@@ -259,7 +248,7 @@ test('what speaks something else than Redis is away, and ends nothing', async ()
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     onTestFinished(() => void server.close())
     const { port } = server.address() as net.AddressInfo
-    const peer = new Peer(planOf([port], { timeoutMs: 50 }))
+    const peer = new Peer(storePlanOf([port], { timeoutMs: 50 }))
     await eventually('it to be noticed', () => peer.log.length > 0)
     expect(await peer.ask('router\nhttp://a/b')).toBe(null)
     expect([peer.answers, peer.purges]).toEqual([false, []])

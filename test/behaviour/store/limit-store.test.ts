@@ -15,26 +15,12 @@ import {
   startCluster,
   startRedis,
   startSentinels,
+  storePlanOf,
   withoutRedis,
   withoutSentinel,
 } from '../../support/redis.ts'
 import { freePorts } from '../../support/gateway.ts'
 import { eventually } from '../../support/wait.ts'
-
-const planOf = (ports: readonly number[], over: Partial<StorePlan> = {}): StorePlan => ({
-  kind: 'single',
-  nodes: ports.map((port) => ({ host: '127.0.0.1', port })),
-  username: '',
-  password: '',
-  database: 0,
-  masterSet: '',
-  sentinelUsername: '',
-  sentinelPassword: '',
-  tls: null,
-  dialTimeoutMs: 2000,
-  timeoutMs: 2000,
-  ...over,
-})
 
 let scope = 0
 // `burst` at once, then `average` per hour: time plays no part in a test.
@@ -85,7 +71,7 @@ describe.skipIf(!hasRedis)(`One Redis (skipped when ${withoutRedis})`, () => {
     redis = await startRedis({ password: 'pa:ss word' })
   })
   afterAll(() => redis?.stop())
-  const plan = () => planOf([redis.port], { password: 'pa:ss word', database: 3 })
+  const plan = () => storePlanOf([redis.port], { password: 'pa:ss word', database: 3 })
 
   test('gives a burst to all workers together, however many ask at the same time', async () => {
     const workers = [open(plan()), open(plan()), open(plan())]
@@ -183,7 +169,7 @@ async function calls(redis: RedisServer): Promise<number> {
 describe.skipIf(!hasRedis)(`A Redis in trouble (skipped when ${withoutRedis})`, () => {
   test('that is not there costs nothing but the first question, and is found when it comes', async () => {
     const [port = 0] = await freePorts(1)
-    const opened = open(planOf([port]))
+    const opened = open(storePlanOf([port]))
     expect((await ask(opened, bucket(1), 'a')).failed).toBe(true)
     const before = performance.now()
     for (let i = 0; i < 1000; i++) expect((await ask(opened, bucket(1), 'a')).failed).toBe(true)
@@ -196,7 +182,7 @@ describe.skipIf(!hasRedis)(`A Redis in trouble (skipped when ${withoutRedis})`, 
 
   test('that dies and comes back is asked again', async () => {
     const redis = await startRedis()
-    const opened = open(planOf([redis.port]))
+    const opened = open(storePlanOf([redis.port]))
     await untilAnswers(opened)
     await redis.stop()
     await eventually('failures', async () => (await ask(opened, bucket(1), 'x')).failed)
@@ -212,7 +198,7 @@ describe.skipIf(!hasRedis)(`A Redis in trouble (skipped when ${withoutRedis})`, 
   test('that hangs holds the first questions for its timeout, and no later ones', async () => {
     const redis = await startRedis()
     onTestFinished(() => redis.stop())
-    const opened = open(planOf([redis.port], { timeoutMs: 300 }))
+    const opened = open(storePlanOf([redis.port], { timeoutMs: 300 }))
     await untilAnswers(opened)
     redis.child.kill('SIGSTOP')
     const held = await Promise.all([1, 2, 3].map((i) => ask(opened, bucket(1), `s${i}`)))
@@ -227,7 +213,7 @@ describe.skipIf(!hasRedis)(`A Redis in trouble (skipped when ${withoutRedis})`, 
   test('that pauses its clients is as one that hangs', async () => {
     const redis = await startRedis()
     onTestFinished(() => redis.stop())
-    const opened = open(planOf([redis.port], { timeoutMs: 200 }))
+    const opened = open(storePlanOf([redis.port], { timeoutMs: 200 }))
     await untilAnswers(opened)
     await redis.command('CLIENT', 'PAUSE', '1500')
     expect((await ask(opened, bucket(1), 'a')).failed).toBe(true)
@@ -239,7 +225,7 @@ describe.skipIf(!hasRedis)(`A Redis in trouble (skipped when ${withoutRedis})`, 
       more: ['--maxmemory', '1', '--maxmemory-policy', 'noeviction'],
     })
     onTestFinished(() => redis.stop())
-    const opened = open(planOf([redis.port]))
+    const opened = open(storePlanOf([redis.port]))
     expect((await ask(opened, bucket(1), 'a')).failed).toBe(true)
     expect(opened.log.join()).toContain('OOM')
     await redis.command('CONFIG', 'SET', 'maxmemory', '0')
@@ -269,9 +255,9 @@ describe.skipIf(!hasRedis)(`Redis with TLS (skipped when ${withoutRedis})`, () =
 
   test('is trusted by its authority, and by nobody else', async () => {
     const ca = readFileSync(path.join(folder, 'cert.pem'), 'utf8')
-    expect(await passed(open(planOf([redis.port], tls(ca))), bucket(2), 'a', 5)).toBe(2)
-    expect(await passed(open(planOf([redis.port], tls('', true))), bucket(2), 'a', 5)).toBe(2)
-    const stranger = open(planOf([redis.port], tls('')))
+    expect(await passed(open(storePlanOf([redis.port], tls(ca))), bucket(2), 'a', 5)).toBe(2)
+    expect(await passed(open(storePlanOf([redis.port], tls('', true))), bucket(2), 'a', 5)).toBe(2)
+    const stranger = open(storePlanOf([redis.port], tls('')))
     expect((await ask(stranger, bucket(1), 'a')).failed).toBe(true)
     expect(stranger.log.join()).toMatch(/self-signed|certificate/)
   })
@@ -283,7 +269,7 @@ describe.skipIf(!hasRedis)(`A cluster of three (skipped when ${withoutRedis})`, 
     onTestFinished(() => cluster.stop())
     const ports = cluster.servers.map(({ port }) => port)
     const [one, two] = [ports, ports.slice(0, 1)].map((some) =>
-      open(planOf(some, { kind: 'cluster' })),
+      open(storePlanOf(some, { kind: 'cluster' })),
     )
     const question = bucket(5)
     for (const source of ['a', 'b', 'c', 'd', 'e', 'f']) {
@@ -312,7 +298,7 @@ describe.skipIf(!hasSentinel)(`Sentinels (skipped when ${withoutSentinel})`, () 
   test('lead to the master, and to the next one when it dies', { timeout: 60_000 }, async () => {
     const group = await startSentinels('secret')
     onTestFinished(() => group.stop())
-    const plan = planOf(group.sentinelPorts, {
+    const plan = storePlanOf(group.sentinelPorts, {
       kind: 'sentinel',
       masterSet: 'shop',
       password: 'secret',

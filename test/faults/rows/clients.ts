@@ -65,8 +65,14 @@ const slowReaders: FaultRow = {
       socket.pause()
       clients.push(socket)
     }
-    await pause(5000)
-    const taken = sent
+    // Buffers of the kernel fill first: 2.5 MiB of each client.
+    let taken = -1
+    const isPaused = async (): Promise<boolean> => {
+      taken = sent
+      await pause(1000)
+      return sent === taken
+    }
+    await eventually('the server to be paused', isPaused, 30_000)
     await pause(3000)
     const more = (residentMiB(gateway.child.pid!) - before) * 1024
     const still = (sent - taken) / MIB

@@ -90,7 +90,7 @@ export class Connection extends RequestReader implements Downstream {
 
   // More may be given though the client has not read all: up to the bound, whose bytes are ours to hold.
   protected hasRoom(): boolean {
-    return this.socket.held === 0 || this.socket.heldBytes < this.point.bounds.bufferedBytesMax
+    return this.socket.held === 0 || this.socket.heldBytes < this.point.slowReaderBytes
   }
 
   flush(exchange: LiveExchange): void {

@@ -94,7 +94,7 @@ export class H2Connection extends H2Reader implements SocketOwner, Swept {
 
   // False: the client reads too slowly for more; stall() tells when that is over.
   hasRoom(): boolean {
-    return this.socket.held === 0 || this.socket.heldBytes < this.point.bounds.bufferedBytesMax
+    return this.socket.held === 0 || this.socket.heldBytes < this.point.slowReaderBytes
   }
 
   stall(stream: H2Stream): void {
