@@ -179,7 +179,7 @@ test('a server that sends a byte on a shared connection that is idle is never tr
   await askUntil(() => shared > 0, clients)
   const open = running.origin.connections.filter((connection) => !connection.closed)
   for (const connection of open) connection.send('H')
-  await Promise.all(open.map((connection) => connection.until('its end', () => connection.ended)))
+  await Promise.all(open.map((connection) => connection.untilEnded()))
   await prove(clients[0]!)
   shared = 0
   for (let round = 0; round < 5; round++) await askAtOnce(clients, round)
