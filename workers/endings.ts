@@ -29,6 +29,7 @@ export function leaveServer(exchange: LiveExchange): void {
 export function finish(exchange: LiveExchange, half: number): void {
   if (!finishHalf(exchange, half)) return
   if (exchange.bodyFile !== null) closeFile(exchange)
+  if (exchange.responseFile !== null) closeResponseFile(exchange)
   if (exchange.point !== null) context.account(exchange)
   finishPhases(exchange)
   releaseExchange(exchange)
@@ -38,6 +39,12 @@ export function finish(exchange: LiveExchange, half: number): void {
 export function closeFile(exchange: LiveExchange): void {
   exchange.bodyFile?.close()
   exchange.bodyFile = null
+}
+
+// Nothing of it is sent any more.
+export function closeResponseFile(exchange: LiveExchange): void {
+  exchange.responseFile?.close()
+  exchange.responseFile = null
 }
 
 // The head is out: the client can only be told by the end of its connection or stream.

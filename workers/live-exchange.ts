@@ -12,6 +12,7 @@ import type { EntryPoint } from './entry-point.ts'
 import type { Fallback } from './failover.ts'
 import type { LiveRouter } from './live-generation.ts'
 import type { LiveService } from './live-service.ts'
+import type { ResponseFile } from './response-file.ts'
 import type { SpoolFile } from './spool/file.ts'
 import type { Passed, Stage } from './stages.ts'
 import type { TunnelFrames } from './tunnel.ts'
@@ -35,6 +36,7 @@ export class LiveExchange extends Exchange {
   sendingKept = false // the server gets what was kept of the body; the client's next bytes come after that
   keptSent = 0 // pieces of the keeper that this server has got
   bodyFile: SpoolFile | null = null // what the keeper would keep of a body that is too long for memory
+  responseFile: ResponseFile | null = null // of a response that is too long for memory and wanted whole
   collector: BodyKeeper | null = null // of the response, while it is collected
   wantsUpgrade = false
   tunnel = false
@@ -99,6 +101,7 @@ export function leaseExchange(): LiveExchange {
   exchange.sendingKept = false
   exchange.keptSent = 0
   exchange.bodyFile = null
+  exchange.responseFile = null
   exchange.collector = null
   exchange.wantsUpgrade = false
   exchange.tunnel = false

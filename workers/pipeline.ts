@@ -55,6 +55,7 @@ import type { WorkerContext } from './context.ts'
 import {
   breakOff,
   closeFile,
+  closeResponseFile,
   finish,
   installEndings,
   leaveServer,
@@ -72,6 +73,7 @@ import {
 import { headToSend } from './request-head.ts'
 import { awaitsBody } from './body-ahead.ts'
 import { collects, hasKept, isHere, keepEnd, keepPiece, sendKept, takesMore } from './keeping.ts'
+import { installResponseFiles } from './response-file.ts'
 import { type RetryAnswer, installRetrying, letBodyFlow, tryAgain } from './retrying.ts'
 import { installRewriting, passEnd, passPiece } from './rewriting.ts'
 import { installSpooling } from './spooling.ts'
@@ -95,6 +97,7 @@ export function install(worker: WorkerContext): void {
   installRewriting(requestFailed, failResponse, sendHeadNow)
   installFailover(forward)
   installSpooling(worker, wake, requestFailed)
+  installResponseFiles(worker, failResponse, sendHeadNow)
 }
 
 // ---- from the engine
@@ -371,6 +374,7 @@ export function upstreamWritable(exchange: LiveExchange): void {
 export function upstreamFailed(exchange: LiveExchange, code: number, retry: RetryAnswer): void {
   leaveServer(exchange)
   exchange.collector = null
+  if (exchange.responseFile !== null) closeResponseFile(exchange)
   const downstream = exchange.downstream
   if (downstream === null) return finish(exchange, UPSTREAM_DONE)
   exchange.service!.watch?.failed(exchange, retry)

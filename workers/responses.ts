@@ -29,7 +29,7 @@ import { BodyKeeper, COLLECT } from '../core/middleware/body-keeper.ts'
 import type { Replacement } from '../core/middleware/contract.ts'
 import { refuseWith } from '../core/middleware/refuse.ts'
 import type { WorkerContext } from './context.ts'
-import { finish, leaveServer, leaveUpstream } from './endings.ts'
+import { closeResponseFile, finish, leaveServer, leaveUpstream } from './endings.ts'
 import { fallBack } from './failover.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService } from './live-service.ts'
@@ -284,6 +284,7 @@ function answerSent(exchange: LiveExchange): void {
 
 export function refuse(exchange: LiveExchange, code: number): void {
   exchange.requestHeld = false
+  if (exchange.responseFile !== null) closeResponseFile(exchange)
   exchange.responseBody = null
   exchange.responseRewriter = null
   exchange.recorder = null

@@ -8,6 +8,7 @@ import { NONE } from '../core/errors.ts'
 import { BODY_NONE } from '../core/exchange.ts'
 import type { Head } from '../core/headers.ts'
 import type { LiveExchange } from './live-exchange.ts'
+import { keepInFile } from './response-file.ts'
 
 type Act = (exchange: LiveExchange) => void
 type Fail = (exchange: LiveExchange, code: number) => void
@@ -73,14 +74,21 @@ export function flushResponse(exchange: LiveExchange): void {
   if (exchange.wroteHead && exchange.downstream !== null) downstream.flush(exchange)
 }
 
-// False: the response could not be completed, and that is seen to.
+// False: the response is not complete, and that is seen to: it failed, or its file has it now.
 export function endRewrittenResponse(exchange: LiveExchange, trailers: Head | null): boolean {
   const rewriter = exchange.responseRewriter!
   const { serial } = exchange
   sendRewritten(exchange, rewriter.end(trailers))
-  if (rewriter.fault !== NONE || hasEnded(exchange, serial)) return false
+  if (exchange.responseRewriter !== rewriter || hasEnded(exchange, serial)) return false
+  if (rewriter.fault !== NONE) return false
   if (exchange.recorder !== null) exchange.recorder.end()
-  exchange.downstream!.sendEnd(exchange, rewriter.keepsTrailers ? trailers : null)
+  const last = rewriter.keepsTrailers ? trailers : null
+  if (exchange.responseFile !== null) {
+    exchange.responseFile.end(last)
+    return false
+  }
+  if (!exchange.wroteHead) sendHeldHead(exchange) // nothing was left of a body that was to go to a file
+  exchange.downstream!.sendEnd(exchange, last)
   return true
 }
 
@@ -93,6 +101,7 @@ function sendRewritten(exchange: LiveExchange, out: Uint8Array): boolean {
   if (exchange.recorder?.afterRewriter) exchange.recorder.piece(out, 0, out.length)
   if (!exchange.wroteHead) {
     if (rewriter.holdsHead) return true
+    if (rewriter.goesToFile) return keepInFile(exchange, out)
     sendHeldHead(exchange)
   }
   const { downstream } = exchange

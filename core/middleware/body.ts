@@ -27,6 +27,9 @@ export interface ResponseRewriter extends BodyRewriter {
   readonly holdsHead: boolean
   // Whether the fields of the head, apart from its framing, are what they will be. A cache stores no others.
   readonly fieldsAreFinal: boolean
+  // Whether the client gets nothing before all of it is here, though it is too long for memory: what is given goes to a
+  // file. It may become true with holdsHead false, never after a byte went on.
+  readonly goesToFile: boolean
   // The server has sent all that it has for now: what need not be held back goes on.
   flush(): Uint8Array
 }
@@ -86,6 +89,10 @@ class RewriterPair implements ResponseRewriter {
 
   get fieldsAreFinal(): boolean {
     return this.inner.fieldsAreFinal && this.outer.fieldsAreFinal
+  }
+
+  get goesToFile(): boolean {
+    return this.inner.goesToFile || this.outer.goesToFile
   }
 
   piece(bytes: Uint8Array, from: number, to: number): Uint8Array {

@@ -1,6 +1,7 @@
 // workers/spool/file.ts: one body in a file that has no name: written as it comes, then read as often as it is sent.
 //
-// Owner:  the exchange (workers/spooling.ts), which closes it however it ends; nothing is told after that.
+// Owner:  the exchange (workers/spooling.ts, workers/response-file.ts), which closes it however it ends; nothing is told
+//         after that.
 // Hot:    for bodies that are longer than memory may hold. One fs call at a time, so positions are never in doubt, and
 //         the descriptor is closed when the one under way has come back: closed before, its number could be another file's.
 
@@ -12,7 +13,7 @@ import { tellDefect } from '../socket.ts'
 import { openUnnamed } from './open.ts'
 
 export const SPOOL_PIECE = 64 * 1024
-const WAITING_MAX = 256 * 1024 // bytes that wait for the disk; the client is paused then
+const WAITING_MAX = 256 * 1024 // bytes that wait for the disk; who sends them is paused then
 const PIECES_MAX = 1024 // as many pieces likewise: each costs more than the byte that it may be
 
 // What a file asks of its folder (spool.ts).

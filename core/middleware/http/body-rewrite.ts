@@ -144,6 +144,7 @@ class RewrittenBody implements ResponseRewriter {
   readonly keepsTrailers = false // they may speak of the bytes as they were
   holdsHead = true
   readonly fieldsAreFinal: boolean
+  readonly goesToFile = false
   private readonly owner: BodyRewrite
   private readonly exchange: Exchange
   private bytes = 0

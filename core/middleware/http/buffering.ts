@@ -5,10 +5,10 @@
 //   request    collected, so that a slow client holds no server: up to memRequestBodyBytes in memory, what is longer in a
 //              file; where the worker has no files it streams from there on. More than maxRequestBodyBytes: 413
 //   response   the same with memResponseBodyBytes, so that a slow client holds no server. More than
-//              maxResponseBodyBytes: 500, or a connection that is cut once the head is out
+//              maxResponseBodyBytes: 500, or a connection that is cut where the head is out because it streams
 //   retry      while retryExpression is true of what came back
 //
-// Responses never go to the disk (docs/limits.md). Streams without an end, gRPC and event streams, pass as they come.
+// Streams without an end, gRPC and event streams, pass as they come.
 
 import {
   type Expression,
@@ -78,12 +78,15 @@ export class Buffering extends RequestMiddleware implements RetryPolicy {
   private readonly expression: Expression<Outcome> | null
   private readonly retries: Counter | null
   private readonly files: boolean // what is longer than memory goes there
+  private readonly responseFiles: boolean
 
   constructor(name: string, options: BufferingOptions, context: MiddlewareContext) {
     super(name)
     this.options = options
     const { retryExpression } = options
-    this.files = context.worker.hasFiles && !options.disableRequestBuffer
+    const { hasFiles } = context.worker
+    this.files = hasFiles && !options.disableRequestBuffer
+    this.responseFiles = hasFiles && !options.disableResponseBuffer
     this.expression = retryExpression === '' ? null : compileRetryExpression(retryExpression)
     const labels = { middleware: name, router: context.router, reason: 'expression' }
     this.retries =
@@ -130,16 +133,23 @@ export class Buffering extends RequestMiddleware implements RetryPolicy {
     const { responseKind, responseLength, response } = exchange
     if (responseKind === BODY_NONE || exchange.methodId === METHOD_HEAD || isStream(response))
       return KEEP
-    const { maxResponseBodyBytes: max, memResponseBodyBytes } = this.options
-    const memory = this.options.disableResponseBuffer ? 0 : memResponseBodyBytes
-    if (exchange.error !== NONE || (memory === 0 && max === 0)) return KEEP
-    const length = responseKind === BODY_LENGTH ? responseLength : -1
+    if (exchange.error === NONE)
+      this.collectResponse(exchange, responseKind === BODY_LENGTH ? responseLength : -1)
+    return KEEP
+  }
+
+  // `length` is -1 where nobody knows it. What is in memory already (of a cache, say) holds no server: no file is made.
+  private collectResponse(exchange: Exchange, length: number): void {
+    const { maxResponseBodyBytes: max, memResponseBodyBytes, disableResponseBuffer } = this.options
+    const memory = disableResponseBuffer ? 0 : memResponseBodyBytes
+    const files = this.responseFiles && exchange.answerBody.length === 0
+    if (memory === 0 && max === 0 && !files) return
     const isTooLong = max > 0 && length > max
-    if (length > memory && !isTooLong) return KEEP // it would stream at once
-    const body = new BufferedBody(exchange, isTooLong ? 0 : memory, max, length)
+    const isLong = length > memory
+    if (isLong && !isTooLong && !files) return // it would stream at once
+    const body = new BufferedBody(exchange, isTooLong || isLong ? 0 : memory, max, length, files)
     if (length < 0) announceRewritten(exchange)
     addResponseRewriter(exchange, body)
-    return KEEP
   }
 
   // ---- retries
@@ -164,12 +174,27 @@ export class Buffering extends RequestMiddleware implements RetryPolicy {
   }
 
   explain(exchange: Exchange): string {
-    const { maxRequestBodyBytes: max, memRequestBodyBytes, retryExpression } = this.options
+    const { maxRequestBodyBytes: max, retryExpression } = this.options
     if (max > 0 && exchange.bodyLength > max)
       return `Refuses the request: its body is longer than ${max} bytes.`
-    const again = retryExpression === '' ? '' : `; asks again while ${retryExpression}`
+    const again = retryExpression === '' ? '' : ` Asks again while ${retryExpression}.`
+    return `${this.explainRequest()} ${this.explainResponse()}${again}`
+  }
+
+  private explainRequest(): string {
+    const { disableRequestBuffer, memRequestBodyBytes } = this.options
+    if (disableRequestBuffer) return 'Takes no request body before the server is asked.'
     const rest = this.files ? 'a longer one goes to a file first' : 'a longer one streams'
-    return `Takes up to ${memRequestBodyBytes} bytes of the body into memory before the server is asked, ${rest}${again}.`
+    return `Takes up to ${memRequestBodyBytes} bytes of the body into memory before the server is asked, ${rest}.`
+  }
+
+  private explainResponse(): string {
+    const { disableResponseBuffer, memResponseBodyBytes, maxResponseBodyBytes } = this.options
+    const most =
+      maxResponseBodyBytes > 0 ? ` One above ${maxResponseBodyBytes} bytes becomes 500.` : ''
+    if (disableResponseBuffer) return `The response streams.${most}`
+    const rest = this.responseFiles ? 'a longer one goes to a file first' : 'a longer one streams'
+    return `Of the response up to ${memResponseBodyBytes} bytes are in memory before the client gets any, ${rest}.${most}`
   }
 }
 
@@ -188,18 +213,27 @@ class BufferedBody implements ResponseRewriter {
   readonly keepsTrailers = true
   readonly fieldsAreFinal = true
   holdsHead = true
+  goesToFile = false
   private readonly exchange: Exchange
   private readonly memory: number
   private readonly bytesMax: number // 0: no limit
   private readonly length: number // -1: unknown
+  private readonly files: boolean
   private bytes = 0
   private held: Uint8Array[] = []
 
-  constructor(exchange: Exchange, memory: number, bytesMax: number, length: number) {
+  constructor(
+    exchange: Exchange,
+    memory: number,
+    bytesMax: number,
+    length: number,
+    files: boolean,
+  ) {
     this.exchange = exchange
     this.memory = memory
     this.bytesMax = bytesMax
     this.length = length
+    this.files = files
   }
 
   piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
@@ -212,7 +246,9 @@ class BufferedBody implements ResponseRewriter {
     const copy = Uint8Array.prototype.slice.call(bytes, from, to)
     if (!this.holdsHead) return copy
     this.held.push(copy)
-    return this.bytes > this.memory ? this.takeHeld() : nothing
+    if (this.bytes <= this.memory) return nothing
+    this.goesToFile = this.files
+    return this.takeHeld()
   }
 
   flush(): Uint8Array {

@@ -211,6 +211,7 @@ class CompressedBody implements ResponseRewriter {
   readonly keepsTrailers = true
   holdsHead = true
   readonly fieldsAreFinal: boolean
+  readonly goesToFile = false
   private readonly owner: Compress
   private readonly exchange: Exchange
   readonly choice: Choice

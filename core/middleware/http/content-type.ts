@@ -65,6 +65,7 @@ class TypedBody implements ResponseRewriter {
   readonly fault = NONE
   readonly keepsTrailers = true
   readonly fieldsAreFinal = false
+  readonly goesToFile = false
   holdsHead = true
   private readonly exchange: Exchange
   private readonly detected: Counter

@@ -145,6 +145,7 @@ class WebResponse implements ResponseRewriter {
   readonly keepsTrailers = false
   readonly holdsHead = false
   readonly fieldsAreFinal = true
+  readonly goesToFile = false
   private readonly text: boolean
 
   constructor(text: boolean) {

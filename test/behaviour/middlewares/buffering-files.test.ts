@@ -1,7 +1,7 @@
 // Buffering with files: bodies that memory does not hold reach a server whole or not at all, and nothing is left of them.
 
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import http2 from 'node:http2'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import { type Gateway, startGateway } from '../../support/gateway.ts'
 import { type HttpOrigin, startHttpOrigin } from '../../support/origin.ts'
 import { type RawClient, connectRaw } from '../../support/raw-client.ts'
 import { eventually } from '../../support/wait.ts'
+import * as scene from './spool-scene.ts'
 
 const MIB = 1024 * 1024
 const body = randomBytes(5 * MIB + 17)
@@ -115,35 +116,9 @@ function put(name: string, bytes: Buffer, headers: http.OutgoingHttpHeaders): Pr
 
 const known = { 'Content-Length': body.length }
 
-// Files of bodies that the gateway has open.
-function openFiles(): number {
-  const descriptors = `/proc/${gateway.child.pid}/fd`
-  return readdirSync(descriptors).filter((name) =>
-    target(`${descriptors}/${name}`).includes(folder),
-  ).length
-}
-
-function target(link: string): string {
-  try {
-    return readlinkSync(link)
-  } catch {
-    return '' // closed meanwhile
-  }
-}
-
-async function metric(name: string): Promise<number> {
-  const page = await gateway.admin('/metrics')
-  const line = page.body.split('\n').find((candidate) => candidate.startsWith(name))
-  return line === undefined ? 0 : Number(line.slice(line.lastIndexOf(' ')))
-}
-
-async function nothingIsLeft(): Promise<void> {
-  await eventually('the file to be closed', () => openFiles() === 0)
-  await eventually('its bytes to be given back', async () => {
-    return (await metric('sluice_buffering_disk_bytes ')) === 0
-  })
-  expect(readdirSync(folder)).toEqual([])
-}
+const openFiles = (): number => scene.openFiles(gateway, folder)
+const metric = (name: string): Promise<number> => scene.metric(gateway, name)
+const nothingIsLeft = (): Promise<void> => scene.nothingIsLeft(gateway, folder)
 
 describe.each(['node', 'uws'] as const)('a long request body, engine %s', (engine) => {
   const clients: RawClient[] = []
