@@ -136,6 +136,21 @@ test.each([
   expect(stdout + stderr).toContain(alert)
 })
 
+test('whatever order a client has, the suite of TLS 1.2 is the same, with each kind of key', async () => {
+  for (const [servername, kind] of [
+    ['a.example', 'ECDSA'],
+    ['both.example', 'RSA'],
+  ] as const) {
+    const mine = [`ECDHE-${kind}-AES256-GCM-SHA384`, `ECDHE-${kind}-AES128-GCM-SHA256`]
+    for (const ciphers of [mine, mine.toReversed()]) {
+      const options = { servername, maxVersion: 'TLSv1.2', ciphers: ciphers.join(':') } as const
+      const { socket, cipher } = await shake(scene.secure, options)
+      socket.destroy()
+      expect(cipher).toBe(`ECDHE-${kind}-AES128-GCM-SHA256`)
+    }
+  }
+})
+
 test('clear text is no request on a port of TLS', async () => {
   const { stdout } = await run('curl', [
     '-s',
