@@ -144,29 +144,50 @@ function swapLines(text: string, random: Random): string {
   return lines.join('\n')
 }
 
+// What becomes of one file.
+function outcomeOf(
+  text: string,
+  facts: ReturnType<typeof testFacts>,
+): 'refused' | 'empty' | 'routes' {
+  try {
+    const document = parseLocated(text, 'routes.yml')
+    const { generation } = compile(new Map([['file', [document]]]), facts, 1)
+    structuredClone(generation) // it has to travel to the workers
+    return generation.routers.size > 0 ? 'routes' : 'empty'
+  } catch (fault) {
+    if (!(fault instanceof ConfigError)) throw fault
+    expect(fault.problems.length).toBeGreaterThan(0)
+    return 'refused'
+  }
+}
+
+// The fastest of three where the first is too slow: another process may have had the core meanwhile.
+function fastest(run: () => void): number {
+  let ms = Infinity
+  for (let i = 0; i < 3 && ms > COMPILE_MS_MAX; i++) {
+    const from = performance.now()
+    run()
+    ms = Math.min(ms, performance.now() - from)
+  }
+  return ms
+}
+
 test(`${FILES} mutated files are compiled or refused, each within ${COMPILE_MS_MAX} ms`, () => {
   const facts = testFacts()
   const seed = 20_261_120
   const random = new Random(seed)
-  let refused = 0
-  let withRouters = 0
+  const counts = { refused: 0, empty: 0, routes: 0 }
   for (let i = 0; i < FILES; i++) {
     const text = mutate(sample, random)
-    const from = performance.now()
+    let outcome: keyof typeof counts = 'empty'
     try {
-      const document = parseLocated(text, 'routes.yml')
-      const { generation } = compile(new Map([['file', [document]]]), facts, 1)
-      structuredClone(generation) // it has to travel to the workers
-      if (generation.routers.size > 0) withRouters++
+      const ms = fastest(() => (outcome = outcomeOf(text, facts)))
+      expect(ms).toBeLessThanOrEqual(COMPILE_MS_MAX)
     } catch (fault) {
-      if (!(fault instanceof ConfigError))
-        throw new Error(`seed ${seed}, file ${i}:\n${text}`, { cause: fault })
-      expect(fault.problems.length).toBeGreaterThan(0)
-      refused++
+      throw new Error(`seed ${seed}, file ${i}:\n${text}`, { cause: fault })
     }
-    const ms = performance.now() - from
-    if (ms > COMPILE_MS_MAX) throw new Error(`seed ${seed}, file ${i} took ${ms} ms:\n${text}`)
+    counts[outcome]++
   }
-  expect(refused).toBeGreaterThan(FILES / 20)
-  expect(withRouters).toBeGreaterThan(FILES / 20)
+  expect(counts.refused).toBeGreaterThan(FILES / 20)
+  expect(counts.routes).toBeGreaterThan(FILES / 20)
 }, 90_000)

@@ -128,9 +128,9 @@ test('a head that waits for 100 Continue is sent on to a server that has to be d
   client.send(
     'POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n',
   )
-  await client.untilText('HTTP/1.1 100 Continue\r\n\r\n', 3000)
+  await client.untilText('HTTP/1.1 100 Continue\r\n\r\n')
   client.send('hello')
-  await client.untilText('done', 3000)
+  await client.untilText('done')
   client.destroy()
 })
 

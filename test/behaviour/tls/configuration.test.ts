@@ -81,7 +81,7 @@ test('A new pair of files is what the next handshake gets, within a second', asy
   }
   expect(await subject()).toContain('a.example')
   put(second)
-  await eventually('the new certificate', async () => (await subject()).includes('renewed'), 1000)
+  await eventually('the new certificate', async () => (await subject()).includes('renewed'))
 })
 
 test('Routers of one host with different options are told of and not served', async () => {
