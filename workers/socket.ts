@@ -15,6 +15,7 @@
 import { Buffer } from 'node:buffer'
 import { getSystemErrorName } from 'node:util'
 import { OWNED_BUFFERS_MAX, OWNED_BUFFER_BYTES, READ_BUFFER_BYTES } from '../core/limits.ts'
+import { Departures } from './departures.ts'
 import {
   END_OF_FILE,
   type Handle,
@@ -41,6 +42,7 @@ export interface SocketOwner {
 const shared = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
 const spareBuffers: Buffer[] = []
 let buffersGiven = 0
+const departures = new Departures()
 let spareWrite: WriteRequest | null = null
 
 export const KEEP_ALIVE_SECONDS = 15 // then a half-open peer is noticed within two and a half minutes
@@ -60,6 +62,7 @@ export class Socket {
   reading = false
   writeEnded = false
   ownsBuffer = false
+  private departing = false // its end is known and not told yet
   protected readonly handle: Handle
   presented: Presented | null = null // set before anybody asks for the peer
   protected settled = false // TCP keep-alive is on
@@ -249,13 +252,31 @@ export class Socket {
   }
 
   onReadEvent(count: number): void {
-    const owner = this.owner
+    const { owner } = this
     if (owner === null) return
     if (count > 0) owner.onBytes(this.buffer, count)
-    else if (count === END_OF_FILE) {
-      this.reading = false
-      owner.onEnd()
-    } else if (count < 0) fail(this, count)
+    else if (count < 0 && !this.departing) {
+      if (departures.admits(this, count)) this.tellEnd(count)
+      else this.departing = true
+    }
+  }
+
+  // Some turns after the kernel has told it; whoever was given the handle meanwhile has read it for himself.
+  depart(count: number): void {
+    this.departing = false
+    try {
+      this.tellEnd(count)
+    } catch (defect) {
+      reportDefect(defect)
+      fail(this, -71)
+    }
+  }
+
+  private tellEnd(count: number): void {
+    if (this.owner === null) return
+    if (count !== END_OF_FILE) return fail(this, count)
+    this.reading = false
+    this.owner.onEnd()
   }
 }
 
