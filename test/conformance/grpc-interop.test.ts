@@ -1,7 +1,7 @@
 // The interoperability cases of grpc-go, its client and its server with the gateway between them: every case ends as
 // it does without us, in clear text and over TLS. Install both into one folder and name it:
 //
-//   GOBIN=FOLDER go install google.golang.org/grpc/interop/client@latest google.golang.org/grpc/interop/server@latest
+//   GOBIN=FOLDER go install google.golang.org/grpc/interop/client@v1.76.0 google.golang.org/grpc/interop/server@v1.76.0
 //   GRPC_INTEROP=FOLDER make conformance
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
