@@ -86,6 +86,20 @@ describe('the pace', () => {
     )
   })
 
+  it('knows what a request costs before a crowd comes', () => {
+    const pace = new Pace(5)
+    expect(pace.burst).toBe(256)
+    pace.learn(90, 3) // the loop was busy with something else
+    expect(pace.burst).toBe(256)
+    pace.learn(40, 100)
+    expect(pace.burst).toBe(13)
+    for (let look = 0; look < 50; look++) pace.learn(1, 100)
+    expect(pace.burst).toBe(256)
+    for (let look = 0; look < 50; look++) pace.learn(100, 20)
+    expect(pace.burst).toBe(8)
+    expect(pace.isPaced).toBe(false)
+  })
+
   it('is free again once nobody has waited for a while', () => {
     const pace = new Pace(10)
     pace.look(20, 1, 500, 0)

@@ -37,9 +37,6 @@ import * as pipeline from '../pipeline.ts'
 import type { Swept } from '../sweeper.ts'
 import { type LoopLook, LoopMeter } from './loop-meter.ts'
 
-// Looks come ten times a second. A thousand requests that fall due between two of them would be one turn of a second, so
-// that many begin in a turn, of the lower classes, whatever the last look has seen: 4 ms of small requests.
-const BURST = 256
 const SMOOTH = 0.5 // how much the newest turn counts against those before it
 
 export class Admission implements Swept {
@@ -57,7 +54,6 @@ export class Admission implements Swept {
   private readonly lines: readonly [Line<LiveExchange>, Line<LiveExchange>] // by class: low, normal
   private readonly counters = new Map<string, Counter>()
   private left = 0 // requests that may still begin in this turn
-  private readonly burstMax: number
   private turnAt = -1 // by the sweeper's turnNow
   private inTurn = 0 // requests that have begun since
   private isBurst = false
@@ -81,7 +77,6 @@ export class Admission implements Swept {
       plan.loopMs.refuse,
     ])
     this.pace = new Pace(plan.turnTargetMs)
-    this.burstMax = plan.enabled ? BURST : Infinity
     this.lines = [new Line(), new Line()]
   }
 
@@ -95,7 +90,7 @@ export class Admission implements Swept {
       this.turnAt = turn
       this.inTurn = 0
     }
-    if (++this.inTurn > this.burstMax) this.isBurst = this.isActive = true
+    if (++this.inTurn > this.pace.burst && this.plan.enabled) this.isBurst = this.isActive = true
     return this.isActive
   }
 
@@ -179,7 +174,7 @@ export class Admission implements Swept {
   // A new turn: those who wait come first, in the order of their classes.
   private beginTurn(): void {
     this.turnPlanned = false
-    this.left = Math.min(this.pace.perTurn, this.burstMax)
+    this.left = Math.min(this.pace.perTurn, this.pace.burst)
     const { now } = this.context.sweeper
     this.serve(this.lines[NORMAL], now)
     this.serve(this.lines[LOW], now)
@@ -208,6 +203,7 @@ export class Admission implements Swept {
     const { turns, activeMs, busy } = this.loop.take()
     const mean = turns > 0 ? activeMs / turns : activeMs
     this.turnMs += SMOOTH * (mean - this.turnMs)
+    this.pace.learn(activeMs, this.begun)
     this.pace.look(mean, busy, turns > 0 ? this.begun / turns : this.begun, this.waiting)
     this.begun = 0
     this.expire(this.lines[LOW], LOW, now)
