@@ -55,7 +55,7 @@ bench-check: install ## ratios of bench/budgets.json, in minutes
 bench-peers: ## install the peers that are compared with (Debian)
 	apt-get install -y nginx-light haproxy caddy wrk
 
-micro: install ## codec and matcher alone
+micro: install ## codec, matcher, limits and middlewares alone
 	$(NODE) bench/micro.ts
 
 flame: install ## a flamegraph of SCENARIO into flamegraphs/

@@ -1,6 +1,6 @@
-// bench/micro.ts: make bench-micro. What the codec, the matcher and limits cost by themselves, in nanoseconds.
+// bench/micro.ts: make bench-micro. What the codec, the matcher, limits and middlewares cost by themselves, in nanoseconds.
 //
-//   node bench/micro.ts [codec|matcher|limits]
+//   node bench/micro.ts [codec|matcher|limits|middlewares]
 //
 // Each case is checked once before it is timed: a parser that refuses its input, or a matcher that finds nothing,
 // would be the fastest of all.
@@ -9,6 +9,7 @@ import { createRequire } from 'node:module'
 import { codecCases } from './micro/codec.ts'
 import { limitCases } from './micro/limits.ts'
 import { matcherCases } from './micro/matcher.ts'
+import { middlewareCases } from './micro/middlewares.ts'
 import { table } from './report.ts'
 import { median } from './statistics.ts'
 
@@ -43,6 +44,7 @@ const groups: Readonly<Record<string, () => MicroCase[]>> = {
   codec: codecCases,
   matcher: matcherCases,
   limits: limitCases,
+  middlewares: middlewareCases,
 }
 const asked = process.argv.slice(2)
 const rows: string[][] = []
