@@ -34,7 +34,7 @@ beforeAll(async () => {
     }),
     { static: { metrics: { prometheus: { addRoutersLabels: true } } } },
   )
-}, 30_000)
+}, 60_000)
 afterAll(async () => {
   await scene.stop()
   authority.remove()

@@ -43,7 +43,7 @@ beforeAll(async () => {
       services: { origin: { loadBalancer: { servers: [{ url }] } } },
     },
   }))
-}, 30_000)
+}, 60_000)
 afterAll(async () => {
   await scene.stop()
   origin.closeAllConnections()

@@ -99,7 +99,7 @@ beforeAll(async () => {
     },
     { static: { accessLog: { format: 'json' } } },
   )
-}, 30_000)
+}, 60_000)
 afterAll(async () => {
   await scene.stop()
   authority.remove()

@@ -75,7 +75,7 @@ beforeAll(async () => {
       },
     },
   )
-}, 30_000)
+}, 60_000)
 afterAll(async () => {
   await scene.stop()
   behind.close()

@@ -64,7 +64,7 @@ beforeAll(async () => {
       static: { accessLog: { format: 'json' } },
     },
   )
-}, 30_000)
+}, 60_000)
 afterAll(async () => {
   await scene.stop()
   for (const folder of folders) folder.remove()

@@ -223,7 +223,7 @@ test('a slow reader holds the server back, and gets every byte in the end', asyn
   client.socket.resume()
   await client.until('64 MiB', () => client.receivedBytes > 64 * MIB, 20_000)
   await client.untilText('\r\n0\r\n\r\n')
-}, 30_000)
+}, 60_000)
 
 test('an upload of 20 MiB arrives whole', async () => {
   const client = await open()

@@ -89,7 +89,7 @@ beforeAll(async () => {
     static: { spiffe: { workloadAPIAddr: api.address } },
     routes: { http: { routers, services, serversTransports: transports } },
   })
-}, 30_000)
+}, 60_000)
 afterAll(async () => {
   await gateway.stop()
   for (const one of servers) {

@@ -140,7 +140,7 @@ describe('a WebSocket through engine uws, beside a server that is not as it shou
     await closeOf(client)
     await eventually('the exchange to be over', async () => (await accounted()) > before, 15_000)
     leave()
-  }, 30_000)
+  }, 60_000)
 
   async function upgraded(): Promise<Awaited<ReturnType<typeof connectRaw>>> {
     const raw = await connectRaw(gateway.port)
@@ -187,7 +187,7 @@ describe('a WebSocket through engine uws, beside a server that is not as it shou
     await eventually('the server to see the end', () => isOver, 20_000)
     expect(received).toBeLessThan(MIB)
     expect(residentBytes(gateway) - before).toBeLessThan(GROWTH_MAX)
-  }, 30_000)
+  }, 60_000)
 
   test('a client that sends on while the server does not read is closed with 1013', async () => {
     talk = (connection) => connection.socket.pause()
@@ -204,7 +204,7 @@ describe('a WebSocket through engine uws, beside a server that is not as it shou
     expect((await closed).code).toBe(1013)
     expect(residentBytes(gateway) - before).toBeLessThan(GROWTH_MAX)
     expect(await errorCount('BODY_OVERRUN')).toBe(1)
-  }, 30_000)
+  }, 60_000)
 
   test('a drain closes with 1001 once the grace is over, on both sides', async () => {
     const own = await startGateway({
