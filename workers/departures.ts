@@ -1,4 +1,4 @@
-// workers/departures.ts: peers that leave at the same time, told to their connections a few in each turn.
+// workers/departures.ts: clients that leave at the same time, told to their connections a few in each turn.
 //
 //   end or fault -> few in this turn -> told at once
 //                   many             -> waits ... next turn, 16 of them -> told, unless the connection is closed by then

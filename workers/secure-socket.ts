@@ -69,6 +69,7 @@ export class SecureSocket extends SecureStream {
     this.done = done
     this.client = 'identity' in side ? side : null
     this.clientAuth = 'clientAuth' in side ? side.clientAuth : null
+    this.toServer = this.client !== null
     tls.onhandshakestart = onHandshakeStart
     tls.onhandshakedone = onHandshakeDone
     tls.onerror = onTlsError

@@ -62,6 +62,7 @@ export class Socket {
   reading = false
   writeEnded = false
   ownsBuffer = false
+  toServer = false // we have dialled it
   private departing = false // its end is known and not told yet
   protected readonly handle: Handle
   presented: Presented | null = null // set before anybody asks for the peer
@@ -256,7 +257,8 @@ export class Socket {
     if (owner === null) return
     if (count > 0) owner.onBytes(this.buffer, count)
     else if (count < 0 && !this.departing) {
-      if (departures.admits(this, count)) this.tellEnd(count)
+      // An idle connection whose server has left is told at once: the next request would be sent on it.
+      if (this.toServer || departures.admits(this, count)) this.tellEnd(count)
       else this.departing = true
     }
   }
@@ -364,6 +366,7 @@ export function dialTcp(
 ): Socket {
   const handle = new tcp.TCP(tcp.constants.SOCKET)
   const socket = new Socket(handle, owner)
+  socket.toServer = true
   const request = new tcp.TCPConnectWrap()
   request.socket = socket
   request.address = address
@@ -384,6 +387,7 @@ export function dialUnix(
 ): Socket {
   const handle = new pipe.Pipe(pipe.constants.SOCKET)
   const socket = new Socket(handle, owner)
+  socket.toServer = true
   const request = new pipe.PipeConnectWrap()
   request.socket = socket
   request.address = path

@@ -45,6 +45,15 @@ export interface Gateway {
 }
 
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  for (let attempt = 1; ; attempt++) {
+    const gateway = await start(options)
+    if (gateway !== null) return gateway
+    if (attempt === 3 || options.ports !== undefined) throw new Error('no port is free for long')
+  }
+}
+
+// Null when somebody else has taken one of the ports that were free: a connection of another test, say.
+async function start(options: GatewayOptions): Promise<Gateway | null> {
   const [port = 0, adminPort = 0] = options.ports ?? (await freePorts(2))
   const folder = mkdtempSync(path.join(tmpdir(), 'sluice-test-'))
   const routesFile = path.join(folder, 'routes.yml')
@@ -53,13 +62,14 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
   writeFileSync(staticFile, JSON.stringify(staticKeys(options, port, adminPort, routesFile)))
   const gateway = launch(options, staticFile, { port, adminPort, folder, routesFile })
   if (options.waitReady === false) return gateway
-  await eventually('the gateway to be ready', () => isReady(gateway), START_WITHIN_MS).catch(
-    (error: unknown) => {
-      void gateway.stop('SIGKILL')
-      throw new Error(`${String(error)}\n${gateway.stderr()}`)
-    },
-  )
-  return gateway
+  try {
+    await eventually('the gateway to be ready', () => isReady(gateway), START_WITHIN_MS)
+    return gateway
+  } catch (error) {
+    void gateway.stop('SIGKILL')
+    if (gateway.stderr().includes('EADDRINUSE')) return null
+    throw new Error(`${String(error)}\n${gateway.stderr()}`, { cause: error })
+  }
 }
 
 function staticKeys(
