@@ -564,7 +564,7 @@ export const CIRCUIT_OPEN = define(
   'The circuit breaker of the route is open, or lets only a part of the requests pass.',
 )
 
-// Of a buffering middleware. No server was asked.
+// Of a buffering middleware. No server was asked, if it was the request's body.
 export const SPOOL_FULL = define(
   'SPOOL_FULL',
   507,

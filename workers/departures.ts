@@ -13,25 +13,23 @@
 const PER_TURN = 16
 
 export interface Departing {
-  depart(fault: number): void
+  depart(): void // its end is told to it now
 }
 
 export class Departures {
   private list: Departing[] = []
-  private faults: number[] = []
   private first = 0
   private told = 0 // since the list last had a turn of its own
   private isPlanned = false
   private readonly nextTurn = (): void => this.tellSome() // made once: setImmediate needs a function
 
   // False: it waits, and is told by depart().
-  admits(socket: Departing, fault: number): boolean {
+  admits(socket: Departing): boolean {
     if (!this.isPlanned && this.told < PER_TURN) {
       this.told++
       return true
     }
     this.list.push(socket)
-    this.faults.push(fault)
     this.plan()
     return false
   }
@@ -46,13 +44,9 @@ export class Departures {
     this.isPlanned = false
     this.told = 0
     const last = Math.min(this.list.length, this.first + PER_TURN)
-    while (this.first < last) {
-      const at = this.first++
-      this.list[at]!.depart(this.faults[at]!)
-    }
+    while (this.first < last) this.list[this.first++]!.depart()
     if (this.first < this.list.length) return this.plan()
     this.list = []
-    this.faults = []
     this.first = 0
   }
 }

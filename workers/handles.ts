@@ -1,6 +1,6 @@
 // workers/handles.ts: the parts of Node's stream handles that sockets use, with their types.
 //
-// Owner:  socket.ts and what it is extended by (tls/secure-stream.ts), and udp/socket.ts; nobody else takes values. The handles
+// Owner:  socket.ts, dial-socket.ts, what extends a socket (tls/secure-stream.ts), and udp/socket.ts; nobody else takes values. The handles
 //         are those net.Socket itself uses in the Node version that package.json pins. Hot: constants and types only.
 
 import type { Socket } from './socket.ts'

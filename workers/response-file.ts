@@ -16,8 +16,8 @@ import { announceLength } from '../core/middleware/body.ts'
 import type { WorkerContext } from './context.ts'
 import { closeFile, closeResponseFile, finish } from './endings.ts'
 import type { LiveExchange } from './live-exchange.ts'
+import { SpentServer } from './spent-server.ts'
 import type { SpoolFile, SpoolOwner } from './spool/file.ts'
-import type { UpstreamConnection } from './upstream/contract.ts'
 
 let context: WorkerContext
 let failResponse: (exchange: LiveExchange, code: number) => void // of responses.ts
@@ -40,12 +40,13 @@ export function keepInFile(exchange: LiveExchange, out: Uint8Array): boolean {
   return exchange.responseFile.keep(out)
 }
 
-export class ResponseFile implements SpoolOwner, UpstreamConnection {
+export class ResponseFile extends SpentServer implements SpoolOwner {
   private readonly exchange: LiveExchange
   private readonly file: SpoolFile
   private trailers: Head | null = null
 
   constructor(exchange: LiveExchange) {
+    super()
     this.exchange = exchange
     this.file = context.spool!.create(this)
   }
@@ -115,26 +116,10 @@ export class ResponseFile implements SpoolOwner, UpstreamConnection {
     if (exchange.wroteHead) this.file.pull()
   }
 
-  cancel(exchange: LiveExchange): void {
-    exchange.upstream = null
+  override cancel(exchange: LiveExchange): void {
+    super.cancel(exchange)
     closeResponseFile(exchange)
   }
-
-  discardBody(exchange: LiveExchange): void {
-    this.cancel(exchange)
-  }
-
-  // A rest of the request goes nowhere.
-  sendBody(): boolean {
-    return true
-  }
-
-  sendEnd(): void {}
-  flush(): void {}
-  tunnelSend(): boolean {
-    return true
-  }
-  tunnelEnd(): void {}
 }
 
 // The connection that has read them is somebody else's now.

@@ -1,5 +1,5 @@
-// workers/socket.ts: one TCP or unix socket, as thin as Node lets it be. Only this file and secure-socket.ts, which makes
-// an encrypted one of it, work with handles (handles.ts).
+// workers/socket.ts: one TCP or unix socket, as thin as Node lets it be. dial-socket.ts makes those
+// to servers, secure-socket.ts an encrypted one of it; handles.ts says who else works with handles.
 //
 // Owner:  a downstream or upstream connection, which implements SocketOwner.
 // Memory: bytes are read into one buffer per worker; what a callback gets is valid until it returns. A
@@ -24,9 +24,7 @@ import {
   WAS_ASYNC,
   WriteWrap,
   type WriteRequest,
-  pipe,
   state,
-  tcp,
 } from './handles.ts'
 
 export type { Handle } from './handles.ts'
@@ -63,7 +61,7 @@ export class Socket {
   writeEnded = false
   ownsBuffer = false
   toServer = false // we have dialled it
-  private departing = false // its end is known and not told yet
+  private endedWith = 0 // a code while its end is known and not told yet
   protected readonly handle: Handle
   presented: Presented | null = null // set before anybody asks for the peer
   protected settled = false // TCP keep-alive is on
@@ -256,21 +254,21 @@ export class Socket {
     const { owner } = this
     if (owner === null) return
     if (count > 0) owner.onBytes(this.buffer, count)
-    else if (count < 0 && !this.departing) {
+    else if (count < 0 && this.endedWith === 0) {
       // An idle connection whose server has left is told at once: the next request would be sent on it.
-      if (this.toServer || departures.admits(this, count)) this.tellEnd(count)
-      else this.departing = true
+      if (this.toServer || departures.admits(this)) this.tellEnd(count)
+      else this.endedWith = count
     }
   }
 
   // Some turns after the kernel has told it; whoever was given the handle meanwhile has read it for himself.
-  depart(count: number): void {
-    this.departing = false
+  depart(): void {
+    const count = this.endedWith
+    this.endedWith = 0
     try {
       this.tellEnd(count)
     } catch (defect) {
-      reportDefect(defect)
-      fail(this, -71)
+      giveUp(this, defect)
     }
   }
 
@@ -289,9 +287,14 @@ function onRead(this: Handle): void {
   try {
     socket.onReadEvent(count)
   } catch (defect) {
-    reportDefect(defect)
-    fail(socket, -71) // EPROTO: this connection ends, the worker goes on
+    giveUp(socket, defect)
   }
+}
+
+// This connection ends, the worker goes on.
+function giveUp(socket: Socket, defect: unknown): void {
+  reportDefect(defect)
+  fail(socket, -71) // EPROTO
 }
 
 function fail(socket: Socket, fault: number): void {
@@ -329,8 +332,7 @@ function onWritten(this: WriteRequest, status: number): void {
   try {
     socket.owner.onWritable()
   } catch (defect) {
-    reportDefect(defect)
-    fail(socket, -71)
+    giveUp(socket, defect)
   }
 }
 
@@ -354,46 +356,4 @@ export function onDefect(report: (defect: unknown) => void): void {
 // For callbacks of an engine that has sockets of its own.
 export function tellDefect(defect: unknown): void {
   reportDefect(defect)
-}
-
-// Begins to connect; `done` is called once with 0 or a negative libuv code. The socket is the caller's at
-// once and may be closed before that.
-export function dialTcp(
-  owner: SocketOwner | null,
-  address: string,
-  port: number,
-  done: (socket: Socket, fault: number) => void,
-): Socket {
-  const handle = new tcp.TCP(tcp.constants.SOCKET)
-  const socket = new Socket(handle, owner)
-  socket.toServer = true
-  const request = new tcp.TCPConnectWrap()
-  request.socket = socket
-  request.address = address
-  request.port = port
-  request.oncomplete = (fault: number) => done(socket, fault)
-  const isV6 = address.includes(':')
-  const fault = isV6
-    ? handle.connect6!(request, address, port)
-    : handle.connect(request, address, port)
-  if (fault !== 0) process.nextTick(done, socket, fault)
-  return socket
-}
-
-export function dialUnix(
-  owner: SocketOwner | null,
-  path: string,
-  done: (socket: Socket, fault: number) => void,
-): Socket {
-  const handle = new pipe.Pipe(pipe.constants.SOCKET)
-  const socket = new Socket(handle, owner)
-  socket.toServer = true
-  const request = new pipe.PipeConnectWrap()
-  request.socket = socket
-  request.address = path
-  request.oncomplete = (fault: number) => done(socket, fault)
-  // Newer handles return a code, older ones nothing; a bad path is then told by oncomplete.
-  const fault = handle.connect(request, path) as number | undefined
-  if (fault !== undefined && fault !== 0) process.nextTick(done, socket, fault)
-  return socket
 }

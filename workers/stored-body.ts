@@ -5,13 +5,13 @@
 
 import type { Buffer } from 'node:buffer'
 import type { LiveExchange } from './live-exchange.ts'
-import type { UpstreamConnection } from './upstream/contract.ts'
+import { SpentServer } from './spent-server.ts'
 
 export const PIECE_BYTES = 256 * 1024
 
 type Send = (exchange: LiveExchange, bytes: Buffer, from: number, to: number) => boolean
 
-export class StoredBody implements UpstreamConnection {
+export class StoredBody extends SpentServer {
   private readonly bytes: Buffer
   private readonly send: Send // false: wait until resume
   private readonly ended: (exchange: LiveExchange) => void
@@ -19,6 +19,7 @@ export class StoredBody implements UpstreamConnection {
   private sending = false
 
   constructor(bytes: Buffer, send: Send, ended: (exchange: LiveExchange) => void) {
+    super()
     this.bytes = bytes
     this.send = send
     this.ended = ended
@@ -40,24 +41,4 @@ export class StoredBody implements UpstreamConnection {
     exchange.upstream = null
     this.ended(exchange)
   }
-
-  cancel(exchange: LiveExchange): void {
-    exchange.upstream = null
-  }
-
-  discardBody(exchange: LiveExchange): void {
-    exchange.upstream = null
-  }
-
-  // A rest of the request goes nowhere.
-  sendBody(): boolean {
-    return true
-  }
-
-  sendEnd(): void {}
-  flush(): void {}
-  tunnelSend(): boolean {
-    return true
-  }
-  tunnelEnd(): void {}
 }

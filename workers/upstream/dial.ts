@@ -11,7 +11,8 @@ import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import type { TransportPlan } from '../../config/generation.ts'
 import type { WorkerContext } from '../context.ts'
-import { type Socket, type SocketOwner, dialTcp, dialUnix, tellDefect } from '../socket.ts'
+import { dialTcp, dialUnix } from '../dial-socket.ts'
+import { type Socket, type SocketOwner, tellDefect } from '../socket.ts'
 
 export interface Address {
   readonly host: string // no brackets; '' for a unix socket

@@ -223,19 +223,10 @@ describe.each(['node', 'uws'] as const)('a long request body, engine %s', (engin
 })
 
 describe('a long request body of HTTP/2', () => {
-  let session: http2.ClientHttp2Session
-
-  beforeAll(async () => {
-    gateway = await start('node')
-    session = http2.connect(`http://127.0.0.1:${gateway.port}`)
-  })
-  afterAll(async () => {
-    session?.destroy()
-    await gateway?.stop()
-  })
+  const session = scene.useSession(async () => (gateway = await start('node')))
 
   const begin = (name: string): http2.ClientHttp2Stream =>
-    session.request({ ':method': 'PUT', ':path': `/${name}` })
+    session().request({ ':method': 'PUT', ':path': `/${name}` })
 
   async function textOf(stream: http2.ClientHttp2Stream): Promise<string> {
     let text = ''

@@ -313,19 +313,10 @@ describe('a long response body of HTTP/1', () => {
 })
 
 describe('a long response body of HTTP/2', () => {
-  let session: http2.ClientHttp2Session
-
-  beforeAll(async () => {
-    gateway = await start('node')
-    session = http2.connect(`http://127.0.0.1:${gateway.port}`)
-  })
-  afterAll(async () => {
-    session?.destroy()
-    await gateway?.stop()
-  })
+  const session = scene.useSession(async () => (gateway = await start('node')))
 
   test('arrives byte for byte once it is whole', async () => {
-    const stream = session.request({ ':path': '/plain/halfChunks' })
+    const stream = session().request({ ':path': '/plain/halfChunks' })
     let heads = 0
     stream.on('response', () => heads++)
     await someIsInTheFile()
@@ -338,7 +329,7 @@ describe('a long response body of HTTP/2', () => {
   })
 
   test('leaves no descriptor when its stream is reset', async () => {
-    const stream = session.request({ ':path': '/plain/length' })
+    const stream = session().request({ ':path': '/plain/length' })
     stream.on('error', () => {})
     await new Promise((resolve) => stream.once('response', resolve))
     stream.close(http2.constants.NGHTTP2_CANCEL)

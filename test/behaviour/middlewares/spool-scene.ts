@@ -2,7 +2,8 @@
 
 import { readdirSync, readlinkSync } from 'node:fs'
 import http from 'node:http'
-import { expect } from 'vitest'
+import http2 from 'node:http2'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { Gateway } from '../../support/gateway.ts'
 import { eventually } from '../../support/wait.ts'
 
@@ -63,4 +64,19 @@ export function get(
     })
     request.on('error', reject)
   })
+}
+
+// A client of HTTP/2 for the tests of one block, whose gateway is made before and stopped after them.
+export function useSession(begin: () => Promise<Gateway>): () => http2.ClientHttp2Session {
+  let gateway: Gateway | null = null
+  let session: http2.ClientHttp2Session | null = null
+  beforeAll(async () => {
+    gateway = await begin()
+    session = http2.connect(`http://127.0.0.1:${gateway.port}`)
+  })
+  afterAll(async () => {
+    session?.destroy()
+    await gateway?.stop()
+  })
+  return () => session!
 }

@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import tls from 'node:tls'
 import { secureClient, secureServer, type SecureSocket } from '../../../workers/secure-socket.ts'
-import { type Handle, Socket, dialTcp } from '../../../workers/socket.ts'
+import { dialTcp } from '../../../workers/dial-socket.ts'
+import { type Handle, Socket } from '../../../workers/socket.ts'
 
 const [count, certFile, keyFile] = [
   Number(process.argv[2]),

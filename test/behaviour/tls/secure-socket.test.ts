@@ -12,7 +12,8 @@ import {
   secureClient,
   secureServer,
 } from '../../../workers/secure-socket.ts'
-import { type Handle, Socket, dialTcp } from '../../../workers/socket.ts'
+import { dialTcp } from '../../../workers/dial-socket.ts'
+import { type Handle, Socket } from '../../../workers/socket.ts'
 import { type Issued, TestAuthority } from '../../support/certificates.ts'
 import { Recorder } from '../../support/recorder.ts'
 
