@@ -33,6 +33,7 @@ export class EntryPoint {
   private readonly trusted: AddressSet | null
   private readonly proxies: AddressSet | null
   private readonly openBlock: number
+  private restedBlock = 0
 
   constructor(plan: EntryPointPlan, index: number, context: WorkerContext) {
     this.plan = plan
@@ -71,6 +72,15 @@ export class EntryPoint {
       : context.series.give({ family: 'open_connections', labels: openLabels })
     this.logged = context.log !== null && plan.accessLogs
     this.timesUpstream = this.logged
+  }
+
+  // A client sends slowly while many do: it is read in rounds from here on (rounds.ts).
+  countRested(): void {
+    const { series } = this.context
+    const family = 'sluice_rested_connections_total'
+    if (this.restedBlock === 0)
+      this.restedBlock = series.give({ family, labels: { entrypoint: this.name } })
+    series.add(this.restedBlock, REQUESTS, 1)
   }
 
   trusts(address: string): boolean {

@@ -16,6 +16,7 @@ import { Buffer } from 'node:buffer'
 import { getSystemErrorName } from 'node:util'
 import { OWNED_BUFFERS_MAX, OWNED_BUFFER_BYTES, READ_BUFFER_BYTES } from '../core/limits.ts'
 import { Departures } from './departures.ts'
+import { Rounds } from './rounds.ts'
 import {
   END_OF_FILE,
   type Handle,
@@ -41,6 +42,7 @@ const shared = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
 const spareBuffers: Buffer[] = []
 let buffersGiven = 0
 const departures = new Departures()
+export const rounds = new Rounds()
 let spareWrite: WriteRequest | null = null
 
 export const KEEP_ALIVE_SECONDS = 15 // then a half-open peer is noticed within two and a half minutes
@@ -57,7 +59,9 @@ export class Socket {
   owner: SocketOwner | null
   held = 0 // writes that the kernel has not taken whole
   closed = false
-  reading = false
+  reading = false // its owner wants to; see `resting`
+  roundIndex = -1
+  resting = false // not its turn to be read; see rounds.ts
   writeEnded = false
   ownsBuffer = false
   toServer = false // we have dialled it
@@ -84,6 +88,10 @@ export class Socket {
   resume(): void {
     if (this.reading || this.closed) return
     this.reading = true
+    if (!this.resting) this.startReading()
+  }
+
+  private startReading(): void {
     const fault = this.handle.readStart()
     if (fault !== 0) this.failLater(fault)
   }
@@ -92,6 +100,18 @@ export class Socket {
     if (!this.reading || this.closed) return
     this.reading = false
     this.handle.readStop()
+  }
+
+  rest(): void {
+    if (this.resting || this.closed) return
+    this.resting = true
+    if (this.reading) this.handle.readStop()
+  }
+
+  wake(): void {
+    if (!this.resting) return
+    this.resting = false
+    if (this.reading && !this.closed) this.startReading()
   }
 
   noDelay(): void {

@@ -134,6 +134,12 @@ export const workerFacts: readonly MetricFact[] = [
     'service',
   ),
   fact(
+    'sluice_rested_connections_total',
+    'counter',
+    'Times that a connection was not read until its turn, because it and hundreds of others send a request piece by piece.',
+    'entrypoint',
+  ),
+  fact(
     'sluice_failovers_total',
     'counter',
     'Requests that the fallback of a service was asked for because of the status of the first one.',

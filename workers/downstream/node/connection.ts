@@ -20,7 +20,7 @@ import { chunkHead, lastChunk, responseHead } from '../../../core/h1/write.ts'
 import { READ_BUFFER_BYTES } from '../../../core/limits.ts'
 import { type LiveExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
-import { tellDefect } from '../../socket.ts'
+import { rounds, tellDefect } from '../../socket.ts'
 import { goAway, watchFrames } from '../../tunnel.ts'
 import type { Downstream } from '../contract.ts'
 import { RequestReader } from './request-reader.ts'
@@ -255,6 +255,7 @@ export class Connection extends RequestReader implements Downstream {
 
   protected leave(): void {
     this.phase = CLOSED
+    rounds.leave(this.socket)
     this.pending = null
     this.dropPartial()
     this.point.connectionClosed(this)

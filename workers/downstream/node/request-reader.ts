@@ -27,7 +27,7 @@ import { HeadBuffer } from '../../head-buffer.ts'
 import { type LiveExchange, leaseExchange } from '../../live-exchange.ts'
 import * as pipeline from '../../pipeline.ts'
 import { tunnelDownstreamEnded, tunnelFromDownstream } from '../../tunnel.ts'
-import type { Socket, SocketOwner } from '../../socket.ts'
+import { type Socket, type SocketOwner, rounds } from '../../socket.ts'
 import type { Swept } from '../../sweeper.ts'
 import type { Downstream } from '../contract.ts'
 import { takeOverAsHttp2 } from './h2/serve.ts'
@@ -86,7 +86,8 @@ export abstract class RequestReader implements SocketOwner, Swept {
     this.process(bytes, 0, length)
   }
 
-  protected process(bytes: Buffer, at: number, end: number): void {
+  protected process(bytes: Buffer, from: number, end: number): void {
+    let at = from
     this.processing = true
     while (at < end && this.phase !== CLOSED) {
       // A client that does not read its answers gets no more requests served.
@@ -103,6 +104,13 @@ export abstract class RequestReader implements SocketOwner, Swept {
     this.processing = false
     if (this.exchange !== null) pipeline.requestFlush(this.exchange)
     if (this.out !== '') this.writeOut()
+    if (this.phase === HEAD || this.phase === BODY) this.awaitMore(end - from)
+    else if (this.socket.roundIndex >= 0) rounds.leave(this.socket)
+  }
+
+  private awaitMore(bytes: number): void {
+    const { now } = this.point.context.sweeper
+    if (rounds.lacks(this.socket, bytes, this.startedAt, now)) this.point.countRested()
   }
 
   protected readHead(bytes: Buffer, at: number, end: number): number {
