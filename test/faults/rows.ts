@@ -3,6 +3,7 @@
 import type { FaultRow } from './contract.ts'
 import { clientRows } from './rows/clients.ts'
 import { configurationRows } from './rows/configuration.ts'
+import { crowdRows } from './rows/crowds.ts'
 import { limitRows } from './rows/limits.ts'
 import { machineRows } from './rows/machine.ts'
 import { memoryRows } from './rows/memory.ts'
@@ -14,6 +15,7 @@ export const faultRows: readonly FaultRow[] = [
   ...configurationRows,
   ...upstreamRows,
   ...clientRows,
+  ...crowdRows,
   ...limitRows,
   ...memoryRows,
   ...machineRows,

@@ -1,13 +1,13 @@
-// Rows 16 to 20, 30 and 36: what clients do, and how many of them.
+// Rows 16, 17, 20, 30 and 36: what clients do.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import net from 'node:net'
 import { startGateway, routesTo } from '../../support/gateway.ts'
 import { startHttpOrigin } from '../../support/origin.ts'
 import { type RawClient, connectRaw } from '../../support/raw-client.ts'
 import { eventually } from '../../support/wait.ts'
 import { type FaultRow, finding } from '../contract.ts'
-import { pause, startLedgerOrigin, startTraffic } from '../ledger.ts'
+import { pause, startLedgerOrigin } from '../ledger.ts'
 import { cpuSeconds, residentMiB } from '../memory.ts'
 
 const halfCloses: FaultRow = {
@@ -83,102 +83,6 @@ const slowReaders: FaultRow = {
     return finding(
       each <= 256 && still < 16,
       `${count} clients: ${each.toFixed(0)} KiB each; ${still.toFixed(1)} MiB more from the server in 3 s`,
-    )
-  },
-}
-
-// The four modes of slowhttptest: slow heads, slow bodies, slow reading, ranges.
-const modes = ['-H', '-B', '-X', '-R'] as const
-
-// It gets the processor time that nobody else wants: an attacker brings machines of his own.
-function slowhttptest(mode: string, port: number, full: boolean): ChildProcess {
-  const size = full ? ['-c', '10000', '-l', '20'] : ['-c', '800', '-l', '6']
-  const what = [mode, ...size, '-r', '2000', '-i', '2', '-u', `http://127.0.0.1:${port}/`]
-  const through = ['--idle', '0', 'prlimit', '--nofile=20000', 'slowhttptest']
-  return spawn('chrt', [...through, ...what], { stdio: 'ignore' })
-}
-
-const slowWriters: FaultRow = {
-  number: 18,
-  name: 'Thousands of slow connections, four modes of slowhttptest',
-  accept: 'good traffic 100 %',
-  smoke: true,
-  missing: () => (spawnSync('slowhttptest', ['-h']).error ? 'slowhttptest is not installed' : ''),
-  run: async ({ full }) => {
-    const origin = await startLedgerOrigin()
-    const web = { transport: { respondingTimeouts: { headerTimeout: '5s' } } }
-    const gateway = await startGateway({ routes: routesTo([origin.url]), web })
-    const parts: string[] = []
-    let ok = true
-    const calm = startTraffic({ port: gateway.port, perSecond: 60 })
-    await pause(full ? 20_000 : 4000)
-    await calm.stop()
-    for (const mode of modes) {
-      const attack = slowhttptest(mode, gateway.port, full)
-      const traffic = startTraffic({ port: gateway.port, perSecond: 60 })
-      await new Promise((resolve) => attack.once('close', resolve))
-      await traffic.stop()
-      const failed = traffic.failures().length
-      const ratio = traffic.quantile(0.99) / calm.quantile(0.99)
-      parts.push(`${mode} ${failed} of ${traffic.ended.length} failed, p99 ${ratio.toFixed(2)} x`)
-      ok &&= failed === 0
-    }
-    await gateway.stop()
-    await origin.stop()
-    return finding(
-      ok,
-      `${full ? 10_000 : 800} connections: ${parts.join('; ')} (p99 ${calm.quantile(0.99).toFixed(1)} ms without)`,
-    )
-  },
-}
-
-const idle: FaultRow = {
-  number: 19,
-  name: 'Idle connections',
-  accept: 'all are held, at the most 8 KiB each',
-  smoke: false,
-  run: async ({ full }) => {
-    const count = full ? 50_000 : 5000
-    const origin = await startLedgerOrigin()
-    const web = {
-      transport: { limits: { connectionsMax: 60_000 }, respondingTimeouts: { idleTimeout: '10m' } },
-    }
-    const gateway = await startGateway({ routes: routesTo([origin.url]), web })
-    spawnSync('prlimit', [`--pid=${process.pid}`, '--nofile=120000'])
-    spawnSync('prlimit', [`--pid=${gateway.child.pid}`, '--nofile=120000'])
-    const before = residentMiB(gateway.child.pid!)
-    const sockets: net.Socket[] = []
-    let lost = 0
-    for (let i = 0; i < count; i++) {
-      // 20,000 ports of each address.
-      const localAddress = `127.0.${1 + Math.floor(i / 20_000)}.1`
-      const socket = net.connect({ port: gateway.port, host: '127.0.0.1', localAddress })
-      socket.once('connect', () => socket.write('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n'))
-      socket.on('error', () => lost++)
-      socket.on('close', () => lost++)
-      socket.on('data', () => undefined)
-      sockets.push(socket)
-      if (i % 200 === 199) await pause(20)
-    }
-    await pause(full ? 60_000 : 5000)
-    const each = ((residentMiB(gateway.child.pid!) - before) * 1024) / count
-    const held = count - lost
-    const times: number[] = []
-    for (let i = 0; i < 50; i++) {
-      const from = performance.now()
-      const client = await connectRaw(gateway.port)
-      client.send('GET / HTTP/1.1\r\nHost: a.test\r\n\r\n')
-      await client.readResponse()
-      times.push(performance.now() - from)
-      client.destroy()
-    }
-    for (const socket of sockets) socket.destroy()
-    await gateway.stop()
-    await origin.stop()
-    const median = times.toSorted((a, b) => a - b)[25]!
-    return finding(
-      held === count && each <= 8,
-      `${held} of ${count} held, ${each.toFixed(1)} KiB each; a new one is answered in ${median.toFixed(1)} ms`,
     )
   },
 }
@@ -324,8 +228,6 @@ async function answerTo(port: number, text: string, byLetters: boolean): Promise
 export const clientRows: readonly FaultRow[] = [
   halfCloses,
   slowReaders,
-  slowWriters,
-  idle,
   noDescriptors,
   headBombs,
   smallPieces,
