@@ -5,7 +5,9 @@
 import type { LoadBalancerPlan, ServicePlan, WeightedPlan } from '../config/generation.ts'
 import { buildHashed } from '../core/balance/build.ts'
 import { HashKey } from '../core/balance/hash-key.ts'
+import type { OutlierOptions } from '../core/balance/standing.ts'
 import { Sticky, type StickyOptions } from '../core/balance/sticky.ts'
+import { canBeOutlier } from '../core/balance/success-rate.ts'
 import type { Exchange } from '../core/exchange.ts'
 
 export interface Choice {
@@ -98,7 +100,25 @@ export function careOf(plan: ServicePlan): string {
   }
   if (passive !== null)
     parts.push(`down for ${passive.windowMs / 1000} s after ${passive.maxFailed} failures`)
-  if (outlier !== null) parts.push('ejected after errors in a row')
+  if (outlier !== null) parts.push(...ejectionsOf(plan.servers.length, outlier))
   if (slowStartMs > 0) parts.push(`new servers start slowly, within ${slowStartMs / 1000} s`)
   return parts.join('; ')
+}
+
+function ejectionsOf(servers: number, outlier: OutlierOptions): string[] {
+  const { successRate, failurePercentage, intervalMs } = outlier
+  const parts: string[] = []
+  if (outlier.consecutive5xx > 0 || outlier.consecutiveGatewayErrors > 0)
+    parts.push('ejected after errors in a row')
+  const every = `${intervalMs / 1000} s`
+  if (successRate !== null) {
+    const never = canBeOutlier(servers, successRate) ? '' : `, never with ${servers} servers`
+    parts.push(`ejected when its success rate in ${every} is below that of the others${never}`)
+  }
+  if (failurePercentage !== null) {
+    const { threshold, minServers } = failurePercentage
+    const never = servers >= minServers ? '' : `, never with ${servers} servers`
+    parts.push(`ejected when ${threshold}% of its answers in ${every} have failed${never}`)
+  }
+  return parts
 }

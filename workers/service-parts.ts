@@ -10,6 +10,7 @@ import { buildBalancer, buildHashed, buildWrr } from '../core/balance/build.ts'
 import type { Balancer, Usable } from '../core/balance/contract.ts'
 import { FirstUpBalancer } from '../core/balance/first-up.ts'
 import { HashKey } from '../core/balance/hash-key.ts'
+import { IntervalCounts } from '../core/balance/interval-counts.ts'
 import { Selection } from '../core/balance/selection.ts'
 import { RolloutBalancer, type RolloutWatch } from '../core/balance/rollout.ts'
 import { SlowStart } from '../core/balance/slow-start.ts'
@@ -19,7 +20,7 @@ import { type Resort, Target, neverChecked } from '../core/balance/target.ts'
 import { ChildState, ServiceState } from '../core/balance/weighted.ts'
 import type { WorkerContext } from './context.ts'
 import { healthKey } from './health/board.ts'
-import { standingName } from './health/standing-name.ts'
+import { intervalName, standingName } from './health/standing-name.ts'
 import type { ServiceCell } from './live-service.ts'
 import { ServiceWatch } from './service-watch.ts'
 import type { Server } from './upstream/server.ts'
@@ -138,7 +139,13 @@ function watchOf(
   const standings =
     targets !== null && notesAnswers(plan) ? targets.map((target) => target.standing) : null
   if (standings === null && plan.strategy !== 'leasttime') return null
-  return new ServiceWatch(plan, context, servers, standings)
+  const { services } = context
+  const { states } = services.shared
+  const counts =
+    standings === null
+      ? null
+      : IntervalCounts.open(intervalName(plan), plan.outlier, standings, states, services)
+  return new ServiceWatch(plan, context, servers, standings, counts)
 }
 
 // ---- children

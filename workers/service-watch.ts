@@ -3,6 +3,7 @@
 // Owner:  a LiveService; null for services that need to know nothing. Hot: yes, once per exchange of the others.
 
 import type { LoadBalancerPlan } from '../config/generation.ts'
+import type { IntervalCounts } from '../core/balance/interval-counts.ts'
 import {
   EJECTED_5XX,
   FELL,
@@ -11,6 +12,7 @@ import {
   NOT_SENT,
   type Standing,
 } from '../core/balance/standing.ts'
+import type { Outlier } from '../core/balance/success-rate.ts'
 import type { WorkerContext } from './context.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import { RETRY_ALWAYS, RETRY_NEVER, type RetryAnswer } from './retrying.ts'
@@ -21,6 +23,7 @@ export class ServiceWatch {
   private readonly context: WorkerContext
   private readonly servers: readonly Server[]
   private readonly standings: readonly (Standing | null)[] | null // null: failures are not noted
+  private readonly counts: IntervalCounts | null // null: rates are not looked at
   private readonly timesAnswers: boolean
 
   constructor(
@@ -28,11 +31,13 @@ export class ServiceWatch {
     context: WorkerContext,
     servers: readonly Server[],
     standings: readonly (Standing | null)[] | null,
+    counts: IntervalCounts | null,
   ) {
     this.plan = plan
     this.context = context
     this.servers = servers
     this.standings = standings
+    this.counts = counts
     this.timesAnswers = plan.strategy === 'leasttime'
   }
 
@@ -59,24 +64,43 @@ export class ServiceWatch {
     if (standing === null || standing === undefined) return
     const happened = standing.answered(status, standings)
     if (happened !== NOTHING) this.tell(index, happened)
+    if (this.counts === null) return
+    for (const outlier of this.counts.note(index, status)) this.tellOutlier(outlier)
   }
 
   // Once per time that a server goes down, in whichever worker saw it.
   private tell(index: number, happened: Happened): void {
+    if (happened !== FELL) {
+      const reason = happened === EJECTED_5XX ? '5xx' : 'gateway_errors'
+      return this.tellEjected(index, reason, `${reason} in a row`)
+    }
     const { url } = this.plan.servers[index]!
     const service = this.plan.name
-    const { services } = this.context
     const labels = { service, url }
-    if (happened === FELL) {
-      services.counter('sluice_service_passive_downs_total', labels).add(1)
-      const message = `server ${url} of ${service} is down: its answers failed`
-      return this.context.say({ type: 'warning', message })
-    }
-    const reason = happened === EJECTED_5XX ? '5xx' : 'gateway_errors'
-    services.counter('sluice_service_ejections_total', { ...labels, reason }).add(1)
-    const message = `server ${url} of ${service} is ejected: ${reason} in a row`
+    this.context.services.counter('sluice_service_passive_downs_total', labels).add(1)
+    const message = `server ${url} of ${service} is down: its answers failed`
     this.context.say({ type: 'warning', message })
   }
+
+  private tellOutlier({ index, reason, percent, limit }: Outlier): void {
+    const [what, expected] = outlierWords[reason]
+    const why = `${what} ${percent.toFixed(1)}%, expected ${expected} ${limit.toFixed(1)}%`
+    this.tellEjected(index, reason, why)
+  }
+
+  private tellEjected(index: number, reason: string, why: string): void {
+    const { url } = this.plan.servers[index]!
+    const service = this.plan.name
+    const labels = { service, url, reason }
+    this.context.services.counter('sluice_service_ejections_total', labels).add(1)
+    const message = `server ${url} of ${service} is ejected: ${why}`
+    this.context.say({ type: 'warning', message })
+  }
+}
+
+const outlierWords: Readonly<Record<Outlier['reason'], readonly [string, string]>> = {
+  success_rate: ['success rate', 'at least'],
+  failure_percentage: ['failure percentage', 'below'],
 }
 
 // Of the services that the exchange has come through. They stay noted: another answer may take the place of this one.

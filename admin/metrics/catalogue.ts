@@ -85,7 +85,7 @@ export const workerFacts: readonly MetricFact[] = [
   fact(
     'sluice_service_ejections_total',
     'counter',
-    'Times that outlierDetection took a server out, by reason: 5xx, gateway_errors.',
+    'Times that outlierDetection took a server out, by reason: 5xx, gateway_errors, success_rate, failure_percentage.',
     'reason',
     'service',
     'url',

@@ -21,6 +21,7 @@ import type {
   ServicePlan,
 } from '../generation.ts'
 import type { Fault } from './middleware-words.ts'
+import { planOutlier } from './outlier-plan.ts'
 import { planServers } from './service-plan.ts'
 
 type Planned = Omit<LoadBalancerPlan, 'serversTransport' | 'middlewares'>
@@ -46,7 +47,7 @@ export function planLoadBalancer(
     slowStartMs: config.slowStart,
     healthCheck: config.healthCheck === null ? null : planHealthCheck(config.healthCheck, own),
     passive: planPassive(config),
-    outlier: planOutlier(config),
+    outlier: planOutlier(config.outlierDetection, own),
     passHostHeader: config.passHostHeader,
   }
   return { plan, faults: [...faults, ...within('loadBalancer', own)] }
@@ -188,19 +189,6 @@ function planPassive(config: LoadBalancerConfig): LoadBalancerPlan['passive'] {
     windowMs: passiveHealthCheck.failureWindow,
     maxFailed: passiveHealthCheck.maxFailedAttempts,
     untilChecked: healthCheck !== null,
-  }
-}
-
-function planOutlier({ outlierDetection }: LoadBalancerConfig): LoadBalancerPlan['outlier'] {
-  if (outlierDetection === null) return null
-  const { baseEjectionTime, maxEjectionTime } = outlierDetection
-  return {
-    consecutive5xx: outlierDetection.consecutive5xx,
-    consecutiveGatewayErrors: outlierDetection.consecutiveGatewayErrors,
-    baseMs: baseEjectionTime,
-    maxMs: Math.max(baseEjectionTime, maxEjectionTime),
-    intervalMs: Math.max(1, outlierDetection.interval),
-    maxPercent: outlierDetection.maxEjectionPercent,
   }
 }
 

@@ -74,8 +74,18 @@ const outlierDetection = extension(
     baseEjectionTime: time(30_000),
     maxEjectionTime: time(300_000),
     maxEjectionPercent: z.int().min(0).max(100).default(10),
+    successRate: off({
+      minServers: z.int().min(2).max(1_000_000).default(5),
+      minRequests: z.int().min(1).max(1_000_000).default(100),
+      stdevFactor: noted(z.number().min(0.1).max(10).default(1.9), 'Envoy writes it as `1900`'),
+    }),
+    failurePercentage: off({
+      threshold: z.int().min(1).max(100).default(85),
+      minServers: z.int().min(1).max(1_000_000).default(5),
+      minRequests: z.int().min(1).max(1_000_000).default(50),
+    }),
   }),
-  'takes servers out that answer with errors in a row',
+  'takes servers out that answer with errors in a row, or with more errors than the others',
 )
 
 const loadBalancer = off({

@@ -20,6 +20,8 @@ const outlier: OutlierOptions = {
   maxMs: 2500,
   intervalMs: 10_000,
   maxPercent: 50,
+  successRate: null,
+  failurePercentage: null,
 }
 
 // Several workers of one process: each has views of its own of the same memory.

@@ -7,13 +7,15 @@
 //   cell 0  until when it is down; 0: never was. Infinity: until a check has found it well
 //   cell 1  failures so far | failures when it last answered well     } passiveHealthCheck
 //   cell 2  answers of 500 and more in a row | gateway errors in a row } outlierDetection
-//   cell 3  how often it was ejected lately
+//   cell 3  how often it was ejected lately | interval with which cell 4 began
+//   cell 4  good answers | failed answers, of an interval: core/balance/interval-counts.ts
 //
 // Times of the last failures stand in slots of their own, as a ring, where more than one failure is needed.
 // Two workers that fail at once may both find it down: they write the same. One that was stopped between two
 // writes leaves a count that is too low by one, until the next answer.
 
 import { CELLS, type SlotTable } from '../shared/slot-table.ts'
+import type { RateOptions } from './success-rate.ts'
 
 export interface PassiveOptions {
   readonly windowMs: number
@@ -21,7 +23,7 @@ export interface PassiveOptions {
   readonly untilChecked: boolean // an active check says when it is well again, as in Traefik
 }
 
-export interface OutlierOptions {
+export interface OutlierOptions extends RateOptions {
   readonly consecutive5xx: number // 0: not looked at
   readonly consecutiveGatewayErrors: number // 0: not looked at
   readonly baseMs: number
@@ -48,12 +50,16 @@ export interface StandingClock {
 
 export const NOT_SENT = 0 // in place of a status: no answer came
 
+export function isWell(status: number): boolean {
+  return status !== NOT_SENT && status < 500
+}
+
 export class Standing {
   private readonly options: StandingOptions
   private readonly table: SlotTable
   private readonly clock: StandingClock
   private readonly cell: number // in table.numbers
-  private readonly word: number // in table.integers
+  readonly word: number // in table.integers
   private readonly ring: readonly number[] // slots of it; [] when one failure is enough
 
   private constructor(
@@ -103,7 +109,7 @@ export class Standing {
 
   // An exchange with the server has come to its head, or to its failure (NOT_SENT). `all`: the servers of the service.
   answered(status: number, all: readonly (Standing | null)[]): Happened {
-    if (status !== NOT_SENT && status < 500) return this.wasWell()
+    if (isWell(status)) return this.wasWell()
     const fell = this.noteFailure()
     const { outlier } = this.options
     const ejected = outlier === null ? NOTHING : this.noteOutlier(outlier, status, all)
@@ -124,6 +130,7 @@ export class Standing {
   clear(): void {
     if (this.isGood) return
     this.wasWell()
+    Atomics.store(this.table.integers, this.word + 7, 0) // of no interval: what is in cell 4 is not judged
     this.table.numbers[this.cell] = this.clock.preciseNow()
   }
 
@@ -179,23 +186,24 @@ export class Standing {
     if (isGateway) gateway = Atomics.add(integers, word + 5, 1) + 1
     else if (integers[word + 5] !== 0) Atomics.store(integers, word + 5, 0)
     if (reaches(gateway, options.consecutiveGatewayErrors))
-      return this.eject(options, all) ? EJECTED_GATEWAY : NOTHING
+      return this.eject(options, all, this.clock.preciseNow()) ? EJECTED_GATEWAY : NOTHING
     if (reaches(inRow, options.consecutive5xx))
-      return this.eject(options, all) ? EJECTED_5XX : NOTHING
+      return this.eject(options, all, this.clock.preciseNow()) ? EJECTED_5XX : NOTHING
     return NOTHING
   }
 
-  // For longer each time: as Envoy does, and each interval that it was not ejected takes one time off.
-  private eject(options: OutlierOptions, all: readonly (Standing | null)[]): boolean {
+  // For longer each time: as Envoy does, and each interval that it was not ejected takes one time off. `quietUntil`:
+  // the interval that it is ejected for was none of them.
+  eject(options: OutlierOptions, all: readonly (Standing | null)[], quietUntil: number): boolean {
     if (!this.isGood) return false
     const { integers, numbers } = this.table
     const now = this.clock.preciseNow()
     const before = numbers[this.cell]!
     const times = integers[this.word + 6]!
-    const forgotten = Math.floor((now - before) / options.intervalMs)
+    const forgotten = Math.max(0, Math.floor((quietUntil - before) / options.intervalMs))
     const multiplier = Math.max(0, times - forgotten) + 1
     numbers[this.cell] = now + Math.min(options.baseMs * multiplier, options.maxMs)
-    if (countDown(all) > allowed(options.maxPercent, all.length)) {
+    if (countDown(all, now) > allowed(options.maxPercent, all.length)) {
       numbers[this.cell] = before // another worker may do the same at this moment; the next failure tries again
       return false
     }
@@ -210,8 +218,8 @@ function reaches(count: number, limit: number): boolean {
   return limit > 0 && count >= limit
 }
 
-function countDown(all: readonly (Standing | null)[]): number {
-  return all.reduce((sum, one) => sum + (one === null || one.isGood ? 0 : 1), 0)
+function countDown(all: readonly (Standing | null)[], now: number): number {
+  return all.reduce((sum, one) => sum + (one === null || one.until <= now ? 0 : 1), 0)
 }
 
 // One may always be ejected, unless nobody shall.

@@ -12,6 +12,8 @@ http:
     hashed: {rule: Host(\`hashed.test\`), service: hashed}
     plain: {rule: Host(\`plain.test\`), service: plain}
     tree: {rule: Host(\`tree.test\`), service: tree}
+    rates: {rule: Host(\`rates.test\`), service: rates}
+    never: {rule: Host(\`never.test\`), service: never}
   services:
     sticky:
       loadBalancer:
@@ -28,6 +30,14 @@ http:
         hashOn: {header: X-User}
         servers: [{url: http://10.0.1.1}, {url: http://10.0.1.2}, {url: http://10.0.1.3}]
     plain: {loadBalancer: {servers: [{url: http://10.0.2.1}]}}
+    rates:
+      loadBalancer:
+        outlierDetection: {successRate: {minServers: 3, stdevFactor: 1.4}, failurePercentage: {minServers: 3}}
+        servers: [{url: http://10.0.3.1}, {url: http://10.0.3.2}, {url: http://10.0.3.3}]
+    never:
+      loadBalancer:
+        outlierDetection: {consecutive5xx: 0, consecutiveGatewayErrors: 0, successRate: {minServers: 2}, failurePercentage: {}}
+        servers: [{url: http://10.0.3.1}, {url: http://10.0.3.2}]
     tree: {highestRandomWeight: {services: [{name: plain}, {name: hashed}]}}
 `
 
@@ -86,4 +96,15 @@ test('the text says what looks after the servers', async () => {
     'Service: sticky@file (loadBalancer, wrr): clients stay by the cookie lb; checked every 5 s with GET /health',
   )
   expect(out).toContain('fenced: only clients whose cookie names it')
+})
+
+test('the text says which rules eject a server, and which never can with so few servers', async () => {
+  const text = async (host: string): Promise<string> =>
+    (await run(['explain', `http://${host}:8000/`, '--configFile=sluice.yml'], files)).out
+  expect(await text('rates.test')).toContain(
+    'ejected after errors in a row; ejected when its success rate in 10 s is below that of the others; ejected when 85% of its answers in 10 s have failed\n',
+  )
+  expect(await text('never.test')).toContain(
+    'wrr): ejected when its success rate in 10 s is below that of the others, never with 2 servers; ejected when 85% of its answers in 10 s have failed, never with 2 servers\n',
+  )
 })
