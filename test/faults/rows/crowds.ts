@@ -4,7 +4,13 @@ import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_pr
 import net from 'node:net'
 import tls from 'node:tls'
 import { TestAuthority } from '../../support/certificates.ts'
-import { type Gateway, freePorts, routesTo, startGateway } from '../../support/gateway.ts'
+import {
+  type Gateway,
+  type Keys,
+  freePorts,
+  routesTo,
+  startGateway,
+} from '../../support/gateway.ts'
 import { connectRaw } from '../../support/raw-client.ts'
 import { files } from '../../support/tls-scene.ts'
 import { eventually } from '../../support/wait.ts'
@@ -98,15 +104,31 @@ function saying(text: string, open: Open): Open {
 function kindsOf(clear: number, secure: number): Kind[] {
   const inClear: Open = (at) =>
     net.connect({ port: clear, host: '127.0.0.1', localAddress: from(at) })
-  const overTls: Open = (at) =>
-    tls.connect({
-      socket: net.connect({ port: secure, host: '127.0.0.1', localAddress: from(at) }),
-      servername: 'a.test',
-      rejectUnauthorized: false, // what is held is asked here, not by whom
-    })
+  const overTls =
+    (ecdhCurve: string): Open =>
+    (at) =>
+      tls.connect({
+        socket: net.connect({ port: secure, host: '127.0.0.1', localAddress: from(at) }),
+        servername: 'a.test',
+        rejectUnauthorized: false, // what is held is asked here, not by whom
+        ecdhCurve,
+      })
   return [
     { name: 'plain', share: 0.5, descriptors: 1, kibMax: 8, open: saying(GET, inClear) },
-    { name: 'TLS', share: 0.3, descriptors: 1, kibMax: 40, open: saying(GET, overTls) },
+    {
+      name: 'TLS (X25519)',
+      share: 0.15,
+      descriptors: 1,
+      kibMax: 40,
+      open: saying(GET, overTls('X25519')),
+    },
+    {
+      name: 'TLS (with ML-KEM)',
+      share: 0.15,
+      descriptors: 1,
+      kibMax: 40,
+      open: saying(GET, overTls('X25519MLKEM768')),
+    },
     { name: 'WebSocket', share: 0.2, descriptors: 2, kibMax: 16, open: saying(UPGRADE, inClear) },
   ]
 }
@@ -169,9 +191,13 @@ async function startHolder(url: string): Promise<[Gateway, Kind[]]> {
     limits: { connectionsMax: 60_000 },
     respondingTimeouts: { idleTimeout: '20m' },
   }
-  const plain = routesTo([url], { maxConnections: 20_000 })
+  const { http } = routesTo([url], { maxConnections: 20_000 })
+  const routers = { all: { rule: 'PathPrefix(`/`)', service: 'origin' } }
   const gateway = await startGateway({
-    routes: { ...plain, tls: { certificates: [{ certFile, keyFile }] } },
+    routes: {
+      http: { ...(http as Keys), routers },
+      tls: { certificates: [{ certFile, keyFile }] },
+    },
     web: { transport },
     entryPoints: { secure: { address: `127.0.0.1:${secure}`, http: { tls: {} }, transport } },
   })
