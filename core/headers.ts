@@ -81,10 +81,19 @@ export class Head {
 
   // The first value of a header; `name` in lower case. null when the header is absent.
   get(name: string): string | null {
-    const line = this.findLine(name, headerIdOf(name), 0)
+    return this.getNamed(name, headerIdOf(name))
+  }
+
+  // The same for a header with a number, which need not be looked up.
+  getId(id: number): string | null {
+    return this.getNamed(headerNames[id]!, id)
+  }
+
+  private getNamed(name: string, id: number): string | null {
+    const line = this.findLine(name, id, 0)
     if (line >= 0) return this.valueAt(line)
     for (let i = 0; i < this.extraCount; i++) {
-      if (this.extraNames[i]!.toLowerCase() === name) return this.extraValues[i]!
+      if (this.isExtra(i, name)) return this.extraValues[i]!
     }
     return null
   }
@@ -105,7 +114,7 @@ export class Head {
       values.push(this.valueAt(line))
     }
     for (let i = 0; i < this.extraCount; i++) {
-      if (this.extraNames[i]!.toLowerCase() === name) values.push(this.extraValues[i]!)
+      if (this.isExtra(i, name)) values.push(this.extraValues[i]!)
     }
     return values
   }
@@ -115,7 +124,11 @@ export class Head {
   }
 
   remove(name: string): void {
-    const id = headerIdOf(name)
+    this.removeNamed(name, headerIdOf(name))
+  }
+
+  // `id` is that of the name.
+  removeNamed(name: string, id: number): void {
     for (
       let line = this.findLine(name, id, 0);
       line >= 0;
@@ -148,12 +161,18 @@ export class Head {
   private removeExtra(name: string): void {
     let kept = 0
     for (let i = 0; i < this.extraCount; i++) {
-      if (this.extraNames[i]!.toLowerCase() === name) continue
+      if (this.isExtra(i, name)) continue
       this.extraNames[kept] = this.extraNames[i]!
       this.extraValues[kept] = this.extraValues[i]!
       kept++
     }
     this.extraCount = kept
+  }
+
+  // The length first: a name in lower case is a string that has to be made.
+  private isExtra(i: number, name: string): boolean {
+    const extra = this.extraNames[i]!
+    return extra.length === name.length && extra.toLowerCase() === name
   }
 
   private findLine(name: string, id: number, from: number): number {

@@ -57,7 +57,7 @@ export function isHost(line: HeaderLine): boolean {
 }
 
 export function applyLine(head: Head, line: HeaderLine): void {
-  if (line.id === UNKNOWN || head.extraCount > 0) head.remove(line.lower)
+  if (line.id === UNKNOWN || head.extraCount > 0) head.removeNamed(line.lower, line.id)
   else head.removeId(line.id)
   if (line.value !== '') head.add(line.name, line.value)
 }

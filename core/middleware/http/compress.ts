@@ -13,6 +13,7 @@
 import type { Codecs, Coding, Encoder } from '../codecs.ts'
 import { INTERNAL, NONE } from '../../errors.ts'
 import { BODY_CHUNKED, BODY_NONE, METHOD_HEAD, type Exchange } from '../../exchange.ts'
+import { ACCEPT_ENCODING } from '../../header-ids.ts'
 import type { Head } from '../../headers.ts'
 import {
   type ResponseRewriter,
@@ -158,7 +159,7 @@ export class Compress extends RequestMiddleware {
 
   private choiceOf(exchange: Exchange): Choice {
     const { request } = exchange
-    const first = request.get('accept-encoding')
+    const first = request.getId(ACCEPT_ENCODING)
     if (first === null) return this.unasked
     const known = this.choices.get(first)
     if (known !== undefined) return known
