@@ -98,6 +98,13 @@ export const workerFacts: readonly MetricFact[] = [
     'outcome',
   ),
   fact(
+    'sluice_body_rewrite_requests_total',
+    'counter',
+    'Requests whose body a bodyRewrite was to change, by outcome: rewritten, too_long, not_text.',
+    'middleware',
+    'outcome',
+  ),
+  fact(
     'sluice_content_types_detected_total',
     'counter',
     'Responses that a contentType has given a Content-Type.',

@@ -151,10 +151,26 @@ const options: Record<string, unknown[]> = {
   ],
   bodyRewrite: [
     {
-      replacements: [{ literal: 'a', replacement: EVIL }],
+      replacements: [
+        { literal: 'a', regex: '', replacement: EVIL },
+        { literal: '', regex: '(?P<a>.)', replacement: `$a${EVIL}` },
+      ],
       contentTypes: ['text/*', EVIL],
       maxBytes: 1000,
       whenTooLong: 'fail',
+      requests: null,
+    },
+    {
+      replacements: [],
+      contentTypes: ['text/*'],
+      maxBytes: 1000,
+      whenTooLong: 'pass',
+      requests: {
+        replacements: [{ literal: '', regex: '.*', replacement: EVIL }],
+        contentTypes: ['text/*', EVIL],
+        maxBytes: 1000,
+        whenTooLong: 'fail',
+      },
     },
   ],
   buffering: [
