@@ -14,7 +14,6 @@ const ofRouter = ['code', 'method', 'protocol', 'router', 'service']
 const ofConnection = ['entrypoint', 'router', 'service']
 const ofService = ['code', 'method', 'protocol', 'service']
 const ofSuite = ['tls_cipher', 'tls_version']
-
 const ofRequest = new Set(['code', 'method', 'protocol'])
 
 function requestFacts(family: string, what: string, labels: readonly string[]): MetricFact[] {

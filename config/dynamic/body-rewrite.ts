@@ -23,7 +23,7 @@ const rewriting = (of: string, contentTypes: string[]) => ({
   ),
   maxBytes: extension(
     z.int().min(1).max(REWRITTEN_MAX).default(1_048_576),
-    'of a body that is changed; that is the most with a `regex`',
+    'of a body that is changed; with a `regex` the default is the most',
   ),
 })
 

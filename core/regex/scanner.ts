@@ -169,7 +169,7 @@ export class Scanner {
       const cls = classBefore(program, text, at, work)
       state = state.next[cls] ?? backwards.step(state, cls, work)
       if (state.matched) start = at
-      work.spend(1)
+      work.spend(2)
       at -= cls !== END_CLASS && (text.charCodeAt(at - 1) & 0xfc00) === 0xdc00 ? 2 : 1
     }
     return start

@@ -7,7 +7,8 @@ import { CAPTURE, EMPTY_WIDTH, FAIL, MATCH, type Program, RUNE, SPLIT, between }
 import { classAt, classBefore } from './scanner.ts'
 import type { Work } from './work.ts'
 
-const TRY_COST = 6
+const TRY_COST = 6 // of a place: 20 to 30 ns
+const KEPT_MAX = 4_096 // of words, from one match to the next
 const BITS_MAX = 64 * 1024 * 1024 // 8 MiB, for as long as it takes
 
 export class Submatches {
@@ -16,7 +17,8 @@ export class Submatches {
   private readonly program: Program
   private tried = new Uint32Array(64)
   private width = 0 // of a place: one more than the characters of the match
-  private readonly stack: number[] = []
+  private stack = new Int32Array(128) // pairs: a place and where, or a slot and what it was
+  private top = 0
 
   constructor(program: Program) {
     this.program = program
@@ -37,17 +39,18 @@ export class Submatches {
     this.run(text, start, end, work)
     this.bounds[0] = start
     this.bounds[1] = end
-    if (this.tried.length > 4096) this.tried = new Uint32Array(64)
+    if (this.tried.length > KEPT_MAX) this.tried = new Uint32Array(64)
+    if (this.stack.length > KEPT_MAX) this.stack = new Int32Array(128)
     return !work.isSpent
   }
 
   private run(text: string, start: number, end: number, work: Work): void {
-    const { stack } = this
-    stack.length = 0
-    stack.push(this.program.start, start)
-    while (stack.length > 0 && !work.isSpent) {
-      const at = stack.pop()!
-      const place = stack.pop()!
+    this.top = 0
+    this.push(this.program.start, start)
+    while (this.top > 0 && !work.isSpent) {
+      this.top -= 2
+      const place = this.stack[this.top]!
+      const at = this.stack[this.top + 1]!
       if (place < 0) this.bounds[-1 - place] = at // what a group was before it was tried
       else if (this.follow(text, place, at, start, end, work)) return
     }
@@ -62,7 +65,7 @@ export class Submatches {
     end: number,
     work: Work,
   ): boolean {
-    const { program, stack } = this
+    const { program } = this
     let place = first
     let at = from
     while (this.isNew(place, at - start)) {
@@ -73,7 +76,7 @@ export class Submatches {
         case FAIL:
           return false
         case SPLIT:
-          stack.push(program.args[place]!, at)
+          this.push(program.args[place]!, at)
           break
         case CAPTURE:
           this.mark(program.args[place]!, at)
@@ -93,6 +96,17 @@ export class Submatches {
     return false
   }
 
+  // No longer than twice the places that are tried, which Work bounds.
+  private push(place: number, at: number): void {
+    if (this.top === this.stack.length) {
+      const larger = new Int32Array(2 * this.top)
+      larger.set(this.stack)
+      this.stack = larger
+    }
+    this.stack[this.top++] = place
+    this.stack[this.top++] = at
+  }
+
   private isNew(place: number, offset: number): boolean {
     const bit = place * this.width + offset
     const mask = 1 << (bit & 31)
@@ -104,7 +118,7 @@ export class Submatches {
 
   private mark(slot: number, at: number): void {
     if (slot >= this.bounds.length) return
-    this.stack.push(-1 - slot, this.bounds[slot]!)
+    this.push(-1 - slot, this.bounds[slot]!)
     this.bounds[slot] = at
   }
 
