@@ -4,13 +4,13 @@
 // those there is linear over all matches of a long text. What isLinear() proves is that restarts do no harm up to a constant,
 // which bounded repetitions make as large as 4,096: fine for a path, not for a body. Measured, milliseconds per MiB:
 //
-//                                                  regex.ts                      here
-//   http://inner[0-9]*\.example(:[0-9]+)?  HTML      26  V8                        12
-//   href="http://([a-z.]+):([0-9]+)/       HTML     206  re2js                     24
-//   (?:a{16}){16}b                         aaa...  3,700  V8                         8
-//   (?:[ab]{15}){60}c                      abba... 7,000  V8                         gives up after 50
-//   a                                      aaa...    990  V8, nearly all of it per match    gives up after 37
-//   a.*b|a                                 aaa...  178 for 2 KiB, 29 for 1 KiB: re2js   gives up after 49
+//                                                    regex.ts                              here
+//   http://inner[0-9]*\.example(:[0-9]+)?   HTML     26 (V8)                               12
+//   href="http://([a-z.]+):([0-9]+)/        HTML     206 (re2js)                           24
+//   (?:a{16}){16}b                          aaa...   3,700 (V8)                            8
+//   (?:[ab]{15}){60}c                       abba...  7,000 (V8)                            gives up after 32
+//   a                                       aaa...   990 (V8, per match)                   gives up after 14
+//   a.*b|a                                  aaa...   178 for 2 KiB, 29 for 1 KiB (re2js)   gives up after 50
 
 import { Program } from './program.ts'
 import { Scanner } from './scanner.ts'
