@@ -14,7 +14,6 @@ const ofRouter = ['code', 'method', 'protocol', 'router', 'service']
 const ofConnection = ['entrypoint', 'router', 'service']
 const ofService = ['code', 'method', 'protocol', 'service']
 const ofSuite = ['tls_cipher', 'tls_version']
-
 const ofRequest = new Set(['code', 'method', 'protocol'])
 
 function requestFacts(family: string, what: string, labels: readonly string[]): MetricFact[] {
@@ -94,6 +93,13 @@ export const workerFacts: readonly MetricFact[] = [
     'sluice_body_rewrite_responses_total',
     'counter',
     'Responses that a bodyRewrite has collected, by outcome: rewritten, too_long, not_text.',
+    'middleware',
+    'outcome',
+  ),
+  fact(
+    'sluice_body_rewrite_requests_total',
+    'counter',
+    'Requests whose body a bodyRewrite was to change, by outcome: rewritten, too_long, not_text.',
     'middleware',
     'outcome',
   ),

@@ -5,8 +5,10 @@
 import { ExpressionError } from '../../core/expression/expression.ts'
 import { compileRetryExpression } from '../../core/middleware/http/buffering.ts'
 import { wantMediaType } from '../../core/middleware/http/media-types.ts'
+import { RegexError } from '../../core/regex.ts'
+import { Replacing } from '../../core/regex/replacing.ts'
 import type { MiddlewareOptions } from '../dynamic/middlewares.ts'
-import type { Fault } from './middleware-words.ts'
+import { type Fault, quoted } from './middleware-words.ts'
 
 function typesOf(key: string, types: readonly string[]): Fault[] {
   return types.flatMap((type, at) => {
@@ -43,6 +45,56 @@ export function checkBuffering({ retryExpression }: MiddlewareOptions<'buffering
   }
 }
 
-export function checkBodyRewrite({ contentTypes }: MiddlewareOptions<'bodyRewrite'>): Fault[] {
-  return typesOf('contentTypes', contentTypes)
+// With an expression a body may be no longer than what a worker gets through at one go.
+const REGEX_BYTES_MAX = 1_048_576
+
+type Rewriting = Pick<
+  MiddlewareOptions<'bodyRewrite'>,
+  'replacements' | 'contentTypes' | 'maxBytes'
+>
+
+export function checkBodyRewrite(options: MiddlewareOptions<'bodyRewrite'>): Fault[] {
+  const { replacements, requests } = options
+  const ofRequests = requests === null ? [] : checkRewriting(requests)
+  const faults = [
+    ...checkRewriting(options),
+    ...ofRequests.map(({ key, message }) => ({
+      key: ['requests', ...key],
+      message: `requests.${message}`,
+    })),
+  ]
+  if (replacements.length === 0 && requests === null)
+    faults.push({ key: [], message: 'replacements: there is nothing to replace' })
+  return faults
+}
+
+function checkRewriting({ replacements, contentTypes, maxBytes }: Rewriting): Fault[] {
+  const faults = typesOf('contentTypes', contentTypes)
+  replacements.forEach(({ literal, regex, replacement }, at) => {
+    const key = ['replacements', at]
+    const place = `replacements[${at}]`
+    if ((literal === '') === (regex === '')) {
+      const found = literal === '' ? 'neither is given' : 'both are given'
+      faults.push({ key, message: `${place}: it takes either literal or regex; ${found}` })
+    } else if (regex !== '') {
+      const message = wantBodyRegex(regex, replacement)
+      if (message !== '')
+        faults.push({ key: [...key, 'regex'], message: `${place}.regex: ${message}` })
+    }
+  })
+  if (maxBytes > REGEX_BYTES_MAX && replacements.some(({ regex }) => regex !== '')) {
+    const message = `maxBytes: with a regex it is ${REGEX_BYTES_MAX} at the most`
+    faults.push({ key: ['maxBytes'], message })
+  }
+  return faults
+}
+
+function wantBodyRegex(source: string, replacement: string): string {
+  try {
+    new Replacing(source, replacement)
+    return ''
+  } catch (error) {
+    if (!(error instanceof RegexError)) throw error
+    return `${quoted(source)}: ${error.message}`
+  }
 }

@@ -119,6 +119,36 @@ test.each([
   ],
   ['{requestHeaderModifier: {set: {"a b": c}}}', /set: "a b" is not a header name/],
   ['{responseHeaderModifier: {remove: [Content-Length]}}', /remove: "Content-Length" belongs to/],
+  ['{bodyRewrite: {}}', /a\.yml:6:\d+: m@file: replacements: there is nothing to replace/],
+  [
+    '{bodyRewrite: {replacements: [{literal: a, regex: b, replacement: c}]}}',
+    /a\.yml:6:\d+: m@file: replacements\[0\]: it takes either literal or regex; both are given/,
+  ],
+  [
+    '{bodyRewrite: {replacements: [{literal: a}, {replacement: c}]}}',
+    /m@file: replacements\[1\]: it takes either literal or regex; neither is given/,
+  ],
+  [
+    '{bodyRewrite: {replacements: [{regex: "a(b", replacement: c}]}}',
+    /a\.yml:6:\d+: m@file: replacements\[0\]\.regex: "a\(b": the "\(" at character 2 is not closed/,
+  ],
+  [
+    '{bodyRewrite: {requests: {replacements: [{regex: "(?=a)"}]}}}',
+    /m@file: requests\.replacements\[0\]\.regex: "\(\?=a\)": looking ahead or behind is not part/,
+  ],
+  [
+    `{bodyRewrite: {replacements: [{regex: "${'.{1000}'.repeat(25)}"}]}}`,
+    /regex: ".{100}\.\.\.": the expression makes more than 20000 steps/,
+  ],
+  [
+    '{bodyRewrite: {replacements: [{regex: a}], maxBytes: 2000000}}',
+    /maxBytes: with a regex it is 1048576 at the most/,
+  ],
+  ['{bodyRewrite: {requests: {replacements: []}}}', /requests\.replacements/],
+  [
+    '{bodyRewrite: {requests: {replacements: [{literal: a}], contentTypes: [text]}}}',
+    /requests\.contentTypes: "text" is not a content type/,
+  ],
   ['{basicAuth: {}}', /users or usersFile is required/],
   [
     '{basicAuth: {users: ["ann:secret"]}}',
@@ -137,4 +167,14 @@ test.each([
   expect(problems.join('\n')).toMatch(problem)
   expect(problems.join('\n')).not.toContain('secret')
   expect(routers).toEqual(['b@file'])
+})
+
+test('A bad expression of a bodyRewrite is told with its own line', () => {
+  const { problems } = compiled(
+    '\n      bodyRewrite:\n        replacements:\n          - {literal: a, replacement: b}\n' +
+      '          - regex: "[z"\n            replacement: b',
+  )
+  expect(problems.join('\n')).toMatch(
+    /a\.yml:10:\d+: m@file: replacements\[1\]\.regex: "\[z": the "\[" at character 1 is not closed/,
+  )
 })

@@ -9,6 +9,7 @@ import { ipStrategy, limits } from './limits.ts'
 import { gatewayMiddlewares } from './middlewares-gateway.ts'
 import { authMiddlewares } from './middlewares-auth.ts'
 import { hubMiddlewares } from './middlewares-hub.ts'
+import { bodyRewrite } from './body-rewrite.ts'
 import { resilienceMiddlewares } from './resilience.ts'
 import { ownMiddlewares } from './middlewares-own.ts'
 import { pluginSchema } from './plugins.ts'
@@ -38,7 +39,6 @@ const passTLSClientCert = off({
 
 const coding = z.enum(['gzip', 'br', 'zstd'])
 const BUFFERED_MAX = 256 * 1024 * 1024 // of one body; it lies in memory
-const REWRITTEN_MAX = 16 * 1024 * 1024 // of one body; it lies in memory twice
 const COMPRESS_MIN_MAX = 16 * 1024 * 1024 // so much of a body may have to wait in memory
 
 const ignored = 'deprecated in Traefik and without effect there too'
@@ -137,30 +137,7 @@ const builtMiddlewares = {
     }),
     'a mirroring service as a middleware',
   ),
-  bodyRewrite: extension(
-    off({
-      replacements: extension(
-        z
-          .array(z.object({ literal: z.string().min(1).max(1024), replacement: text() }))
-          .min(1)
-          .max(16),
-        'each in turn, in the text that the one before has left',
-      ),
-      contentTypes: extension(
-        z
-          .array(z.string())
-          .min(1)
-          .default(['text/html', 'text/plain', 'text/css', 'text/javascript', 'application/json']),
-        'of responses that are changed',
-      ),
-      maxBytes: extension(
-        z.int().min(1).max(REWRITTEN_MAX).default(1_048_576),
-        'of a body that is changed',
-      ),
-      whenTooLong: extension(z.enum(['pass', 'fail']).default('pass'), 'as it came, or 500'),
-    }),
-    'replaces text in bodies of responses',
-  ),
+  bodyRewrite,
   buffering: off({
     maxRequestBodyBytes: z.int().min(0).default(0),
     memRequestBodyBytes: z.int().min(0).max(BUFFERED_MAX).default(1_048_576),

@@ -72,6 +72,14 @@ export class BodyKeeper {
     this.trailers = trailers
   }
 
+  // Another body in the place of the one that was kept whole. Trailers may speak of the bytes as they were.
+  replace(bytes: Uint8Array): void {
+    this.pieces.length = 0
+    if (bytes.length > 0) this.pieces.push(bytes)
+    this.bytes = bytes.length
+    this.trailers = null
+  }
+
   // In one piece; the very piece when there is only one.
   whole(): Uint8Array {
     if (this.pieces.length === 1) return this.pieces[0]!

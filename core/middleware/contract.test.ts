@@ -5,6 +5,7 @@ import * as fc from 'fast-check'
 import type { Exchange } from '../exchange.ts'
 import { isFieldValue, isTarget, isToken } from '../h1/text.ts'
 import { authOptions } from './contract-auth.fixture.ts'
+import { bodyOptions } from './contract-body.fixture.ts'
 import { buildMiddleware, middlewareKinds } from './build.ts'
 import { ANSWERED, KEEP, NEXT, REPLACE, WAIT } from './contract.ts'
 import type { Middleware } from './contract.ts'
@@ -149,41 +150,7 @@ const options: Record<string, unknown[]> = {
     { service: 'copy@file', percent: 100, mirrorBody: true, maxBodySize: -1, when: 'after' },
     { service: EVIL, percent: 50, mirrorBody: false, maxBodySize: 0, when: 'during' },
   ],
-  bodyRewrite: [
-    {
-      replacements: [{ literal: 'a', replacement: EVIL }],
-      contentTypes: ['text/*', EVIL],
-      maxBytes: 1000,
-      whenTooLong: 'fail',
-    },
-  ],
-  buffering: [
-    {
-      maxRequestBodyBytes: 10,
-      memRequestBodyBytes: 5,
-      maxResponseBodyBytes: 10,
-      memResponseBodyBytes: 5,
-      retryExpression: 'Attempts() < 3 && IsNetworkError()',
-      disableRequestBuffer: false,
-      disableResponseBuffer: false,
-    },
-  ],
-  compress: [
-    {
-      encodings: ['gzip', 'br', 'zstd'],
-      defaultEncoding: '',
-      minResponseBodyBytes: 1024,
-      excludedContentTypes: [],
-      includedContentTypes: [],
-    },
-    {
-      encodings: ['br'],
-      defaultEncoding: 'br',
-      minResponseBodyBytes: 1,
-      excludedContentTypes: [],
-      includedContentTypes: [EVIL],
-    },
-  ],
+  ...bodyOptions(EVIL),
   passTLSClientCert: [{ pem: true, info: null }],
   circuitBreaker: [
     {

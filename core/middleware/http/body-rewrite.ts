@@ -1,17 +1,16 @@
-// core/middleware/http/body-rewrite.ts: replaces text in the bodies of responses.
+// core/middleware/http/body-rewrite.ts: replaces text in the bodies of responses and requests.
 //
 // Hot: yes, for routers that have it.
 //
-//   request    Accept-Encoding goes: the server is to send text
+//   request    Accept-Encoding goes: the server is to send text. A body that is to be changed itself waits until it is
+//              whole (request-rewrite.ts)
 //   response   of a type that is named, in UTF-8 or ASCII, in no coding: collected up to maxBytes, then every
 //              replacement in turn. What is longer passes as it came, or is answered 500 (whenTooLong)
 //
-// Collected, so that a text is found across any two pieces and the length is known. Texts only: an expression that is
-// tried at every place of a megabyte would hold up the worker.
+// Collected, so that a text is found across any two pieces and the length is known.
 
 import { NONE, RESPONSE_BODY_TOO_LARGE } from '../../errors.ts'
 import { BODY_CLOSE, METHOD_HEAD, SAW_UPGRADE, type Exchange } from '../../exchange.ts'
-import type { Head } from '../../headers.ts'
 import {
   type ResponseRewriter,
   addResponseRewriter,
@@ -20,58 +19,64 @@ import {
 } from '../body.ts'
 import { KEEP, NEXT, RequestMiddleware } from '../contract.ts'
 import type { MiddlewareContext, ResponseVerdict, Verdict } from '../contract.ts'
-import type { Counter } from '../worker.ts'
-import { describeChanged, forbidsTransform } from './coded-head.ts'
+import { describeChanged } from './coded-head.ts'
 import { MediaTypes } from './media-types.ts'
+import { isPlainText } from './plain-text.ts'
+import { RequestRewrite } from './request-rewrite.ts'
+import {
+  type ReplacementOptions,
+  TextReplacements,
+  describeRewriting,
+} from './text-replacements.ts'
 
-export interface BodyRewriteOptions {
-  readonly replacements: readonly {
-    readonly literal: string // not ''
-    readonly replacement: string
-  }[]
+export interface RewriteOptions {
+  readonly replacements: readonly ReplacementOptions[]
   readonly contentTypes: readonly string[]
   readonly maxBytes: number
   readonly whenTooLong: 'pass' | 'fail'
 }
 
-const GROWTH_MAX = 4 // times maxBytes: what replacements may make of a body
-const CHARSET = /;\s*charset\s*=\s*"?([^\s";]*)/i
-const nothing = new Uint8Array(0)
+export interface BodyRewriteOptions extends RewriteOptions {
+  readonly requests: RewriteOptions | null // where it is null, `replacements` is not empty
+}
 
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-const encoder = new TextEncoder()
+const nothing = new Uint8Array(0)
 
 export class BodyRewrite extends RequestMiddleware {
   readonly kind = 'bodyRewrite'
-  override readonly hasResponse = true
+  override readonly hasResponse: boolean
   readonly options: BodyRewriteOptions
+  readonly texts: TextReplacements | null // null: responses stay as they are
   private readonly types: MediaTypes
-  private readonly outcomes: Readonly<Record<'rewritten' | 'too_long' | 'not_text', Counter>>
+  private readonly requests: RequestRewrite | null
 
-  constructor(name: string, options: BodyRewriteOptions, context: MiddlewareContext) {
+  constructor(name: string, options: BodyRewriteOptions, { worker }: MiddlewareContext) {
     super(name)
+    const { replacements, contentTypes, maxBytes, requests } = options
+    const metric = 'sluice_body_rewrite_responses_total'
     this.options = options
-    this.types = new MediaTypes(options.contentTypes, [])
-    const counter = (outcome: string): Counter =>
-      context.worker.counter('sluice_body_rewrite_responses_total', { middleware: name, outcome })
-    this.outcomes = {
-      rewritten: counter('rewritten'),
-      too_long: counter('too_long'),
-      not_text: counter('not_text'),
-    }
+    this.hasResponse = replacements.length > 0
+    this.types = new MediaTypes(contentTypes, [])
+    this.texts = this.hasResponse
+      ? new TextReplacements(replacements, maxBytes, worker, metric, name)
+      : null
+    this.requests = requests === null ? null : new RequestRewrite(requests, worker, name)
   }
 
   onRequest(exchange: Exchange): Verdict {
     if ((exchange.facts & SAW_UPGRADE) !== 0) return NEXT
-    exchange.request.set('Accept-Encoding', 'identity')
-    exchange.request.remove('range') // a part can't be rewritten, and its offsets would be of other bytes
-    exchange.request.remove('if-range')
-    return NEXT
+    if (this.hasResponse) {
+      exchange.request.set('Accept-Encoding', 'identity')
+      exchange.request.remove('range') // a part can't be rewritten, and its offsets would be of other bytes
+      exchange.request.remove('if-range')
+    }
+    return this.requests === null ? NEXT : this.requests.onRequest(exchange)
   }
 
   override onResponse(exchange: Exchange): ResponseVerdict {
-    const { response } = exchange
-    if (!this.types.takes(typeOf(response)) || !isPlainText(exchange)) return KEEP
+    const { response, status } = exchange
+    if (status < 200 || status === 204 || status === 206 || status === 304) return KEEP
+    if (!this.types.takes(response.get('content-type')) || !isPlainText(response)) return KEEP
     if (exchange.methodId === METHOD_HEAD) {
       describeChanged(response)
       return KEEP
@@ -79,64 +84,19 @@ export class BodyRewrite extends RequestMiddleware {
     const fieldsAreFinal = exchange.responseKind !== BODY_CLOSE
     if (!announceRewritten(exchange)) return KEEP
     describeChanged(response)
-    addResponseRewriter(exchange, new RewrittenBody(this, exchange, fieldsAreFinal))
+    const body = new RewrittenBody(this.options, this.texts!, exchange, fieldsAreFinal)
+    addResponseRewriter(exchange, body)
     return KEEP
   }
 
-  // null: it is no text, or would become too long; the body stays as it is.
-  rewrite(bytes: Uint8Array): Uint8Array | null {
-    let text = decoded(bytes)
-    if (text === null) {
-      this.outcomes.not_text.add(1)
-      return null
-    }
-    const { replacements, maxBytes } = this.options
-    for (const { literal, replacement } of replacements) {
-      const count = countOf(text, literal)
-      if (count === 0) continue
-      // Before it is made: a letter that becomes a page a million times is a bomb.
-      if (text.length + count * (replacement.length - literal.length) > maxBytes * GROWTH_MAX) {
-        this.tooLong()
-        return null
-      }
-      text = text.replaceAll(literal, () => replacement)
-    }
-    this.outcomes.rewritten.add(1)
-    return encoder.encode(text)
+  explain(exchange: Exchange): string {
+    const { contentTypes, maxBytes } = this.options
+    const sentences: string[] = []
+    if (this.texts !== null)
+      sentences.push(describeRewriting(this.texts, 'response', contentTypes, maxBytes))
+    if (this.requests !== null) sentences.push(this.requests.explain(exchange))
+    return sentences.join(' ')
   }
-
-  tooLong(): void {
-    this.outcomes.too_long.add(1)
-  }
-
-  explain(_exchange: Exchange): string {
-    const { replacements, contentTypes, maxBytes } = this.options
-    return `Makes ${replacements.length} replacements in response bodies of ${contentTypes.join(', ')} up to ${maxBytes} bytes.`
-  }
-}
-
-function decoded(bytes: Uint8Array): string | null {
-  try {
-    return decoder.decode(bytes)
-  } catch {
-    return null // not UTF-8, whatever the head says
-  }
-}
-
-function countOf(text: string, literal: string): number {
-  let count = 0
-  for (let at = text.indexOf(literal); at >= 0; at = text.indexOf(literal, at + literal.length))
-    count++
-  return count
-}
-
-const typeOf = (head: Head): string | null => head.get('content-type')
-
-function isPlainText({ status, response }: Exchange): boolean {
-  if (status < 200 || status === 204 || status === 206 || status === 304) return false
-  if (response.has('content-encoding') || forbidsTransform(response)) return false
-  const charset = CHARSET.exec(typeOf(response) ?? '')?.[1]?.toLowerCase() ?? 'utf-8'
-  return charset === 'utf-8' || charset === 'utf8' || charset === 'us-ascii'
 }
 
 class RewrittenBody implements ResponseRewriter {
@@ -145,13 +105,20 @@ class RewrittenBody implements ResponseRewriter {
   holdsHead = true
   readonly fieldsAreFinal: boolean
   readonly goesToFile = false
-  private readonly owner: BodyRewrite
+  private readonly options: RewriteOptions
+  private readonly texts: TextReplacements
   private readonly exchange: Exchange
   private bytes = 0
   private held: Uint8Array[] = []
 
-  constructor(owner: BodyRewrite, exchange: Exchange, fieldsAreFinal: boolean) {
-    this.owner = owner
+  constructor(
+    options: RewriteOptions,
+    texts: TextReplacements,
+    exchange: Exchange,
+    fieldsAreFinal: boolean,
+  ) {
+    this.options = options
+    this.texts = texts
     this.exchange = exchange
     this.fieldsAreFinal = fieldsAreFinal
   }
@@ -161,13 +128,9 @@ class RewrittenBody implements ResponseRewriter {
     if (!this.holdsHead) return copy
     this.held.push(copy)
     this.bytes += copy.length
-    const { maxBytes, whenTooLong } = this.owner.options
-    if (this.bytes <= maxBytes) return nothing
-    this.owner.tooLong()
-    if (whenTooLong === 'pass') return this.takeHeld()
-    this.fault = RESPONSE_BODY_TOO_LARGE
-    this.held = []
-    return nothing
+    if (this.bytes <= this.options.maxBytes) return nothing
+    this.texts.tooLong()
+    return this.passOrFail(this.takeHeld())
   }
 
   flush(): Uint8Array {
@@ -177,9 +140,15 @@ class RewrittenBody implements ResponseRewriter {
   end(): Uint8Array {
     if (!this.holdsHead) return nothing
     const whole = this.takeHeld()
-    const out = this.owner.rewrite(whole) ?? whole
+    const out = this.texts.rewrite(whole) ?? this.passOrFail(whole)
     announceLength(this.exchange, out.length)
     return out
+  }
+
+  private passOrFail(whole: Uint8Array): Uint8Array {
+    if (this.options.whenTooLong === 'pass') return whole
+    this.fault = RESPONSE_BODY_TOO_LARGE
+    return nothing
   }
 
   private takeHeld(): Uint8Array {
