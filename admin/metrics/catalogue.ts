@@ -2,12 +2,8 @@
 //
 // docs/metrics.md lists the same; a test holds page, table and output together. Hot: no.
 
-export interface MetricFact {
-  readonly name: string
-  readonly type: 'counter' | 'gauge' | 'histogram'
-  readonly help: string
-  readonly labels: readonly string[]
-}
+import { type MetricFact, fact } from './fact.ts'
+import { middlewareFacts } from './middleware-facts.ts'
 
 const ofEntryPoint = ['code', 'entrypoint', 'method', 'protocol']
 const ofRouter = ['code', 'method', 'protocol', 'router', 'service']
@@ -47,15 +43,6 @@ function requestFacts(family: string, what: string, labels: readonly string[]): 
   ]
 }
 
-function fact(
-  name: string,
-  type: 'counter' | 'gauge',
-  help: string,
-  ...labels: string[]
-): MetricFact {
-  return { name, type, help, labels }
-}
-
 // Counted by workers, in shared memory.
 export const workerFacts: readonly MetricFact[] = [
   ...requestFacts('entrypoint', 'that arrived on an entry point', ofEntryPoint),
@@ -90,50 +77,6 @@ export const workerFacts: readonly MetricFact[] = [
     'url',
   ),
   fact(
-    'sluice_body_rewrite_responses_total',
-    'counter',
-    'Responses that a bodyRewrite has collected, by outcome: rewritten, too_long, not_text.',
-    'middleware',
-    'outcome',
-  ),
-  fact(
-    'sluice_body_rewrite_requests_total',
-    'counter',
-    'Requests whose body a bodyRewrite was to change, by outcome: rewritten, too_long, not_text.',
-    'middleware',
-    'outcome',
-  ),
-  fact(
-    'sluice_content_types_detected_total',
-    'counter',
-    'Responses that a contentType has given a Content-Type.',
-    'middleware',
-  ),
-  fact(
-    'sluice_compress_responses_total',
-    'counter',
-    'Responses that compress has compressed.',
-    'coding',
-  ),
-  fact(
-    'sluice_compress_input_bytes_total',
-    'counter',
-    'Bytes of those responses as servers sent them.',
-    'coding',
-  ),
-  fact(
-    'sluice_compress_output_bytes_total',
-    'counter',
-    'Bytes of those responses as they were sent.',
-    'coding',
-  ),
-  fact(
-    'sluice_compress_shed_total',
-    'counter',
-    'Responses that were sent as they came because the memory for encoders was in use.',
-  ),
-  fact('sluice_compress_encoders', 'gauge', 'Encoders in use by responses under way.'),
-  fact(
     'sluice_awaited_bodies_total',
     'counter',
     'Requests that waited for the beginning of their body, because half of the connections to the server were in use.',
@@ -152,55 +95,6 @@ export const workerFacts: readonly MetricFact[] = [
     'service',
   ),
   fact(
-    'sluice_auth_requests_total',
-    'counter',
-    'Requests that a middleware of authentication has judged, by outcome: passed, refused, cached, failed (it could not find out).',
-    'middleware',
-    'outcome',
-  ),
-  fact(
-    'sluice_mirrored_requests_total',
-    'counter',
-    'Copies of requests for a service, by outcome: sent, dropped (too long a body, or too many copies).',
-    'outcome',
-    'service',
-  ),
-  fact(
-    'sluice_buffering_files_total',
-    'counter',
-    'Bodies that a buffering middleware has put into a file.',
-  ),
-  fact(
-    'sluice_buffering_disk_refusals_total',
-    'counter',
-    'Bodies that were refused because no file could hold them, by code: SPOOL_FULL, SPOOL_FAILED.',
-    'code',
-  ),
-  fact(
-    'sluice_retries_total',
-    'counter',
-    'Requests that a retry middleware has sent once more, by reason: network, timeout, status.',
-    'middleware',
-    'reason',
-    'router',
-  ),
-  fact(
-    'sluice_timeouts_total',
-    'counter',
-    'Times of a timeout middleware that were over, by kind: total, perTry, firstByte, idle.',
-    'kind',
-    'middleware',
-    'router',
-  ),
-  fact(
-    'sluice_breaker_transitions_total',
-    'counter',
-    'Changes of a circuit breaker, by the state it changed to: open, recovering, closed.',
-    'middleware',
-    'router',
-    'to',
-  ),
-  fact(
     'sluice_paced_requests_total',
     'counter',
     'Requests that had to wait because turns of the event loop took longer than overload.turnTarget.',
@@ -214,65 +108,10 @@ export const workerFacts: readonly MetricFact[] = [
     'stage',
   ),
   fact(
-    'sluice_retry_budget_exhausted_total',
-    'counter',
-    'Retries that were left out because the budget of the middleware was used up.',
-    'middleware',
-    'router',
-  ),
-  fact(
-    'sluice_cache_requests_total',
-    'counter',
-    'Requests that a cache saw, by outcome: hit, stale, validated (a 304 of the server), miss, bypass.',
-    'middleware',
-    'outcome',
-  ),
-  fact(
-    'sluice_cache_stored_total',
-    'counter',
-    'Responses that a cache has stored or renewed.',
-    'middleware',
-  ),
-  fact(
-    'sluice_cache_evicted_total',
-    'counter',
-    'Responses that gave way to others for lack of room.',
-    'middleware',
-  ),
-  fact(
-    'sluice_cache_redis_requests_total',
-    'counter',
-    'Requests for which a cache asked Redis: hit, miss, invalid (not what a cache writes), late, error, busy (too many questions), away (not asked).',
-    'middleware',
-    'outcome',
-  ),
-  fact(
-    'sluice_cache_redis_writes_total',
-    'counter',
-    'Responses for Redis: stored, too_large, busy (too many bytes under way), error, away (not sent).',
-    'middleware',
-    'outcome',
-  ),
-  fact(
-    'sluice_cache_redis_bytes_total',
-    'counter',
-    'Bytes of responses that a cache has read from Redis, or written there.',
-    'direction',
-    'middleware',
-  ),
-  fact(
     'sluice_accept_errors_total',
     'counter',
     'Connections that were refused because the process is nearly out of file descriptors (engine node).',
     'entrypoint',
-  ),
-  fact(
-    'sluice_limit_decisions_total',
-    'counter',
-    'Requests by what a rate limit or quota decided: allowed, delayed, limited, store_error (Redis could not be asked).',
-    'decision',
-    'kind',
-    'middleware',
   ),
   fact('sluice_errors_total', 'counter', 'Refusals and failures by code; see errors.md.', 'code'),
   fact(
@@ -318,6 +157,7 @@ export const workerFacts: readonly MetricFact[] = [
     'entrypoint',
     'reason',
   ),
+  ...middlewareFacts,
 ]
 
 // Known to the supervisor.

@@ -1,6 +1,6 @@
 // admin/metrics/text.ts: lines of the Prometheus text format (version 0.0.4). Hot: no.
 
-import type { MetricFact } from './catalogue.ts'
+import type { MetricFact } from './fact.ts'
 
 // Labels in the order of their names, as Traefik's are; without the braces.
 export function labelText(labels: Readonly<Record<string, string>>): string {

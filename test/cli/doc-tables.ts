@@ -6,12 +6,8 @@
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  gatewayFacts,
-  processFacts,
-  workerFacts,
-  type MetricFact,
-} from '../../admin/metrics/catalogue.ts'
+import { gatewayFacts, processFacts, workerFacts } from '../../admin/metrics/catalogue.ts'
+import type { MetricFact } from '../../admin/metrics/fact.ts'
 import { accessLogFields, accessLogFieldsLater } from '../../core/access-log/fields.ts'
 import { errorTable, type Side } from '../../core/errors.ts'
 import { commandFacts } from '../../cli/help.ts'
