@@ -81,6 +81,8 @@ export class GatewayState implements AdminState {
       lastReloadAt: () => configuration.lastSuccessAt * 1000,
       configErrors: () => configuration.errors,
       spooledBytes: () => spooledBytes(supervisor.shared.spool),
+      oldestGeneration: () => supervisor.oldestGeneration,
+      sharedSlots: () => this.states,
       accessLogLost: () => this.accessLogLost(),
       knows: (kind, name) =>
         configuration.knows(kind, name) || knowsProtocol(supervisor.generation, kind, name),

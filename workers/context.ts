@@ -21,6 +21,7 @@ import { REQUESTS, RequestSeries, SeriesTable } from '../core/shared/series.ts'
 import { AccessLog } from './access-log.ts'
 import { isReserved } from './descriptors.ts'
 import type { CertificateKeeper } from './downstream/contract.ts'
+import { GenerationUse } from './generation-use.ts'
 import { HealthBoard } from './health/board.ts'
 import { emptyLiveGeneration, type LiveGeneration } from './live-generation.ts'
 import { ZlibCodecs } from './codecs.ts'
@@ -51,6 +52,7 @@ export class WorkerContext {
   prepared: LiveGeneration | null = null
   readonly health = new HealthBoard()
   readonly tls = new TlsState()
+  readonly generationUse = new GenerationUse((oldest) => this.say({ type: 'retired', oldest }))
   readonly certificateKeepers: CertificateKeeper[] = []
   // The clock of middlewares: one function for all, which keeps nothing alive but the worker's own things.
   readonly now = (): number => this.sweeper.now
@@ -104,6 +106,7 @@ export class WorkerContext {
     this.generation = next
     next.commit()
     this.adoptCertificates()
+    this.generationUse.adopted(next.number)
     this.setInRow(0, next.number)
     this.post({ type: 'adopted', number: next.number })
   }
@@ -142,8 +145,9 @@ export class WorkerContext {
     return Atomics.load(this.control, DRAIN) !== DRAIN_NONE
   }
 
-  begun(): void {
+  begun(exchange: LiveExchange): void {
     this.overload.begun++
+    this.generationUse.begun(exchange)
     this.addToRow(IN_FLIGHT, 1)
   }
 

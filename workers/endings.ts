@@ -32,6 +32,7 @@ export function finish(exchange: LiveExchange, half: number): void {
   if (exchange.responseFile !== null) closeResponseFile(exchange)
   if (exchange.point !== null) context.account(exchange)
   finishPhases(exchange)
+  context.generationUse.ended(exchange)
   releaseExchange(exchange)
 }
 

@@ -21,6 +21,7 @@ import { MatcherBuilder } from '../core/route/matcher-builder.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import { parseRule } from '../core/route/parse.ts'
 import type { WorkerContext } from './context.ts'
+import { HeldSlots, type Holder } from './held-slots.ts'
 import {
   LiveGeneration,
   LiveRouter,
@@ -55,14 +56,18 @@ export class GenerationBuilder {
   private linked = false
   private tcp: TcpBuilder | null = null // once the tables of HTTP are linked
   private readonly copies = new MapCopies()
+  private readonly held: HeldSlots
 
   // `before` is null when the slices lead there from nothing.
   constructor(context: WorkerContext, before: LiveGeneration | null, number: number) {
     this.context = context
     this.before = before ?? emptyLiveGeneration
     this.next.number = number
-    const { matchers, secureMatchers, routers, childRouters, cells, middlewares, transports } =
-      this.before
+    const { states } = context.services.shared
+    states.generation = number
+    this.held = new HeldSlots(states, this.next.slots)
+    const { matchers, secureMatchers, routers, childRouters, cells, middlewares } = this.before
+    const { transports, slots } = this.before
     const builderOf = (matcher: Matcher<LiveRouter> | undefined): MatcherBuilder<LiveRouter> =>
       new MatcherBuilder<LiveRouter>(matcher ?? null)
     const { entryPoints } = context.plan
@@ -74,6 +79,7 @@ export class GenerationBuilder {
     this.copies.add(cells, this.next.cells)
     this.copies.add(middlewares, this.next.middlewares)
     this.copies.add(transports, this.next.transports)
+    this.copies.add(slots, this.next.slots)
   }
 
   // Takes over a piece of the generation before; true when it has all of it, and slices may be applied.
@@ -114,8 +120,9 @@ export class GenerationBuilder {
   // After the last slice: a bounded piece of what is left; true when the generation is complete.
   finishStep(operationsMax: number): boolean {
     if (this.stale === null) {
-      this.stale = this.findStale()
-      this.renewServices()
+      const lacking = new Set(this.held.lacking)
+      this.stale = this.findStale(lacking)
+      this.renewServices(lacking)
     }
     for (let i = 0; i < 100; i++) {
       const plan = this.stale.pop()
@@ -134,6 +141,8 @@ export class GenerationBuilder {
     }
     this.tcp ??= new TcpBuilder(this.next, this.before, this.context)
     if (!this.tcp.step(operationsMax)) return false
+    if (!this.held.keepStep()) return false
+    this.next.slotsMissing = this.held.missing
     this.buildProtocols(this.next, this.before)
     return true
   }
@@ -168,13 +177,17 @@ export class GenerationBuilder {
 
   private setService(plan: ServicePlan): void {
     const cell = this.cellOf(plan.name)
+    const service = this.held.build(`service ${plan.name}`, () => this.buildService(plan))
+    this.next.changedCells.push({ cell, service })
+  }
+
+  private buildService(plan: ServicePlan): LiveService {
     const names = plan.kind === 'internal' ? [] : plan.middlewares
     const own = this.buildMiddlewares(names, plan.name)
     if (plan.kind === 'mirroring') own.push(...this.mirrorsOf(plan))
     if (plan.kind === 'weighted' && plan.rollout !== null)
       own.push(this.watchOf(plan.name, plan.rollout))
-    const service = new LiveService(plan, this.context, this.transportOf, this.cellOf, own)
-    this.next.changedCells.push({ cell, service })
+    return new LiveService(plan, this.context, this.transportOf, this.cellOf, own)
   }
 
   // Each is a middleware behind the service's own ones, as it is one on a router.
@@ -194,6 +207,7 @@ export class GenerationBuilder {
     const cell = this.next.cells.get(name)
     if (cell === undefined) return
     this.next.cells.delete(name)
+    this.held.drop(`service ${name}`)
     this.next.changedCells.push({ cell, service: null })
   }
 
@@ -217,6 +231,7 @@ export class GenerationBuilder {
     const router = this.next.routers.get(name)
     this.next.routers.delete(name)
     this.next.childRouters.delete(name)
+    this.held.drop(`router ${name}`)
     if (router === undefined) return
     if (router.plan.parents.length > 0) {
       this.touchedChildren.add(name)
@@ -228,7 +243,7 @@ export class GenerationBuilder {
 
   private setRouter(plan: RouterPlan): void {
     this.removeRouter(plan.name)
-    const router = this.buildRouter(plan)
+    const router = this.held.build(`router ${plan.name}`, () => this.buildRouter(plan))
     this.next.routers.set(plan.name, router)
     if (plan.parents.length > 0) {
       this.next.childRouters.set(plan.name, router)
@@ -268,9 +283,13 @@ export class GenerationBuilder {
   }
 
   // Routers that must be made anew though their plan did not change: a middleware of theirs did, or a
-  // child, which a router keeps in its own table.
-  private findStale(): RouterPlan[] {
+  // child, which a router keeps in its own table, or it lacks a slot that there may be by now.
+  private findStale(lacking: ReadonlySet<Holder>): RouterPlan[] {
     const stale = new Map<string, RouterPlan>()
+    if (lacking.size > 0) {
+      for (const { plan } of this.next.routers.values())
+        if (lacking.has(`router ${plan.name}`)) stale.set(plan.name, plan)
+    }
     if (this.changedMiddlewares.size > 0) {
       for (const { plan } of this.next.routers.values()) {
         if (plan.middlewares.some((name) => this.changedMiddlewares.has(name)))
@@ -282,15 +301,16 @@ export class GenerationBuilder {
     return [...stale.values()]
   }
 
-  // Services whose middlewares or transport changed though they did not: a transport holds certificates, which are
-  // renewed while nothing else is.
-  private renewServices(): void {
-    if (this.changedMiddlewares.size + this.changedTransports.size === 0) return
+  // Services whose middlewares or transport changed though they did not (a transport holds certificates, which are
+  // renewed while nothing else is), and those that lack a slot.
+  private renewServices(lacking: ReadonlySet<Holder>): void {
+    if (this.changedMiddlewares.size + this.changedTransports.size + lacking.size === 0) return
     const renewed = new Set(this.next.changedCells.map(({ cell }) => cell.name))
     for (const [name, cell] of this.next.cells) {
       const plan = cell.current?.plan
       if (plan === undefined || plan.kind === 'internal' || renewed.has(name)) continue
       const isStale =
+        lacking.has(`service ${name}`) ||
         plan.middlewares.some((m) => this.changedMiddlewares.has(m)) ||
         (plan.kind === 'loadBalancer' && this.changedTransports.has(plan.serversTransport))
       if (isStale) this.setService(plan)

@@ -19,6 +19,8 @@ import type { TunnelFrames } from './tunnel.ts'
 import type { UpstreamConnection } from './upstream/contract.ts'
 import type { Server } from './upstream/server.ts'
 
+export const NOT_BEGUN = -1
+
 export class LiveExchange extends Exchange {
   downstream: Downstream | null = null // null once the client has its last byte or has gone
   upstream: UpstreamConnection | null = null // null before one is leased and after it was given back
@@ -57,6 +59,7 @@ export class LiveExchange extends Exchange {
   frames: TunnelFrames | null = null // of a tunnel that is a WebSocket whose bytes pass unread
   stage: Stage | null = null // the list of middlewares that `step` counts in
   outer: Passed | null = null // stages before it, innermost first
+  begunWith = NOT_BEGUN // number of the generation that it began with (generation-use.ts)
 
   // It came in at this entry point; `tls`: null for clear text.
   arriveAt(point: EntryPoint, tls: TlsFacts | null): void {
@@ -122,6 +125,7 @@ export function leaseExchange(): LiveExchange {
   exchange.frames = null
   exchange.stage = null
   exchange.outer = null
+  exchange.begunWith = NOT_BEGUN
   return exchange
 }
 

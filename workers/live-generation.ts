@@ -17,6 +17,7 @@ import type { Matcher } from '../core/route/matcher.ts'
 import { classNames } from '../core/overload/stages.ts'
 import type { RequestSeries } from '../core/shared/series.ts'
 import type { WorkerContext } from './context.ts'
+import type { SlotsByHolder } from './held-slots.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { LiveService, ServiceCell } from './live-service.ts'
 import type { Stage } from './stages.ts'
@@ -77,6 +78,8 @@ export class LiveGeneration implements ProtocolPlans {
   readonly cells = new Map<string, ServiceCell>()
   readonly middlewares = new Map<string, MiddlewarePlan>()
   readonly transports = new Map<string, TransportPlan>()
+  readonly slots: SlotsByHolder = new Map() // of those that have any
+  slotsMissing = 0 // names that the table of shared states had no room for
   // Plans of the other protocols. A family that did not change is the very map of the generation before, so that
   // comparing two maps with === says whether anything must be built.
   tlsCertificates: PlanMaps['tlsCertificates'] = new Map()

@@ -9,6 +9,7 @@
 //     | == GENERATION := n (shared memory) ===>|   the next request is served by n
 //     | -- commit(n) ------------------------->|   so that an idle worker adopts it too
 //     |<------------------------- adopted(n) --|
+//     |<------------------------- retired(n) --|   its last exchange under a generation before n has ended
 
 import type { Family, Plans } from '../config/generation.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
@@ -177,9 +178,15 @@ export type FromWorker =
   | { readonly type: 'listening' }
   | { readonly type: 'failed'; readonly message: string } // could not listen
   | { readonly type: 'more' } // a slice was taken up: the next may come
-  | { readonly type: 'prepared'; readonly number: number; readonly buildMs: number }
+  | {
+      readonly type: 'prepared'
+      readonly number: number
+      readonly buildMs: number
+      readonly lacking: number // names that the table of shared states has no room for
+    }
   | { readonly type: 'refused'; readonly number: number; readonly message: string }
   | { readonly type: 'adopted'; readonly number: number }
+  | { readonly type: 'retired'; readonly oldest: number } // no exchange began under an older generation
   | { readonly type: 'series'; readonly block: number; readonly labels: SeriesLabels }
   | { readonly type: 'log'; readonly lines: string; readonly count: number; readonly lost: number }
   | { readonly type: 'defect'; readonly message: string }

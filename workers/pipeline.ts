@@ -106,8 +106,8 @@ export function install(worker: WorkerContext): void {
 // exchange.requestHeld says to wait for resumeBody.
 export function begin(exchange: LiveExchange): void {
   exchange.startedAt = context.sweeper.turnNow()
-  context.begun()
   context.adoptIfNew()
+  context.begun(exchange)
   if (context.counts) exchange.protocol = protocolOf(exchange)
   const point = exchange.point!
   const fault = normalise(exchange, point.policy)
@@ -137,7 +137,7 @@ export function hold(exchange: LiveExchange): void {
 export function beginRefused(exchange: LiveExchange, code: number): void {
   exchange.errorPages = false // nor do we know what it accepts
   exchange.startedAt = context.sweeper.turnNow()
-  context.begun()
+  context.begun(exchange)
   refuse(exchange, code)
 }
 

@@ -16,6 +16,7 @@ interface Rollout {
   readonly service: string
   readonly from: string
   readonly to: string
+  readonly slot: number // of the table; -1: it had no room
   readonly counts: RolloutCounts
   readonly progress: RolloutProgress
 }
@@ -41,16 +42,21 @@ export class Rollouts {
         wanted.set(rolloutSlotName(plan.name, plan.rollout), plan)
     }
     for (const key of this.rollouts.keys()) if (!wanted.has(key)) this.rollouts.delete(key)
-    for (const [key, plan] of wanted) if (!this.rollouts.has(key)) this.begin(key, plan)
+    // Also of one that goes on, whose slot belongs to this generation as well. Another slot: there was no room before.
+    this.table.generation = generation.number
+    for (const [key, plan] of wanted) {
+      const slot = this.table.claim(key)
+      if (this.rollouts.get(key)?.slot !== slot) this.begin(key, plan, slot)
+    }
     if (this.rollouts.size > 0) this.timer ??= setInterval(() => this.tick(), TICK_MS).unref()
     else this.stop()
   }
 
-  private begin(key: string, plan: WeightedPlan): void {
-    const counts = new RolloutCounts(this.table, this.table.claim(key))
+  private begin(key: string, plan: WeightedPlan, slot: number): void {
+    const counts = new RolloutCounts(this.table, slot)
     const progress = new RolloutProgress(plan.rollout!, this.now(), counts.read(NEW))
     const [from, to] = plan.services
-    const rollout = { service: plan.name, from: from!.name, to: to!.name, counts, progress }
+    const rollout = { service: plan.name, from: from!.name, to: to!.name, slot, counts, progress }
     this.rollouts.set(key, rollout)
     this.tell(rollout, progress.step < 0 ? 'waits to be resumed' : 'begins')
   }

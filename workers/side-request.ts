@@ -59,7 +59,7 @@ export class SideExchange implements Downstream {
     exchange.downstream = this
     exchange.startedAt = point.context.sweeper.turnNow()
     this.exchange = exchange
-    point.context.begun()
+    point.context.begun(exchange)
     pipeline.beginSide(exchange, service)
     return NONE
   }

@@ -22,12 +22,14 @@ import {
   rowOf,
 } from '../core/shared/control.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
+import { SlotTable } from '../core/shared/slot-table.ts'
 import { CacheRelay } from './cache/relay.ts'
 import { readDescriptorsMax } from './descriptors.ts'
 import type { FromWorker, SharedMemory, WorkerPlan } from './messages.ts'
 import { newSharedMemory } from './shared-memory.ts'
 import { MemoryWatch } from './overload/memory.ts'
 import { slicesOf } from './slices.ts'
+import { SlotSweep, oldestOf } from './slot-sweep.ts'
 import { WorkerHandle } from './worker-handle.ts'
 
 const SLOTS_PER_WORKER = 1
@@ -73,10 +75,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   defects = 0
   convergenceMs = 0
   generation: Generation = emptyGeneration() // what all workers have been told to serve by
+  private readonly slots: SlotSweep
   private readonly memory: SharedArrayBuffer
   private readonly options: SupervisorOptions
   private target: Generation | null = null // being prepared
   private waiting: Generation | null = null // the newest one that came meanwhile
+  private newest = 0 // number of the last one that workers were told of
   private publishedAt = 0
   private watch: NodeJS.Timeout | null = null
   private readonly memoryWatch: MemoryWatch | null
@@ -92,6 +96,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.control = new Int32Array(this.memory)
     this.shared = newSharedMemory(options.workers * SLOTS_PER_WORKER)
     this.caches = new CacheRelay(this.shared.cache, this.handles)
+    this.slots = new SlotSweep(new SlotTable(this.shared.states), options.log)
     const { overload } = options.plan
     this.memoryWatch = overload.enabled
       ? new MemoryWatch(this.control, overload, options.log)
@@ -167,6 +172,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         return this.couldNotListen(handle, message.message)
       case 'prepared':
         handle.prepared = message.number
+        this.slots.lacks(message.number, message.lacking)
         this.options.log.debug(
           `worker ${handle.index} built generation ${message.number} in ${message.buildMs.toFixed(1)} ms`,
         )
@@ -180,6 +186,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
         handle.adopted = message.number
         this.markReady()
         return this.checkConverged()
+      case 'retired':
+        handle.oldest = message.oldest
+        return this.slots.look(this.handles, this.newest)
       case 'series':
         this.emit('series', handle, message.block, message.labels)
         return
@@ -241,6 +250,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return Atomics.load(this.control, READY) === 1 && !this.ending
   }
 
+  get oldestGeneration(): number {
+    return oldestOf(this.handles)
+  }
+
   // ---- generations
 
   // Makes all workers serve by `next`; its number must be higher than any before. One publish is under way
@@ -254,6 +267,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const delta = diffGenerations(this.generation, next)
     if (isEmptyDelta(delta) && this.generation.number > 0) return
     this.target = next
+    this.newest = next.number
     this.publishedAt = performance.now()
     for (const handle of this.handles) if (handle.isAlive) this.tell(handle, delta)
   }

@@ -20,6 +20,7 @@ export class WorkerHandle {
   restarts = 0 // how often this place was filled again
   prepared = 0 // the last generation that it has built
   adopted = 0 // the generation that it serves by
+  oldest = 0 // the oldest one that exchanges of it still use; 0: it has none yet
   restartDelayMs = 50
   onMessage: (message: FromWorker) => void = () => {}
   onExit: (reason: string) => void = () => {}

@@ -125,7 +125,8 @@ function buildPiece(): void {
   const ready = builder.next
   builder = null
   context.prepare(ready)
-  post({ type: 'prepared', number: ready.number, buildMs })
+  const { number, slotsMissing: lacking } = ready
+  post({ type: 'prepared', number, buildMs, lacking })
   buildMs = 0
   context.adopt() // when the process serves by this number already: a worker that replaces another
   if (context.generation === ready) listenOnce()

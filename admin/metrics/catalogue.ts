@@ -182,6 +182,7 @@ export const gatewayFacts: readonly MetricFact[] = [
     'gauge',
     'Time from publishing the last generation until every worker served by it.',
   ),
+  fact('sluice_generation_oldest', 'gauge', 'Oldest generation in use; 0 while a worker starts.'),
   fact('sluice_config_errors', 'gauge', 'Errors in the configuration that was loaded last.'),
   fact(
     'sluice_spiffe_svid_not_after',
@@ -225,6 +226,8 @@ export const gatewayFacts: readonly MetricFact[] = [
     'gauge',
     'Bytes that files of bodies of buffering middlewares have taken of buffering.diskBytesMax.',
   ),
+  fact('sluice_shared_slots', 'gauge', 'Records that all workers together have room for.'),
+  fact('sluice_shared_slots_used', 'gauge', 'Records that have a name, in use or not given back.'),
   fact('sluice_access_log_lost_total', 'counter', 'Access log lines that could not be written.'),
   fact(
     'sluice_series_overflow_total',

@@ -32,6 +32,8 @@ export interface MetricsSources {
   configErrors(): number // of the last load
   accessLogLost(): number
   spooledBytes(): number // in files of bodies, of all workers
+  oldestGeneration(): number // that exchanges of some worker still use; 0: not all have one
+  sharedSlots(): { readonly used: number; readonly slots: number }
   // Whether the published generation has it; series of others vanish.
   knows(kind: 'router' | 'service', name: string): boolean
   certificates(): readonly CertificateStatus[] // in use
@@ -105,10 +107,12 @@ export class MetricsPage {
     const { sources } = this
     const rows = sources.workers()
     const generation = sources.generation()
+    const shared = sources.sharedSlots()
     const values: Record<string, number> = {
       traefik_config_reloads_total: sources.reloads(),
       traefik_config_last_reload_success: Math.floor(sources.lastReloadAt() / 1000),
       sluice_generation_number: generation.number,
+      sluice_generation_oldest: sources.oldestGeneration(),
       sluice_generation_convergence_seconds: generation.convergenceMs / 1000,
       sluice_config_errors: sources.configErrors(),
       sluice_spiffe_svid_not_after: Math.floor(sources.svidNotAfter() / 1000),
@@ -117,6 +121,8 @@ export class MetricsPage {
       sluice_in_flight: sum(rows, (row) => row.inFlight),
       sluice_upstream_connections: sum(rows, (row) => row.upstreamConnections),
       sluice_buffering_disk_bytes: sources.spooledBytes(),
+      sluice_shared_slots: shared.slots,
+      sluice_shared_slots_used: shared.used,
       sluice_access_log_lost_total: sources.accessLogLost(),
       sluice_series_overflow_total: this.index.overflow(),
     }

@@ -32,6 +32,8 @@ function pageOf(more: Partial<MetricsSources> = {}): MetricsPage {
     configErrors: () => 2,
     accessLogLost: () => 9,
     spooledBytes: () => 0,
+    oldestGeneration: () => 1,
+    sharedSlots: () => ({ slots: 16_384, used: 5 }),
     knows: () => true,
     caches: () => [
       { name: 'static@file', bytes: 100, bytesMax: 1000, entries: 3, redis: '' as const },

@@ -137,6 +137,8 @@ test('The end of each certificate is a metric, by name and serial number', async
     configErrors: () => 0,
     accessLogLost: () => 0,
     spooledBytes: () => 0,
+    oldestGeneration: () => 1,
+    sharedSlots: () => ({ slots: 16_384, used: 5 }),
     knows: () => true,
     caches: () => [],
     health: () => [],

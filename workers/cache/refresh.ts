@@ -22,6 +22,7 @@ export function beginRefresh(of: LiveExchange, arrange: (own: Exchange) => void)
   if (underway >= REFRESHES_MAX) return false
   const own = leaseExchange()
   copyRequest(of, own)
+  of.point!.context.generationUse.copied(of, own)
   own.stage = fromHere(of.stage!, of.step)
   own.step = 1 // of its stage: the cache itself has run
   own.outer = passed({ stage: of.stage!, step: of.step, outer: of.outer })

@@ -52,6 +52,7 @@ export class WorkerCache implements CacheServices, StoreWorker {
   open(name: string, limits: StoreLimits): CacheStore {
     for (const [known, store] of this.stores)
       if (store.deref() === undefined) this.stores.delete(known)
+    this.host.shared.states.claim(gaugeName(name, this.index)) // the generation that is built has it
     const known = this.stores.get(name)?.deref()
     if (known !== undefined && sameLimits(known.limits, limits)) return known
     const store = new Store(name, limits, this)
