@@ -119,10 +119,14 @@ function chunks(...pieces: string[]): ReadableStream {
 
 test('a mirror gets what the service got, and the client sees only the service', async () => {
   statuses.set('two', 500)
+  // One after the other: copies have connections of their own, and any order.
+  const copied = (count: number) => eventually(`copy ${count}`, () => by('two').length === count)
   expect(await ask('/mirrored/a?b=c')).toBe('200 one 0')
+  await copied(1)
   expect(await ask('/mirrored/post', 'POST', 'hello')).toBe('200 one 5')
+  await copied(2)
   expect(await ask('/mirrored/chunked', 'POST', chunks('he', 'llo'))).toBe('200 one 5')
-  await eventually('three copies', () => by('two').length === 3)
+  await copied(3)
   const shape = ({ method, url, host, forwardedFor, body }: Got) => [
     method,
     url,
