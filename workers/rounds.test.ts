@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { MANY, type Rounded, Rounds } from './rounds.ts'
+import { CROWD, MANY, type Rounded, Rounds } from './rounds.ts'
 
 const SMALL = 10 // bytes
 
@@ -109,6 +109,19 @@ test('when few are left all are awake, and nothing ticks', () => {
   expect(vi.getTimerCount()).toBe(0)
   now += 100
   expect(late(clients[0]!)).toBe(false)
+})
+
+test('a crowd that says nothing rests before it speaks, and for as long as it is there', () => {
+  const clients = Array.from({ length: CROWD }, () => new Client())
+  for (const client of clients) expect(rounds.waits(client, now - 1000, now)).toBe(false)
+  const last = new Client()
+  expect(rounds.waits(last, now - 100, now)).toBe(false) // it may only have paused for breath
+  expect(rounds.waits(last, now - 1000, now)).toBe(true)
+  expect(clients.every(({ resting }) => resting)).toBe(true)
+  expect(rounds.waits(last, now - 1000, now)).toBe(false) // told once
+  vi.advanceTimersByTime(70_000)
+  expect(clients.filter(({ resting }) => !resting).length).toBeLessThan(20)
+  expect(clients.every(({ turns }) => turns > 60)).toBe(true)
 })
 
 test('after a minute it is looked at again whether they are many', () => {

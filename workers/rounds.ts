@@ -1,11 +1,11 @@
 // workers/rounds.ts: clients that send one request piece by piece, read in rounds while there are many of them.
 //
-//   not a member --a late, small piece--> AWAKE --another, in rounds--> RESTING --its turn--> AWAKE
-//        ^                                  |                              ^                    |
-//        '----- request whole, or fast -----'                              '-- nothing came ----'
+//   not a member --a late, small piece, or none for LATE_MS--> AWAKE --in rounds--> RESTING --its turn--> AWAKE
+//        ^                                                      |                      ^                    |
+//        '--------------- request whole, or fast ---------------'                      '-- nothing came ----'
 //
-// Rounds begin when MANY of them have sent something within one tick of the clock, and end when FEW are left, or after
-// LONG_MS: so telemetry of a thousand clients, each in its own time, is passed on as it comes.
+// Rounds begin when MANY have sent something within one tick of the clock, or a CROWD is there, and end when FEW are left.
+// After LONG_MS it is looked at again: telemetry of hundreds of clients, each in its own time, is passed on as it comes.
 //
 // Owner:  the worker, one list. Memory: a record per open connection at the most.
 // Hot:    one comparison per read; the rest only for requests that come in pieces.
@@ -15,6 +15,7 @@
 // bytes wait in the kernel, which gives all of them at its turn, a hundredth of all every 10 ms.
 
 export const MANY = 256
+export const CROWD = 4 * MANY
 const FEW = MANY / 2 // as many are read as they come again
 const LONG_MS = 60_000
 const ROUND_TURNS = 100
@@ -61,10 +62,24 @@ export class Rounds {
       this.pieces = 0
     }
     if (++this.pieces <= MANY || this.members.length <= MANY) return false
+    this.begin(now)
+    return true
+  }
+
+  // Nothing has come since `activeAt` though a request lacks some; asked with every tick. True: the member rests now.
+  waits(member: Rounded, activeAt: number, now: number): boolean {
+    if (member.roundIndex >= 0 || now - activeAt < LATE_MS) return false
+    this.add(member)
+    if (this.timer !== null) member.rest()
+    else if (this.members.length > CROWD) this.begin(now)
+    return member.resting
+  }
+
+  private begin(now: number): void {
     this.next = this.members.length
     this.until = now + LONG_MS
     this.timer = setInterval(this.onTurn, TURN_MS)
-    return true
+    for (const member of this.members) member.rest()
   }
 
   private add(member: Rounded): void {
@@ -88,7 +103,7 @@ export class Rounds {
   // Backwards, as members that move to a free place move down: none is passed over.
   private turn(): void {
     const { members, awake } = this
-    if (members.length < FEW || performance.now() > this.until) return this.end()
+    if (members.length < FEW || this.isLong) return this.end()
     for (const member of awake) if (member.roundIndex >= 0) member.rest()
     const count = Math.ceil(members.length / ROUND_TURNS)
     awake.length = 0
@@ -98,6 +113,10 @@ export class Rounds {
       member.wake()
       awake.push(member)
     }
+  }
+
+  private get isLong(): boolean {
+    return this.members.length <= CROWD && performance.now() > this.until
   }
 
   private end(): void {

@@ -209,6 +209,9 @@ export class Connection extends RequestReader implements Downstream {
   // ---- time and endings
 
   onTick(now: number): void {
+    const lacks = this.phase === HEAD || this.phase === BODY
+    if (lacks && !this.paused && rounds.waits(this.socket, this.activeAt, now))
+      this.point.countRested()
     const code = overdue(this, now)
     if (code < 0) return
     if (code === NONE) return this.close()
