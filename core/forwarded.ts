@@ -90,9 +90,8 @@ export function forwardedLines(
 // Whether a middleware has set one of the headers that linesFor looks at. Most set others: these cost a look, no lines.
 function hasDecisiveExtra(head: Head): boolean {
   for (let i = 0; i < head.extraCount; i++) {
-    const name = head.extraNames[i]!
-    if ((name.charCodeAt(0) | 32) === LETTER_X && isDecisive(headerIdOf(name.toLowerCase())))
-      return true
+    const first = head.extraNames[i]!.charCodeAt(0) | 32
+    if (first === LETTER_X && isDecisive(head.extraId(i))) return true
   }
   return false
 }

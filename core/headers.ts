@@ -16,6 +16,15 @@ import { DROPPED, UNKNOWN, headerIdOf, headerNames } from './header-ids.ts'
 
 const LINES_AT_START = 32 // grows by doubling up to the head's own count limit
 
+// A line that is known before any message is there: of configuration.
+export interface ReadyLine {
+  readonly name: string // as it is sent
+  readonly lower: string
+  readonly id: number // of header-ids.ts
+  readonly value: string
+  readonly text: string // all of it, with its CR LF
+}
+
 export class Head {
   text = ''
   linesStart = 0 // where line 0 begins: just after the start line
@@ -26,6 +35,7 @@ export class Head {
   extraCount = 0
   readonly extraNames: string[] = []
   readonly extraValues: string[] = []
+  private readonly extraLines: (ReadyLine | null)[] = [] // where the extra is one: nothing of it has to be made
 
   clear(): void {
     this.text = ''
@@ -44,7 +54,10 @@ export class Head {
     this.count = head.count
     this.offsets = head.offsets.slice()
     this.ids = head.ids.slice()
-    for (let i = 0; i < head.extraCount; i++) this.add(head.extraNames[i]!, head.extraValues[i]!)
+    for (let i = 0; i < head.extraCount; i++) {
+      this.add(head.extraNames[i]!, head.extraValues[i]!)
+      this.extraLines[i] = head.extraLines[i]!
+    }
   }
 
   // Called by the parser before it writes line number `count`.
@@ -149,7 +162,33 @@ export class Head {
   add(name: string, value: string): void {
     this.extraNames[this.extraCount] = name
     this.extraValues[this.extraCount] = value
+    this.extraLines[this.extraCount] = null
     this.extraCount++
+  }
+
+  addLine(line: ReadyLine): void {
+    const at = this.extraCount
+    this.add(line.name, line.value)
+    this.extraLines[at] = line
+  }
+
+  // The number of an extra's name.
+  extraId(i: number): number {
+    const line = this.extraLines[i]!
+    return line === null ? headerIdOf(this.extraNames[i]!.toLowerCase()) : line.id
+  }
+
+  extraText(i: number): string {
+    const line = this.extraLines[i]!
+    return line === null ? this.extraNames[i]! + ': ' + this.extraValues[i]! + '\r\n' : line.text
+  }
+
+  // To a place before it, whose extra is not wanted; whoever has moved all that stay sets extraCount.
+  moveExtra(from: number, to: number): void {
+    if (from === to) return
+    this.extraNames[to] = this.extraNames[from]!
+    this.extraValues[to] = this.extraValues[from]!
+    this.extraLines[to] = this.extraLines[from]!
   }
 
   // Replaces all lines of a header by one; `name` in the spelling that is to be sent.
@@ -162,17 +201,16 @@ export class Head {
     let kept = 0
     for (let i = 0; i < this.extraCount; i++) {
       if (this.isExtra(i, name)) continue
-      this.extraNames[kept] = this.extraNames[i]!
-      this.extraValues[kept] = this.extraValues[i]!
-      kept++
+      this.moveExtra(i, kept++)
     }
     this.extraCount = kept
   }
 
   // The length first: a name in lower case is a string that has to be made.
-  private isExtra(i: number, name: string): boolean {
+  isExtra(i: number, name: string): boolean {
     const extra = this.extraNames[i]!
-    return extra.length === name.length && extra.toLowerCase() === name
+    if (extra.length !== name.length) return false
+    return (this.extraLines[i]?.lower ?? extra.toLowerCase()) === name
   }
 
   private findLine(name: string, id: number, from: number): number {
@@ -206,7 +244,7 @@ export function linesOf(head: Head, from: number): string {
   }
   if (head.linesEnd > start) out += text.slice(start, head.linesEnd)
   for (let i = 0; i < head.extraCount; i++) {
-    out += head.extraNames[i]! + ': ' + head.extraValues[i]! + '\r\n'
+    out += head.extraText(i)
   }
   return out
 }

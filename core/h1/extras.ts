@@ -15,7 +15,6 @@ import {
   TE,
   TRANSFER_ENCODING,
   UPGRADE,
-  headerIdOf,
 } from '../header-ids.ts'
 import type { Head } from '../headers.ts'
 
@@ -35,16 +34,12 @@ for (const [id, length] of [
 }
 
 export function dropFramingExtras(head: Head): void {
-  const { extraNames, extraValues, extraCount } = head
+  const { extraNames, extraCount } = head
   let kept = 0
   for (let i = 0; i < extraCount; i++) {
-    const name = extraNames[i]!
-    if (name.length < 32 && refusedLength[name.length] === 1) {
-      if (REFUSED[headerIdOf(name.toLowerCase())] === 1) continue
-    }
-    extraNames[kept] = name
-    extraValues[kept] = extraValues[i]!
-    kept++
+    const { length } = extraNames[i]!
+    if (length < 32 && refusedLength[length] === 1 && REFUSED[head.extraId(i)] === 1) continue
+    head.moveExtra(i, kept++)
   }
   head.extraCount = kept
 }

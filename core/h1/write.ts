@@ -124,8 +124,7 @@ const KEEP_ALIVE_LINE = 'Connection: keep-alive\r\n'
 function hasDate(head: Head): boolean {
   if (head.lineOf(DATE) >= 0) return true
   for (let i = 0; i < head.extraCount; i++) {
-    if (head.extraNames[i]!.length === 4 && head.extraNames[i]!.toLowerCase() === 'date')
-      return true
+    if (head.isExtra(i, 'date')) return true
   }
   return false
 }

@@ -4,16 +4,12 @@
 // they are left out once more, because a CR LF that slips through would split a request in two.
 
 import { headerIdOf, HOST, UNKNOWN } from '../header-ids.ts'
-import type { Head } from '../headers.ts'
+import type { Head, ReadyLine } from '../headers.ts'
 import { isFieldValue, isToken } from '../h1/text.ts'
 import { bytesOfText } from '../percent.ts'
 
-export interface HeaderLine {
-  readonly name: string // as it is sent
-  readonly lower: string
-  readonly id: number // of header-ids.ts; UNKNOWN for most
-  readonly value: string // latin1 bytes; '' removes the header
-}
+// Its value is latin1 bytes; '' removes the header.
+export type HeaderLine = ReadyLine
 
 // The framing of a message belongs to the codec: a configured Content-Length, or one removed, would let
 // two servers disagree about where a message ends (RFC 9112, section 6.3). Connection headers go with it.
@@ -39,7 +35,7 @@ export function headerLine(name: string, value: string): HeaderLine | null {
   const bytes = bytesOfText(value.trim())
   if (!isToken(name) || isFraming(name) || !isFieldValue(bytes)) return null
   const lower = name.toLowerCase()
-  return { name, lower, id: headerIdOf(lower), value: bytes }
+  return { name, lower, id: headerIdOf(lower), value: bytes, text: `${name}: ${bytes}\r\n` }
 }
 
 // The legal lines of a map of configuration; null when there are none.
@@ -59,7 +55,7 @@ export function isHost(line: HeaderLine): boolean {
 export function applyLine(head: Head, line: HeaderLine): void {
   if (line.id === UNKNOWN || head.extraCount > 0) head.removeNamed(line.lower, line.id)
   else head.removeId(line.id)
-  if (line.value !== '') head.add(line.name, line.value)
+  if (line.value !== '') head.addLine(line)
 }
 
 export function describeLine(line: HeaderLine): string {

@@ -28,7 +28,7 @@ export function headerMatches(exchange: Exchange, test: ValueTest): boolean {
     if (isLine(head, line, test) && lineMatches(head, line, test)) return true
   }
   for (let i = 0; i < head.extraCount; i++) {
-    if (head.extraNames[i]!.toLowerCase() !== test.name) continue
+    if (!head.isExtra(i, test.name)) continue
     if (isWanted(head.extraValues[i]!, test)) return true
   }
   return false

@@ -56,7 +56,6 @@ import {
   IF_UNMODIFIED_SINCE,
   PRAGMA,
   RANGE,
-  headerIdOf,
 } from '../../header-ids.ts'
 import type { Head } from '../../headers.ts'
 import { AGAIN, ANSWERED, KEEP, NEXT, RequestMiddleware } from '../contract.ts'
@@ -97,8 +96,7 @@ function said(request: Head): number {
   const { ids, count } = request
   let bits = 0
   for (let line = 0; line < count; line++) bits |= saying[ids[line]!]!
-  for (let i = 0; i < request.extraCount; i++)
-    bits |= saying[headerIdOf(request.extraNames[i]!.toLowerCase())]!
+  for (let i = 0; i < request.extraCount; i++) bits |= saying[request.extraId(i)]!
   return bits
 }
 

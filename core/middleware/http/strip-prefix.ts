@@ -5,14 +5,13 @@
 // ignored: what is left always begins with "/".
 
 import type { Exchange } from '../../exchange.ts'
-import { isFieldValue } from '../../h1/text.ts'
 import { rewritePath } from '../../normalise.ts'
-import { bytesOfText } from '../../percent.ts'
 import { compileRegex } from '../../regex.ts'
 import type { SafeRegex } from '../../regex.ts'
 import { REWRITE_INVALID } from '../../errors.ts'
 import { NEXT, RequestMiddleware } from '../contract.ts'
 import type { Verdict } from '../contract.ts'
+import { type HeaderLine, headerLine } from '../header-line.ts'
 import { refuseWith } from '../refuse.ts'
 import { rawEndOf } from '../url.ts'
 
@@ -24,51 +23,48 @@ export interface StripPrefixRegexOptions {
   readonly regex: readonly string[]
 }
 
-// What the server is told of a prefix: bytes, one per character.
-function announced(prefix: string): string {
-  return bytesOfText(prefix).trim()
-}
+// What the server is told of a prefix; null when that can't be sent.
+const announced = (prefix: string): HeaderLine | null => headerLine('X-Forwarded-Prefix', prefix)
 
-// Takes a prefix of the routing path off the path; `forwarded` is how the server learns it.
-function strip(exchange: Exchange, prefix: string, forwarded: string): Verdict {
+// Takes a prefix of the routing path off the path.
+function strip(exchange: Exchange, prefix: string, line: HeaderLine | null): Verdict {
   const end = rawEndOf(exchange, prefix.length)
   if (end < 0) return NEXT // the prefix ends inside an escape, so it is not a prefix of the path
-  if (!isFieldValue(forwarded)) return refuseWith(exchange, REWRITE_INVALID, 0)
+  if (line === null) return refuseWith(exchange, REWRITE_INVALID, 0)
   const rest = exchange.path.slice(end)
   const fault = rewritePath(exchange, rest.startsWith('/') ? rest : '/' + rest)
   if (fault !== 0) return refuseWith(exchange, fault, 0)
   // Added, not set: two middlewares that strip tell the server about both, in order.
-  exchange.request.add('X-Forwarded-Prefix', forwarded)
+  exchange.request.addLine(line)
   return NEXT
 }
 
 export class StripPrefix extends RequestMiddleware {
   readonly kind = 'stripPrefix'
   private readonly prefixes: readonly string[]
-  private readonly forwarded: ReadonlyMap<string, string> // by prefix
+  private readonly lines: readonly (HeaderLine | null)[] // of each
 
   constructor(name: string, options: StripPrefixOptions) {
     super(name)
     this.prefixes = options.prefixes
-    this.forwarded = new Map(options.prefixes.map((prefix) => [prefix, announced(prefix)]))
+    this.lines = options.prefixes.map(announced)
   }
 
   onRequest(exchange: Exchange): Verdict {
-    const prefix = this.prefixOf(exchange)
-    return prefix === null ? NEXT : strip(exchange, prefix, this.forwarded.get(prefix)!)
+    const index = this.indexOf(exchange)
+    return index < 0 ? NEXT : strip(exchange, this.prefixes[index]!, this.lines[index]!)
   }
 
   explain(exchange: Exchange): string {
-    const prefix = this.prefixOf(exchange)
-    if (prefix !== null) return `Takes ${prefix} off the path.`
+    const index = this.indexOf(exchange)
+    if (index >= 0) return `Takes ${this.prefixes[index]} off the path.`
     return `Leaves the path alone: it begins with none of ${this.prefixes.join(', ')}.`
   }
 
-  private prefixOf(exchange: Exchange): string | null {
-    for (let i = 0; i < this.prefixes.length; i++) {
-      if (exchange.routingPath.startsWith(this.prefixes[i]!)) return this.prefixes[i]!
-    }
-    return null
+  private indexOf(exchange: Exchange): number {
+    for (let i = 0; i < this.prefixes.length; i++)
+      if (exchange.routingPath.startsWith(this.prefixes[i]!)) return i
+    return -1
   }
 }
 
