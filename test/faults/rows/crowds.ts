@@ -240,8 +240,8 @@ const idle: FaultRow = {
       parts.push(`${some} ${kind.name} of ${each.toFixed(1)} KiB`)
       ok &&= each <= kind.kibMax
     }
-    const during = await newConnections(gateway.port, 1000)
     await pause(full ? 600_000 : 5000)
+    const during = await newConnections(gateway.port, 1000)
     const ratio = during / before
     ok &&= crowd.lost === 0 && (!full || ratio <= 1.2)
     parts.push(`${crowd.lost} lost; p99 of a new one ${ratio.toFixed(2)} x ${before.toFixed(1)} ms`)
