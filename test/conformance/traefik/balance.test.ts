@@ -1,0 +1,181 @@
+// A Traefik and a Sluice with the same file share their clients: the same cookies for the same servers, each understood by
+// the other; the same server for the same address; the same order of servers.
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Keys } from '../../support/gateway.ts'
+import { type Case, type Pair, type Side, type Urls, ask, sides, startPair } from './pair.ts'
+import { isHere } from './traefik.ts'
+
+const KEYS = 250 // addresses of clients
+const TURNS = 100
+
+const strategies = ['wrr', 'p2c', 'leasttime', 'hrw'] as const
+const stickyServices = [
+  ...strategies.map((name) => `sticky-${name}`),
+  'sticky-named',
+  'sticky-bare',
+  'sticky-expired',
+  'sticky-child-a',
+  'sticky-tree',
+] as const
+
+const named = {
+  name: 'lb',
+  secure: true,
+  httpOnly: true,
+  sameSite: 'strict',
+  maxAge: 42,
+  path: '/x',
+  domain: 'shop.test',
+}
+
+const weightsOf: Readonly<Record<string, readonly number[]>> = {
+  'wrr-111': [1, 1, 1],
+  'wrr-511': [5, 1, 1],
+  'wrr-321': [3, 2, 1],
+  'wrr-0': [1, 0, 2],
+  'wrr-big': [100, 33, 7],
+}
+
+function balancer(url: Urls, options: Keys, weights: readonly number[] = [1, 1, 1]): Keys {
+  const servers = weights.map((weight, at) => ({ url: url('abc'[at]!), weight }))
+  return { loadBalancer: { servers, ...options } }
+}
+
+const child = (name: string, weight: number) => ({ name, weight })
+
+// Of every service: "a", "b" and "c" are servers, and services with one server each.
+function servicesOf(url: Urls): Record<string, Keys> {
+  const cookie = (options: Keys = {}) => ({ sticky: { cookie: options } })
+  return {
+    ...Object.fromEntries(
+      strategies.map((strategy) => [
+        `sticky-${strategy}`,
+        balancer(url, { strategy, ...cookie() }),
+      ]),
+    ),
+    'sticky-named': balancer(url, cookie(named)),
+    'sticky-bare': balancer(url, cookie({ path: '', sameSite: 'none', domain: '.shop.test' })),
+    'sticky-expired': balancer(url, cookie({ maxAge: -1, sameSite: 'lax' })),
+    'sticky-child-a': { weighted: { services: [child('a', 1), child('b', 2)], ...cookie() } },
+    'sticky-inner': balancer(url, cookie(), [1, 1]),
+    'sticky-tree': {
+      weighted: {
+        services: [child('sticky-inner', 1), child('c', 1)],
+        ...cookie({ name: 'branch' }),
+      },
+    },
+    hrw: balancer(url, { strategy: 'hrw' }),
+    'hrw-weights': balancer(url, { strategy: 'hrw' }, [1, 3, 2]),
+    'hrw-children': {
+      highestRandomWeight: { services: [child('a', 1), child('b', 1), child('c', 2)] },
+    },
+    ...Object.fromEntries(
+      Object.entries(weightsOf).map(([name, weights]) => [name, balancer(url, {}, weights)]),
+    ),
+    'wrr-children': { weighted: { services: [child('a', 3), child('b', 1), child('c', 2)] } },
+  }
+}
+
+// As cases without asks: each service has the host of its name.
+function casesOf(url: Urls): Case[] {
+  const services = servicesOf(url)
+  return Object.keys(services).map((name) => ({
+    name,
+    services: { [name]: services[name] },
+    asks: [],
+  }))
+}
+
+interface Led {
+  readonly to: string // the server
+  readonly cookies: string[] // lines of Set-Cookie
+}
+
+describe.skipIf(!isHere)('clients of a Traefik and a Sluice (skipped without TRAEFIK)', () => {
+  let pair: Pair
+  beforeAll(async () => {
+    pair = await startPair(casesOf)
+  })
+  afterAll(() => pair?.stop())
+
+  async function lead(side: Side, name: string, cookies: string, from: string): Promise<Led> {
+    const headers = cookies === '' ? [] : [`Cookie: ${cookies}`]
+    const one = { name, asks: [ask('GET', '/', headers, { from })] }
+    const [seen] = await pair.play(side, one)
+    const lines = seen!.answer!.lines.filter((line) => /^set-cookie:/i.test(line))
+    expect(seen!.answer!.status).toBe(200)
+    return {
+      to: seen!.served[0]!.origin,
+      cookies: lines.map((line) => line.slice('set-cookie:'.length).trim()),
+    }
+  }
+
+  // What each server's clients are told, by one gateway, which is asked until it has led to all of them.
+  async function cookiesBy(side: Side, name: string): Promise<Map<string, string[]>> {
+    const found = new Map<string, string[]>()
+    for (let turn = 1; turn <= TURNS && found.size < (name === 'sticky-child-a' ? 2 : 3); turn++) {
+      const { to, cookies } = await lead(side, name, '', `127.0.1.${turn}`)
+      found.set(to, cookies)
+    }
+    return found
+  }
+
+  const pairsOf = (cookies: readonly string[]) =>
+    cookies.map((line) => line.split(';', 1)[0]!).join('; ')
+
+  test.each(stickyServices)(
+    '%s: the same cookies, and each is understood by the other',
+    async (name) => {
+      const traefik = await cookiesBy('traefik', name)
+      const sluice = await cookiesBy('sluice', name)
+      expect(sluice.size).toBeGreaterThan(1)
+      for (const [server, cookies] of sluice) {
+        if (traefik.has(server))
+          expect([server, ...cookies]).toEqual([server, ...traefik.get(server)!])
+      }
+      for (const [server, cookies] of [...traefik, ...sluice]) {
+        for (const side of sides) {
+          const back = await lead(side, name, pairsOf(cookies), '127.0.0.77')
+          expect([side, server, back.to, back.cookies]).toEqual([side, server, server, []])
+        }
+      }
+    },
+  )
+
+  test.each(['sticky-wrr', 'sticky-tree'])(
+    '%s: a cookie that names nobody is replaced by both',
+    async (name) => {
+      const [line = ''] = [...(await cookiesBy('sluice', name)).values()][0]!
+      const cookie = line.slice(0, line.indexOf('='))
+      for (const side of sides) {
+        const { cookies } = await lead(side, name, `${cookie}=nobody`, '127.0.0.1')
+        expect([side, cookies.length > 0]).toEqual([side, true])
+      }
+    },
+  )
+
+  test.each(['hrw', 'hrw-weights', 'hrw-children'])(
+    '%s: the same server for the same address',
+    async (name) => {
+      const by = { traefik: [] as string[], sluice: [] as string[] }
+      for (const side of sides) {
+        for (let key = 0; key < KEYS; key++)
+          by[side].push((await lead(side, name, '', `127.0.${key & 7}.${key + 1}`)).to)
+      }
+      expect(new Set(by.traefik).size).toBe(3)
+      expect(by.sluice).toEqual(by.traefik)
+    },
+  )
+
+  test.each([...Object.keys(weightsOf), 'wrr-children'])(
+    '%s: the same order of servers',
+    async (name) => {
+      const by = { traefik: '', sluice: '' }
+      for (const side of sides)
+        for (let turn = 0; turn < TURNS; turn++)
+          by[side] += (await lead(side, name, '', '127.0.0.1')).to
+      expect(by.sluice).toBe(by.traefik)
+    },
+  )
+})

@@ -1,0 +1,87 @@
+// test/conformance/traefik/traefik.ts: a real Traefik as a user starts it, on free ports, in a folder of its own.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type Keys, freePorts } from '../../support/gateway.ts'
+import { connectRaw } from '../../support/raw-client.ts'
+import { requestText } from '../../support/scene.ts'
+import { eventually } from '../../support/wait.ts'
+
+export const binary = process.env['TRAEFIK'] ?? ''
+export const isHere = binary !== '' && existsSync(binary)
+
+export interface Traefik {
+  readonly port: number // entry point "web"
+  readonly trustedPort: number // entry point "trusted"
+  readonly child: ChildProcess
+  output(): string
+  stop(): Promise<void>
+}
+
+// `ready` is a host that a router of `routes` serves: routes are there some time after the ports are.
+export async function startTraefik(routes: Keys, ready: string): Promise<Traefik> {
+  const [port = 0, trustedPort = 0] = await freePorts(2)
+  const folder = mkdtempSync(path.join(tmpdir(), 'sluice-beside-'))
+  const routesFile = path.join(folder, 'routes.yml')
+  writeFileSync(routesFile, JSON.stringify(routes))
+  const staticFile = path.join(folder, 'traefik.yml')
+  writeFileSync(staticFile, JSON.stringify(staticKeys(port, trustedPort, routesFile)))
+  const traefik = launch(staticFile, folder, port, trustedPort)
+  try {
+    await eventually('Traefik to serve', () => serves(traefik, ready), 30_000)
+    return traefik
+  } catch (error) {
+    await traefik.stop()
+    throw new Error(`${String(error)}\n${traefik.output()}`, { cause: error })
+  }
+}
+
+function staticKeys(port: number, trustedPort: number, routesFile: string): Keys {
+  return {
+    global: { checkNewVersion: false, sendAnonymousUsage: false },
+    entryPoints: { web: { address: `127.0.0.1:${port}` }, trusted: trusting(trustedPort) },
+    providers: { providersThrottleDuration: '0s', file: { filename: routesFile, watch: false } },
+    log: { level: 'WARN' },
+  }
+}
+
+export function trusting(port: number): Keys {
+  return {
+    address: `127.0.0.1:${port}`,
+    forwardedHeaders: { trustedIPs: ['127.0.0.0/8'] },
+  }
+}
+
+function launch(staticFile: string, folder: string, port: number, trustedPort: number): Traefik {
+  const child = spawn(binary, [`--configFile=${staticFile}`], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  child.stdout.on('data', (bytes: Buffer) => (output += bytes.toString()))
+  child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString()))
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  return {
+    port,
+    trustedPort,
+    child,
+    output: () => output,
+    stop: async () => {
+      child.kill('SIGKILL') // it has nothing to finish
+      await closed
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function serves(traefik: Traefik, host: string): Promise<boolean> {
+  if (traefik.child.exitCode !== null) throw new Error('Traefik ended')
+  const client = await connectRaw(traefik.port).catch(() => null)
+  if (client === null) return false
+  client.send(requestText('GET', '/').replace('a.test', host))
+  const { status } = await client.readResponse()
+  client.destroy()
+  return status === 200
+}
