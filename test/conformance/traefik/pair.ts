@@ -3,10 +3,12 @@
 // Each case has the host NAME.test. One gateway is asked at a time, so what the servers got meanwhile came from that one.
 
 import net from 'node:net'
+import tls from 'node:tls'
+import { type Issued, TestAuthority } from '../../support/certificates.ts'
 import { type Gateway, type Keys, freePorts, startGateway } from '../../support/gateway.ts'
 import { RawClient, type Response } from '../../support/raw-client.ts'
 import { type Reply, Origins, type Served, plain } from './origins.ts'
-import { type Traefik, startTraefik, trusting } from './traefik.ts'
+import { type Traefik, furtherEntryPoints, startTraefik } from './traefik.ts'
 
 export type Side = 'traefik' | 'sluice'
 export const sides: readonly Side[] = ['traefik', 'sluice']
@@ -17,7 +19,7 @@ export interface Ask {
   readonly target: string
   readonly headers: readonly string[] // lines; one of Host takes the place of the host of the case
   readonly body: string // has a Content-Length unless one of the headers frames it
-  readonly entry: 'web' | 'trusted'
+  readonly entry: 'web' | 'trusted' | 'secure' // "secure": over TLS, with a certificate of the client
   readonly from: string // the address of the client
   readonly reply: Reply | null // of the servers, for this request
   readonly pauseMs: number // before it is sent; only where time is what a case is about
@@ -28,6 +30,7 @@ export interface Case {
   readonly middlewares?: Keys // all of them in their order
   readonly order?: readonly string[] // unless the router names these
   readonly rule?: string // Host(`NAME.test`) unless given
+  readonly isSecure?: boolean // served over TLS alone
   readonly routers?: Keys // in place of that one router
   readonly services?: Keys // further ones; the router's is "a" unless one has the name of the case
   readonly reply?: Reply
@@ -51,16 +54,21 @@ export interface Pair {
 
 export async function startPair(casesOf: (urls: Urls) => readonly Case[]): Promise<Pair> {
   const origins = await Origins.start()
-  const routes = routesOf(casesOf(origins.url), origins.url)
+  const authority = new TestAuthority()
+  const client = authority.issue('/C=DE/O=Test Org/CN=client.test', { names: ['client.test'] })
+  const routes = { ...routesOf(casesOf(origins.url), origins.url), tls: tlsOf(authority) }
   const traefik = await startTraefik(routes, 'ready.test')
-  const [trustedPort = 0] = await freePorts(1)
-  const gateway = await startGateway({ routes, entryPoints: { trusted: trusting(trustedPort) } })
+  const [trustedPort = 0, securePort = 0] = await freePorts(2)
+  const entryPoints = furtherEntryPoints(trustedPort, securePort)
+  const gateway = await startGateway({ routes, entryPoints })
   const ports = {
-    traefik: { web: traefik.port, trusted: traefik.trustedPort },
-    sluice: { web: gateway.port, trusted: trustedPort },
+    traefik: { web: traefik.port, trusted: traefik.trustedPort, secure: traefik.securePort },
+    sluice: { web: gateway.port, trusted: trustedPort, secure: securePort },
   }
   const connect: Pair['connect'] = (side, entry = 'web', from = '127.0.0.1') =>
-    connectFrom(ports[side][entry], from)
+    entry === 'secure'
+      ? connectSecure(ports[side].secure, client)
+      : connectFrom(ports[side][entry], from)
   return {
     origins,
     traefik,
@@ -75,8 +83,40 @@ export async function startPair(casesOf: (urls: Urls) => readonly Case[]): Promi
       await traefik.stop()
       await gateway.stop()
       await origins.stop()
+      authority.remove()
     },
   }
+}
+
+function tlsOf(authority: TestAuthority): Keys {
+  const { certFile, keyFile } = authority.issue('beside.test')
+  const caFiles = [authority.root.certFile]
+  return {
+    certificates: [{ certFile, keyFile }],
+    stores: { default: { defaultCertificate: { certFile, keyFile } } },
+    options: {
+      default: { clientAuth: { caFiles, clientAuthType: 'VerifyClientCertIfGiven' } },
+    },
+  }
+}
+
+function connectSecure(port: number, client: Issued): Promise<RawClient> {
+  return new Promise((resolve, reject) => {
+    const socket = tls.connect({
+      port,
+      host: '127.0.0.1',
+      servername: 'beside.test',
+      rejectUnauthorized: false,
+      cert: client.certPem,
+      key: client.keyPem,
+      ALPNProtocols: ['http/1.1'],
+    })
+    socket.once('error', reject)
+    socket.once('secureConnect', () => {
+      socket.removeListener('error', reject)
+      resolve(new RawClient(socket))
+    })
+  })
 }
 
 async function put(
@@ -138,6 +178,7 @@ function routesOf(cases: readonly Case[], url: Urls): Keys {
       [one.name]: {
         ...plainRouter(one.name),
         ...(one.rule === undefined ? {} : { rule: one.rule }),
+        ...(one.isSecure === true ? { entryPoints: ['secure'], tls: {} } : {}),
         middlewares: one.order ?? Object.keys(one.middlewares ?? {}),
         service: one.services?.[one.name] === undefined ? 'a' : one.name,
       },

@@ -15,6 +15,7 @@ export const isHere = binary !== '' && existsSync(binary)
 export interface Traefik {
   readonly port: number // entry point "web"
   readonly trustedPort: number // entry point "trusted"
+  readonly securePort: number // entry point "secure"
   readonly child: ChildProcess
   output(): string
   stop(): Promise<void>
@@ -22,15 +23,16 @@ export interface Traefik {
 
 // `ready` is a host that a router of `routes` serves: routes are there some time after the ports are.
 export async function startTraefik(routes: Keys, ready: string): Promise<Traefik> {
-  const [port = 0, trustedPort = 0] = await freePorts(2)
+  const [port = 0, trustedPort = 0, securePort = 0] = await freePorts(3)
   const folder = mkdtempSync(path.join(tmpdir(), 'sluice-beside-'))
   const routesFile = path.join(folder, 'routes.yml')
   writeFileSync(routesFile, JSON.stringify(routes))
   const staticFile = path.join(folder, 'traefik.yml')
-  writeFileSync(staticFile, JSON.stringify(staticKeys(port, trustedPort, routesFile)))
-  const traefik = launch(staticFile, folder, port, trustedPort)
+  const ports = { port, trustedPort, securePort }
+  writeFileSync(staticFile, JSON.stringify(staticKeys(ports, routesFile)))
+  const traefik = launch(staticFile, folder, ports)
   try {
-    await eventually('Traefik to serve', () => serves(traefik, ready), 30_000)
+    await eventually('Traefik to serve', () => serves(traefik, ready), 8_000)
     return traefik
   } catch (error) {
     await traefik.stop()
@@ -38,23 +40,31 @@ export async function startTraefik(routes: Keys, ready: string): Promise<Traefik
   }
 }
 
-function staticKeys(port: number, trustedPort: number, routesFile: string): Keys {
+type Ports = Pick<Traefik, 'port' | 'trustedPort' | 'securePort'>
+
+function staticKeys(ports: Ports, routesFile: string): Keys {
   return {
     global: { checkNewVersion: false, sendAnonymousUsage: false },
-    entryPoints: { web: { address: `127.0.0.1:${port}` }, trusted: trusting(trustedPort) },
+    entryPoints: {
+      web: { address: `127.0.0.1:${ports.port}` },
+      ...furtherEntryPoints(ports.trustedPort, ports.securePort),
+    },
     providers: { providersThrottleDuration: '0s', file: { filename: routesFile, watch: false } },
     log: { level: 'WARN' },
   }
 }
 
-export function trusting(port: number): Keys {
+export function furtherEntryPoints(trustedPort: number, securePort: number): Keys {
   return {
-    address: `127.0.0.1:${port}`,
-    forwardedHeaders: { trustedIPs: ['127.0.0.0/8'] },
+    trusted: {
+      address: `127.0.0.1:${trustedPort}`,
+      forwardedHeaders: { trustedIPs: ['127.0.0.0/8'] },
+    },
+    secure: { address: `127.0.0.1:${securePort}` },
   }
 }
 
-function launch(staticFile: string, folder: string, port: number, trustedPort: number): Traefik {
+function launch(staticFile: string, folder: string, ports: Ports): Traefik {
   const child = spawn(binary, [`--configFile=${staticFile}`], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -64,8 +74,7 @@ function launch(staticFile: string, folder: string, port: number, trustedPort: n
   child.stderr.on('data', (bytes: Buffer) => (output += bytes.toString()))
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
   return {
-    port,
-    trustedPort,
+    ...ports,
     child,
     output: () => output,
     stop: async () => {

@@ -8,6 +8,7 @@ import { limitCases } from './limits.ts'
 import { pathCases } from './paths.ts'
 import { protocolCases } from './protocol.ts'
 import { routingCases } from './routing.ts'
+import { secureCases } from './secure.ts'
 
 export function allCases(url: Urls): readonly Case[] {
   return [
@@ -18,5 +19,6 @@ export function allCases(url: Urls): readonly Case[] {
     ...limitCases,
     ...routingCases,
     ...protocolCases,
+    ...secureCases,
   ]
 }

@@ -171,7 +171,7 @@ export const bodyCases: readonly Case[] = [
   },
   {
     name: 'buffered-plain',
-    middlewares: { 'buffered-plain': { buffering: {} } },
+    middlewares: { 'buffered-plain': { buffering: { memRequestBodyBytes: 1048576 } } },
     asks: [isSent(5000), chunkedUpload(5000), ask('GET', '/', [], { reply: chunked }), get('/')],
   },
   {

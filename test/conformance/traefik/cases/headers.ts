@@ -196,6 +196,31 @@ export const headerCases: readonly Case[] = [
     reply: wordy,
     asks: corsAsks,
   },
+  {
+    name: 'cors-wild',
+    middlewares: {
+      'cors-wild': {
+        headers: {
+          accessControlAllowOriginList: ['https://app.test'],
+          accessControlAllowMethods: ['*'],
+          accessControlAllowHeaders: ['*'],
+          accessControlExposeHeaders: ['*'],
+          accessControlAllowCredentials: true,
+          accessControlMaxAge: 0,
+        },
+      },
+    },
+    asks: corsAsks,
+  },
+  {
+    name: 'cors-any-credentials',
+    middlewares: {
+      'cors-any-credentials': {
+        headers: { accessControlAllowOriginList: ['*'], accessControlAllowCredentials: true },
+      },
+    },
+    asks: corsAsks,
+  },
   allowed('allow', { sourceRange: ['127.0.0.0/24'] }),
   allowed('allow-one', { sourceRange: ['127.0.0.9'], rejectStatusCode: 404 }),
   allowed('allow-depth-1', { sourceRange: ['192.0.2.1', '203.0.113.9'], ipStrategy: { depth: 1 } }),

@@ -120,7 +120,7 @@ export const pathCases: readonly Case[] = [
   },
   {
     name: 'encoded',
-    middlewares: { encoded: { encodedCharacters: {} } },
+    middlewares: { encoded: { encodedCharacters: { allowEncodedHash: false } } },
     asks: ['%2F', '%2f', '%5C', '%00', '%3B', '%25', '%3F', '%23', '%20', '%41'].map((text) =>
       get(`/a${text}b`),
     ),
