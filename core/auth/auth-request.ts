@@ -14,6 +14,7 @@ import {
   X_FORWARDED_PORT,
   X_FORWARDED_PROTO,
   X_FORWARDED_URI,
+  X_REAL_IP,
   headerIdOf,
   headerNames,
 } from '../header-ids.ts'
@@ -57,6 +58,8 @@ export function headersForAuth(
   }
   for (let i = 0; i < request.extraCount; i++) take(request.extraNames[i]!, request.extraValues[i]!)
   addForwarded(exchange, trusts, lines)
+  // Only a trusted proxy's has come as far as here, and that one passed above.
+  if (request.get('x-real-ip') === null) take('X-Real-Ip', impliedValue(exchange, X_REAL_IP))
   return lines
 }
 

@@ -200,6 +200,19 @@ const stsOver = (secure: boolean, options: HeadersOptions, headers: string[] = [
 }
 
 describe('security headers', () => {
+  it('pin keys over TLS only, or where a proxy says that it was TLS', () => {
+    const options = { publicKey: 'pin-sha256="x"', sslProxyHeaders: { 'X-Tls': 'on' } }
+    const pinsOver = (secure: boolean, headers: string[] = [], isDevelopment = false) => {
+      const exchange = requestOf(GET, headers)
+      exchange.secure = secure
+      return pass({ ...options, isDevelopment }, exchange).response.get('public-key-pins')
+    }
+    expect(pinsOver(false)).toBe(null)
+    expect(pinsOver(true)).toBe('pin-sha256="x"')
+    expect(pinsOver(false, ['X-Tls: on'])).toBe('pin-sha256="x"')
+    expect(pinsOver(true, [], true)).toBe(null)
+  })
+
   it('are sent as configured; a custom value wins over its switch', () => {
     const options: HeadersOptions = {
       frameDeny: true,
@@ -207,7 +220,6 @@ describe('security headers', () => {
       browserXssFilter: true,
       contentSecurityPolicy: "default-src 'self'",
       contentSecurityPolicyReportOnly: 'default-src *',
-      publicKey: 'pin-sha256="x"',
       referrerPolicy: 'no-referrer',
       permissionsPolicy: 'camera=()',
     }
@@ -217,7 +229,6 @@ describe('security headers', () => {
       'X-XSS-Protection: 1; mode=block',
       "Content-Security-Policy: default-src 'self'",
       'Content-Security-Policy-Report-Only: default-src *',
-      'Public-Key-Pins: pin-sha256="x"',
       'Referrer-Policy: no-referrer',
       'Permissions-Policy: camera=()',
     ])

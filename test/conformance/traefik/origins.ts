@@ -62,3 +62,7 @@ function servedOf(origin: string, { head, body }: ScriptedRequest): Served {
 export function plain(served: Served): string {
   return responseText(`by ${served.origin}`, 'Content-Type: text/plain\r\n')
 }
+
+export function hangUp(): null {
+  return null
+}

@@ -22,6 +22,7 @@ export interface Ask {
   readonly entry: 'web' | 'trusted' | 'secure' // "secure": over TLS, with a certificate of the client
   readonly from: string // the address of the client
   readonly reply: Reply | null // of the servers, for this request
+  readonly isBare: boolean // without the User-Agent and Accept-Encoding that clients send
   readonly pauseMs: number // before it is sent; only where time is what a case is about
 }
 
@@ -147,13 +148,17 @@ async function put(
   return { interim, answer, served: origins.served }
 }
 
+const usual = ['User-Agent: beside/1', 'Accept-Encoding: identity']
+const nameOf = (line: string) => line.slice(0, line.indexOf(':')).toLowerCase()
+
 export function textOf(ask: Ask, host: string): string {
-  const names = ask.headers.map((line) => line.slice(0, line.indexOf(':')).toLowerCase())
+  const names = ask.headers.map(nameOf)
   const isFramed = names.includes('content-length') || names.includes('transfer-encoding')
   const lines = [
     `${ask.method} ${ask.target} HTTP/1.1`,
     ...(names.includes('host') ? [] : [`Host: ${host}`]),
     ...ask.headers,
+    ...(ask.isBare ? [] : usual.filter((line) => !names.includes(nameOf(line)))),
     ...(ask.body === '' || isFramed ? [] : [`Content-Length: ${ask.body.length}`]),
   ]
   return lines.join('\r\n') + '\r\n\r\n' + ask.body
@@ -214,8 +219,9 @@ export function ask(
   headers: readonly string[] = [],
   more: AskMore = {},
 ): Ask {
-  const rest = { body: '', entry: 'web', from: '127.0.0.1', reply: null, pauseMs: 0 } as const
-  return { method, target, headers, ...rest, ...more }
+  const rest = { body: '', entry: 'web', from: '127.0.0.1', reply: null } as const
+  const unusual = { isBare: false, pauseMs: 0 }
+  return { method, target, headers, ...rest, ...unusual, ...more }
 }
 
 export function get(target: string, ...headers: string[]): Ask {

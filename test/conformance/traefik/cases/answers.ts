@@ -1,7 +1,7 @@
 // test/conformance/traefik/cases/answers.ts: middlewares that ask others: errors, forwardAuth and retry.
 
 import { responseText } from '../../../support/scene.ts'
-import type { Reply } from '../origins.ts'
+import { type Reply, hangUp } from '../origins.ts'
 import { type Ask, type Case, type Urls, ask, get, serverOf, trustedGet } from '../pair.ts'
 
 const statusTexts: Readonly<Record<number, string>> = {
@@ -75,6 +75,7 @@ const forwarded = [
 ]
 
 const authAsks = [
+  ask('GET', '/bare', [], { reply: passing, isBare: true }),
   ask('GET', '/a?b=c', ['X-Mine: 1', 'Cookie: k=v', 'Authorization: Bearer x'], { reply: passing }),
   ask('GET', '/a', ['X-User: forged', 'X-Auth-Role: forged', 'X-Auth-Gone: forged'], {
     reply: passing,
@@ -94,7 +95,7 @@ const authAsks = [
   ask('GET', '/a', [], { reply: verdict(302, 'Location: /login\r\n') }),
   ask('GET', '/a', [], { reply: verdict(302, 'Location: https://login.test/x\r\n') }),
   ask('GET', '/a', [], { reply: verdict(500) }),
-  ask('GET', '/a', [], { reply: ({ origin }) => (origin === 'auth' ? null : '') }),
+  ask('GET', '/a', [], { reply: hangUp }),
 ]
 
 function authCase(url: Urls, name: string, options: object, asks = authAsks): Case {
@@ -138,8 +139,8 @@ const retryCases = (url: Urls): Case[] => {
       ask('PUT', '/', [], { body: 'abc', reply: failing(503) }),
       ask('GET', '/', [], { reply: failing(404) }),
       ask('GET', '/', [], { reply: onceThen(503) }),
-      ask('GET', '/', [], { reply: () => null }),
-      ask('POST', '/', [], { body: 'abc', reply: () => null }),
+      ask('GET', '/', [], { reply: hangUp }),
+      ask('POST', '/', [], { body: 'abc', reply: hangUp }),
     ],
   }))
 }

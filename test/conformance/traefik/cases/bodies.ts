@@ -82,7 +82,7 @@ export const bodyCases: readonly Case[] = [
     middlewares: { compress: { compress: {} } },
     asks: [
       ...accepts.map((value) => accepting(value)),
-      ask('GET', '/', [], { reply: saying(text) }),
+      ask('GET', '/', [], { reply: saying(text), isBare: true }),
       accepting('gzip', saying('short')),
       accepting('gzip', saying('x'.repeat(1023))),
       accepting('gzip', saying('x'.repeat(1024))),
@@ -128,7 +128,7 @@ export const bodyCases: readonly Case[] = [
       accepting('gzip', typed('application/pdf')),
       accepting('gzip', typed('application/pdf; a=b')),
       accepting('gzip', typed('text/html')),
-      ask('GET', '/', [], { reply: saying(text) }),
+      ask('GET', '/', [], { reply: saying(text), isBare: true }),
       accepting('*', saying(text)),
     ],
   },

@@ -1,7 +1,7 @@
 // test/conformance/traefik/cases/protocol.ts: what a request and a response become on their way, without any middleware.
 
 import { responseText } from '../../../support/scene.ts'
-import type { Reply } from '../origins.ts'
+import { type Reply, hangUp } from '../origins.ts'
 import { type Case, ask, get, trustedGet } from '../pair.ts'
 
 const raw =
@@ -34,6 +34,7 @@ export const protocolCases: readonly Case[] = [
     name: 'forwarding',
     asks: [
       get('/'),
+      ask('GET', '/', [], { isBare: true }),
       get('/', ...forwarded),
       trustedGet('/', ...forwarded),
       trustedGet('/', 'X-Forwarded-For: 192.0.2.1, 198.51.100.1', 'X-Forwarded-For: 203.0.113.1'),
@@ -166,8 +167,8 @@ export const protocolCases: readonly Case[] = [
       answering(head('Connection: close\r\nContent-Length: 100\r\n') + 'short'),
       answering(head('Transfer-Encoding: chunked\r\n') + 'zz\r\n'),
       answering('HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok'),
-      ask('GET', '/', [], { reply: () => null }),
-      ask('POST', '/', [], { body: 'abc', reply: () => null }),
+      ask('GET', '/', [], { reply: hangUp }),
+      ask('POST', '/', [], { body: 'abc', reply: hangUp }),
     ],
   },
 ]

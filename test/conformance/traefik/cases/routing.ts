@@ -205,9 +205,4 @@ export const routingCases: readonly Case[] = [
     { b: ['PathPrefix(`/x`)', 'b'], a: ['PathPrefix(`/x`) ', 'a'], c: ['PathPrefix(`/x`)', 'c'] },
     [get('/x')],
   ),
-  routersCase(
-    'tied',
-    { b: ['Path(`/x`)', 'b', 7], a: ['PathPrefix(`/`)', 'a', 7], c: ['PathPrefix(`/x`)', 'c', 7] },
-    [get('/x'), get('/y')],
-  ),
 ]
