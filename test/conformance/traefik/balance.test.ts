@@ -11,7 +11,9 @@ const TURNS = 100
 
 const strategies = ['wrr', 'p2c', 'leasttime', 'hrw'] as const
 const stickyServices = [
-  ...strategies.map((name) => `sticky-${name}`),
+  'sticky-wrr',
+  'sticky-p2c',
+  'sticky-leasttime',
   'sticky-named',
   'sticky-bare',
   'sticky-expired',
@@ -36,6 +38,8 @@ const weightsOf: Readonly<Record<string, readonly number[]>> = {
   'wrr-0': [1, 0, 2],
   'wrr-big': [100, 33, 7],
 }
+const WITHOUT_TIES = ['wrr-0', 'wrr-big'] // within TURNS
+const WITH_TIES = ['wrr-111', 'wrr-511', 'wrr-321', 'wrr-children']
 
 function balancer(url: Urls, options: Keys, weights: readonly number[] = [1, 1, 1]): Keys {
   const servers = weights.map((weight, at) => ({ url: url('abc'[at]!), weight }))
@@ -57,6 +61,9 @@ function servicesOf(url: Urls): Record<string, Keys> {
     'sticky-named': balancer(url, cookie(named)),
     'sticky-bare': balancer(url, cookie({ path: '', sameSite: 'none', domain: '.shop.test' })),
     'sticky-expired': balancer(url, cookie({ maxAge: -1, sameSite: 'lax' })),
+    'the-first': balancer(url, {}, [1]),
+    'number-two': { loadBalancer: { servers: [{ url: url('b') }] } },
+    'another-one': { loadBalancer: { servers: [{ url: url('c') }] } },
     'sticky-child-a': { weighted: { services: [child('a', 1), child('b', 2)], ...cookie() } },
     'sticky-inner': balancer(url, cookie(), [1, 1]),
     'sticky-tree': {
@@ -68,7 +75,9 @@ function servicesOf(url: Urls): Record<string, Keys> {
     hrw: balancer(url, { strategy: 'hrw' }),
     'hrw-weights': balancer(url, { strategy: 'hrw' }, [1, 3, 2]),
     'hrw-children': {
-      highestRandomWeight: { services: [child('a', 1), child('b', 1), child('c', 2)] },
+      highestRandomWeight: {
+        services: [child('the-first', 1), child('number-two', 1), child('another-one', 2)],
+      },
     },
     ...Object.fromEntries(
       Object.entries(weightsOf).map(([name, weights]) => [name, balancer(url, {}, weights)]),
@@ -107,7 +116,8 @@ describe.skipIf(!isHere)('clients of a Traefik and a Sluice (skipped without TRA
     expect(seen!.answer!.status).toBe(200)
     return {
       to: seen!.served[0]!.origin,
-      cookies: lines.map((line) => line.slice('set-cookie:'.length).trim()),
+      // Of different names, so their order means nothing: Traefik writes the outer service's first, Sluice the inner one's.
+      cookies: lines.map((line) => line.slice('set-cookie:'.length).trim()).toSorted(),
     }
   }
 
@@ -155,6 +165,20 @@ describe.skipIf(!isHere)('clients of a Traefik and a Sluice (skipped without TRA
     },
   )
 
+  // Traefik has no sticky hrw: sticky is ignored. docs/services.md tells of it.
+  test('hrw: Sluice keeps to the cookie, Traefik to the address', async () => {
+    const led = await lead('sluice', 'sticky-hrw', '', '127.0.1.1')
+    const [line = ''] = led.cookies
+    expect(line).not.toBe('')
+    for (const from of ['127.0.1.2', '127.0.2.3', '127.0.3.4', '127.0.4.5']) {
+      const back = await lead('sluice', 'sticky-hrw', pairsOf([line]), from)
+      expect(back).toEqual({ to: led.to, cookies: [] })
+      const byAddress = await lead('traefik', 'sticky-hrw', '', from)
+      expect(await lead('traefik', 'sticky-hrw', pairsOf([line]), from)).toEqual(byAddress)
+      expect(byAddress.cookies).toEqual([])
+    }
+  })
+
   test.each(['hrw', 'hrw-weights', 'hrw-children'])(
     '%s: the same server for the same address',
     async (name) => {
@@ -163,19 +187,32 @@ describe.skipIf(!isHere)('clients of a Traefik and a Sluice (skipped without TRA
         for (let key = 0; key < KEYS; key++)
           by[side].push((await lead(side, name, '', `127.0.${key & 7}.${key + 1}`)).to)
       }
-      expect(new Set(by.traefik).size).toBe(3)
+      expect(new Set(by.traefik).size).toBeGreaterThan(1)
       expect(by.sluice).toEqual(by.traefik)
     },
   )
 
-  test.each([...Object.keys(weightsOf), 'wrr-children'])(
-    '%s: the same order of servers',
-    async (name) => {
-      const by = { traefik: '', sluice: '' }
-      for (const side of sides)
-        for (let turn = 0; turn < TURNS; turn++)
-          by[side] += (await lead(side, name, '', '127.0.0.1')).to
-      expect(by.sluice).toBe(by.traefik)
-    },
-  )
+  async function orderBy(side: Side, name: string): Promise<string> {
+    let order = ''
+    for (let turn = 0; turn < TURNS; turn++) order += (await lead(side, name, '', '127.0.0.1')).to
+    return order
+  }
+
+  test.each(WITHOUT_TIES)('%s: the same order of servers', async (name) => {
+    expect(await orderBy('sluice', name)).toBe(await orderBy('traefik', name))
+  })
+
+  // Turns that fall on the same moment: Sluice takes the order of the list, Traefik what its heap and rounding make of it.
+  test.each(WITH_TIES)('%s: the same share of each server at any time', async (name) => {
+    const traefik = await orderBy('traefik', name)
+    const sluice = await orderBy('sluice', name)
+    const countOf = (order: string, server: string) => order.split(server).length - 1
+    for (let turns = 1; turns <= TURNS; turns++) {
+      for (const server of 'abc') {
+        const off =
+          countOf(sluice.slice(0, turns), server) - countOf(traefik.slice(0, turns), server)
+        expect([turns, server, Math.abs(off) <= 1]).toEqual([turns, server, true])
+      }
+    }
+  })
 })

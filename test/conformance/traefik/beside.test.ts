@@ -85,7 +85,7 @@ async function crowd(pair: Pair, side: Side): Promise<number[]> {
   pair.origins.served = []
   pair.origins.reply = async (served) => {
     await released
-    return plain(served, 1)
+    return plain(served)
   }
   const clients = await Promise.all([1, 2, 3, 4, 5].map(() => pair.connect(side)))
   for (const client of clients) client.send(textOf(get('/'), 'in-flight-many.test'))

@@ -59,9 +59,7 @@ export async function startPair(casesOf: (urls: Urls) => readonly Case[]): Promi
   const client = authority.issue('/C=DE/O=Test Org/CN=client.test', { names: ['client.test'] })
   const routes = { ...routesOf(casesOf(origins.url), origins.url), tls: tlsOf(authority) }
   const traefik = await startTraefik(routes, 'ready.test')
-  const [trustedPort = 0, securePort = 0] = await freePorts(2)
-  const entryPoints = furtherEntryPoints(trustedPort, securePort)
-  const gateway = await startGateway({ routes, entryPoints })
+  const { gateway, trustedPort, securePort } = await startSluice(routes)
   const ports = {
     traefik: { web: traefik.port, trusted: traefik.trustedPort, secure: traefik.securePort },
     sluice: { web: gateway.port, trusted: trustedPort, secure: securePort },
@@ -87,6 +85,24 @@ export async function startPair(casesOf: (urls: Urls) => readonly Case[]): Promi
       authority.remove()
     },
   }
+}
+
+// Somebody else may take a port between its choice and its use.
+async function startSluice(routes: Keys, attempt = 1): Promise<Sluice> {
+  const [trustedPort = 0, securePort = 0] = await freePorts(2)
+  const entryPoints = furtherEntryPoints(trustedPort, securePort)
+  try {
+    return { gateway: await startGateway({ routes, entryPoints }), trustedPort, securePort }
+  } catch (error) {
+    if (attempt === 3) throw error
+    return startSluice(routes, attempt + 1)
+  }
+}
+
+interface Sluice {
+  readonly gateway: Gateway
+  readonly trustedPort: number
+  readonly securePort: number
 }
 
 function tlsOf(authority: TestAuthority): Keys {

@@ -23,6 +23,15 @@ export interface Traefik {
 
 // `ready` is a host that a router of `routes` serves: routes are there some time after the ports are.
 export async function startTraefik(routes: Keys, ready: string): Promise<Traefik> {
+  for (let attempt = 1; ; attempt++) {
+    const traefik = await start(routes, ready)
+    if (traefik !== null) return traefik
+    if (attempt === 3) throw new Error('no port is free for long')
+  }
+}
+
+// Null when somebody else has taken one of the ports that were free.
+async function start(routes: Keys, ready: string): Promise<Traefik | null> {
   const [port = 0, trustedPort = 0, securePort = 0] = await freePorts(3)
   const folder = mkdtempSync(path.join(tmpdir(), 'sluice-beside-'))
   const routesFile = path.join(folder, 'routes.yml')
@@ -32,10 +41,11 @@ export async function startTraefik(routes: Keys, ready: string): Promise<Traefik
   writeFileSync(staticFile, JSON.stringify(staticKeys(ports, routesFile)))
   const traefik = launch(staticFile, folder, ports)
   try {
-    await eventually('Traefik to serve', () => serves(traefik, ready), 8_000)
+    await eventually('Traefik to serve', () => serves(traefik, ready), 30_000)
     return traefik
   } catch (error) {
     await traefik.stop()
+    if (traefik.output().includes('address already in use')) return null
     throw new Error(`${String(error)}\n${traefik.output()}`, { cause: error })
   }
 }
