@@ -3,7 +3,17 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Keys } from '../../support/gateway.ts'
-import { type Case, type Pair, type Side, type Urls, ask, sides, startPair } from './pair.ts'
+import {
+  type Ask,
+  type Case,
+  type Pair,
+  type Side,
+  type Urls,
+  ask,
+  sides,
+  startPair,
+  trustedGet,
+} from './pair.ts'
 import { isHere } from './traefik.ts'
 
 const KEYS = 250 // addresses of clients
@@ -110,8 +120,11 @@ describe.skipIf(!isHere)('clients of a Traefik and a Sluice (skipped without TRA
 
   async function lead(side: Side, name: string, cookies: string, from: string): Promise<Led> {
     const headers = cookies === '' ? [] : [`Cookie: ${cookies}`]
-    const one = { name, asks: [ask('GET', '/', headers, { from })] }
-    const [seen] = await pair.play(side, one)
+    return leadBy(side, name, ask('GET', '/', headers, { from }))
+  }
+
+  async function leadBy(side: Side, name: string, asked: Ask): Promise<Led> {
+    const [seen] = await pair.play(side, { name, asks: [asked] })
     const lines = seen!.answer!.lines.filter((line) => /^set-cookie:/i.test(line))
     expect(seen!.answer!.status).toBe(200)
     return {
@@ -191,6 +204,14 @@ describe.skipIf(!isHere)('clients of a Traefik and a Sluice (skipped without TRA
       expect(by.sluice).toEqual(by.traefik)
     },
   )
+
+  test('hrw goes by the address of the peer, whatever a trusted one says of its clients', async () => {
+    for (let key = 0; key < 50; key++) {
+      const asked = trustedGet('/', `X-Forwarded-For: 192.0.2.${key}`)
+      const traefik = await leadBy('traefik', 'hrw', asked)
+      expect([key, await leadBy('sluice', 'hrw', asked)]).toEqual([key, traefik])
+    }
+  })
 
   async function orderBy(side: Side, name: string): Promise<string> {
     let order = ''

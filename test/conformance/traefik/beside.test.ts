@@ -26,6 +26,7 @@ import {
 import { isHere } from './traefik.ts'
 
 interface Finding extends Difference {
+  readonly request: number
   readonly ask: string
   readonly reason: string // '' when nothing explains it
 }
@@ -47,6 +48,7 @@ describe.skipIf(!isHere)('beside a Traefik (skipped without TRAEFIK)', () => {
     await pair?.stop()
     const differ = counts.requests - counts.equal
     console.log(`${counts.requests} requests: ${counts.equal} equal, ${differ} differ`)
+    for (const [reason, requests] of requestsByReason()) console.log(`${requests}  ${reason}`)
     const file = process.env['BESIDE_REPORT']
     if (file !== undefined) writeFileSync(file, JSON.stringify({ counts, report }, null, 1))
   })
@@ -78,6 +80,16 @@ test('Every difference that is expected names the page that tells of it', () => 
   expect(missing.map(({ name }) => name)).toEqual([])
 })
 
+function requestsByReason(): [string, number][] {
+  const requests = new Map<string, Set<number>>()
+  for (const { reason, request } of report) {
+    const found = requests.get(reason) ?? new Set()
+    requests.set(reason, found.add(request))
+  }
+  const counted = [...requests].map(([reason, { size }]): [string, number] => [reason, size])
+  return counted.toSorted((a, b) => b[1] - a[1])
+}
+
 // Five requests under way at the same time; those that are let through wait until all have been decided about.
 async function crowd(pair: Pair, side: Side): Promise<number[]> {
   let release: (value?: unknown) => void = () => {}
@@ -106,6 +118,6 @@ function findings(one: Case, ask: Ask, traefik: Seen, sluice: Seen): Finding[] {
   return all.map((found) => {
     const reason = expected.find((each) => each.explains(found, { one, ask, traefik, sluice }))
     if (reason !== undefined) uses.set(reason, uses.get(reason)! + 1)
-    return { ...found, ask: shown, reason: reason?.name ?? '' }
+    return { ...found, request: counts.requests, ask: shown, reason: reason?.name ?? '' }
   })
 }
