@@ -15,12 +15,11 @@ import {
   X_FORWARDED_PROTO,
   X_FORWARDED_URI,
   X_REAL_IP,
-  headerIdOf,
   headerNames,
 } from '../header-ids.ts'
 import { foldedName } from '../middleware/own-headers.ts'
 import { isFraming } from '../middleware/header-line.ts'
-import { impliedValue } from '../forwarded.ts'
+import { impliedValue, portFor } from '../forwarded.ts'
 import { requestUri } from '../middleware/url.ts'
 
 type Lines = (readonly [name: string, value: string])[]
@@ -77,7 +76,8 @@ function addForwarded(exchange: Exchange, trusts: boolean, lines: Lines): void {
   const proto = exchange.secure ? 'https' : 'http'
   add('X-Forwarded-Proto', proto)
   add('X-Forwarded-Host', exchange.authority)
-  const port = impliedValue(exchange, headerIdOf('x-forwarded-port'))
-  add('X-Forwarded-Port', port)
+  // Made anew it belongs to the scheme that is made anew, not to the one that a proxy in front has told.
+  const implied = impliedValue(exchange, X_FORWARDED_PORT)
+  add('X-Forwarded-Port', trusts ? implied : portFor(exchange, '', proto))
   add('X-Forwarded-Uri', requestUri(exchange))
 }

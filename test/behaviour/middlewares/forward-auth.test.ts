@@ -139,6 +139,12 @@ describe('the server that is asked', () => {
     expect(last()).toContain('\r\nX-Forwarded-Uri: /before\r\n')
   })
 
+  test('is told scheme and port of the connection when that is not trusted', async () => {
+    await scene.ask('GET', '/pass', ['X-Forwarded-Proto: https', 'X-Forwarded-Port: 443'])
+    expect(last()).toContain('\r\nX-Forwarded-Proto: http\r\n')
+    expect(last()).toContain('\r\nX-Forwarded-Port: 80\r\n')
+  })
+
   test('gets the body when it is to, and then the service gets it too', async () => {
     const { status, body } = await scene.ask('POST', '/body', [], 'b'.repeat(900))
     expect(status).toBe(200)

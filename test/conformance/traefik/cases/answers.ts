@@ -113,6 +113,7 @@ function authCases(url: Urls): Case[] {
       addAuthCookiesToResponse: ['session'],
     }),
     authCase(url, 'auth-trusting', { trustForwardHeader: true, preserveRequestMethod: true }),
+    authCase(url, 'auth-distrusting', { trustForwardHeader: false }),
     authCase(url, 'auth-body', { forwardBody: true, preserveLocationHeader: true }),
     authCase(url, 'auth-body-max', { forwardBody: true, maxBodySize: 2 }),
     authCase(url, 'auth-signin', { authSigninURL: 'https://login.test/?rd=x' }),
@@ -144,6 +145,15 @@ const retryCases = (url: Urls): Case[] => {
     ],
   }))
 }
+
+// One of two servers is gone: with and without a retry that is asked for.
+const halfDeadCases = (url: Urls): Case[] =>
+  ['half-dead', 'half-dead-retry'].map((name) => ({
+    name,
+    ...(name === 'half-dead' ? {} : { middlewares: { [name]: { retry: { attempts: 4 } } } }),
+    services: { [name]: serverOf('http://127.0.0.1:1', url('a')) },
+    asks: [get('/'), get('/'), ask('POST', '/', [], { body: 'abc' }), get('/'), get('/')],
+  }))
 
 function onceThen(status: number): Reply {
   return (served, count) => failing(count === 1 ? status : 200)(served, count)
@@ -194,6 +204,7 @@ export function answerCases(url: Urls): readonly Case[] {
     errorsCase('errors-plain', { status: ['500-599'] }, [...errorAsks, trustedGet('/')]),
     ...authCases(url),
     ...retryCases(url),
+    ...halfDeadCases(url),
     ...refusedCases,
   ]
 }
