@@ -11,7 +11,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventually } from '../../support/wait.ts'
 import { allCases } from './cases/all.ts'
 import { type Difference, differencesOf } from './compare.ts'
-import { type Expected, expected } from './expected.ts'
+import { expected } from './expected.ts'
+import type { Expected } from './explain.ts'
 import { plain } from './origins.ts'
 import {
   type Ask,
