@@ -59,7 +59,10 @@ export async function startPair(casesOf: (urls: Urls) => readonly Case[]): Promi
   const client = authority.issue('/C=DE/O=Test Org/CN=client.test', { names: ['client.test'] })
   const routes = { ...routesOf(casesOf(origins.url), origins.url), tls: tlsOf(authority) }
   const traefik = await startTraefik(routes, 'ready.test')
-  const { gateway, trustedPort, securePort } = await startSluice(routes)
+  const { gateway, trustedPort, securePort } = await startSluice(routes).catch(async (error) => {
+    await traefik.stop()
+    throw error
+  })
   const ports = {
     traefik: { web: traefik.port, trusted: traefik.trustedPort, secure: traefik.securePort },
     sluice: { web: gateway.port, trusted: trustedPort, secure: securePort },
