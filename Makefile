@@ -4,7 +4,7 @@
 NODE := node_modules/.bin/node --disable-warning=ExperimentalWarning
 VITEST := $(NODE) node_modules/vitest/vitest.mjs
 
-.PHONY: help install run test check fmt fuzz conformance limits faults cache-tests bench bench-check bench-peers micro flame golden docs
+.PHONY: help install run test check fmt fuzz conformance limits faults cache-tests traefik bench bench-check bench-peers micro flame golden docs
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ faults: install ## everything that can go wrong, at full size; ARGS="--only 1,6"
 
 cache-tests: install ## http-cache-tests of npm, installed outside the tree, against httpCache
 	$(NODE) test/conformance/cache-tests/run.ts
+
+traefik: install ## Traefik and Sluice with one routing file, compared; TRAEFIK=PATH names the program
+	@test -x "$(TRAEFIK)" || { echo 'TRAEFIK=PATH make traefik: the program of a Traefik v3 is needed'; exit 1; }
+	TRAEFIK=$(abspath $(TRAEFIK)) $(VITEST) run test/conformance/traefik
 
 bench: install ## the whole comparison; results in bench/results
 	$(NODE) bench/run.ts $(ARGS)

@@ -203,7 +203,8 @@ function protoOf(exchange: Exchange): string {
   return exchange.secure ? 'https' : 'http'
 }
 
-function portFor(exchange: Exchange, port: string, proto: string): string {
+// '' for a port that nobody has configured.
+export function portFor(exchange: Exchange, port: string, proto: string): string {
   const named = portOf(exchange.authority)
   if (named !== '') return named
   if (port !== '') return port

@@ -52,7 +52,7 @@ const headers = off({
   accessControlAllowOriginList: list(),
   accessControlAllowOriginListRegex: list(),
   accessControlExposeHeaders: list(),
-  accessControlMaxAge: z.int().default(0),
+  accessControlMaxAge: z.int().optional(), // 0 is said too: browsers then ask each time
   addVaryHeader: flag(false),
   allowedHosts: list(),
   hostsProxyHeaders: list(),

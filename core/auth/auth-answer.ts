@@ -4,7 +4,7 @@
 // server believes, so first all that the client sent under any spelling of these names goes out of it.
 
 import { NONE } from '../errors.ts'
-import type { Exchange } from '../exchange.ts'
+import { METHOD_HEAD, type Exchange } from '../exchange.ts'
 import { DROPPED, SET_COOKIE, UNKNOWN, headerNames } from '../header-ids.ts'
 import type { Head } from '../headers.ts'
 import { isLocation } from '../middleware/http/redirect.ts'
@@ -76,6 +76,7 @@ export class AuthAnswer {
   // Of any other: to the client as it is, but that a Location is seen from there.
   give(exchange: Exchange, { status, headers, body }: SideAnswer): void {
     exchange.answer(status, NONE, body, '')
+    if (exchange.methodId === METHOD_HEAD && body.length === 0) keepLength(exchange, headers)
     eachLine(headers, (name, value) => {
       const lower = name.toLowerCase()
       if (isFraming(lower)) return
@@ -89,6 +90,12 @@ export class AuthAnswer {
     const { href } = new URL(location, this.base)
     return isLocation(href) ? href : location
   }
+}
+
+// What was asked with HEAD (preserveRequestMethod) has the length of a body that does not come.
+function keepLength(exchange: Exchange, headers: Head): void {
+  const length = headers.get('content-length') ?? ''
+  if (/^[0-9]{1,15}$/.test(length)) exchange.responseLength = Number(length)
 }
 
 export function eachLine(head: Head, take: (name: string, value: string) => void): void {

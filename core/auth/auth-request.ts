@@ -14,12 +14,12 @@ import {
   X_FORWARDED_PORT,
   X_FORWARDED_PROTO,
   X_FORWARDED_URI,
-  headerIdOf,
+  X_REAL_IP,
   headerNames,
 } from '../header-ids.ts'
 import { foldedName } from '../middleware/own-headers.ts'
 import { isFraming } from '../middleware/header-line.ts'
-import { impliedValue } from '../forwarded.ts'
+import { impliedValue, portFor } from '../forwarded.ts'
 import { requestUri } from '../middleware/url.ts'
 
 type Lines = (readonly [name: string, value: string])[]
@@ -57,6 +57,8 @@ export function headersForAuth(
   }
   for (let i = 0; i < request.extraCount; i++) take(request.extraNames[i]!, request.extraValues[i]!)
   addForwarded(exchange, trusts, lines)
+  // Only a trusted proxy's has come as far as here, and that one passed above.
+  if (request.get('x-real-ip') === null) take('X-Real-Ip', impliedValue(exchange, X_REAL_IP))
   return lines
 }
 
@@ -74,7 +76,8 @@ function addForwarded(exchange: Exchange, trusts: boolean, lines: Lines): void {
   const proto = exchange.secure ? 'https' : 'http'
   add('X-Forwarded-Proto', proto)
   add('X-Forwarded-Host', exchange.authority)
-  const port = impliedValue(exchange, headerIdOf('x-forwarded-port'))
-  add('X-Forwarded-Port', port)
+  // Made anew it belongs to the scheme that is made anew, not to the one that a proxy in front has told.
+  const implied = impliedValue(exchange, X_FORWARDED_PORT)
+  add('X-Forwarded-Port', trusts ? implied : portFor(exchange, '', proto))
   add('X-Forwarded-Uri', requestUri(exchange))
 }

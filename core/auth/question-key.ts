@@ -11,6 +11,7 @@ import {
   X_FORWARDED_PORT,
   X_FORWARDED_PROTO,
   X_FORWARDED_URI,
+  X_REAL_IP,
   headerNames,
 } from '../header-ids.ts'
 
@@ -23,7 +24,7 @@ export type Lines = readonly (readonly [name: string, value: string])[]
 
 // Lines that stand for a part. Of X-Forwarded-Uri a half may matter.
 const linesOfPart: ReadonlyMap<string, readonly number[]> = new Map([
-  ['ip', [X_FORWARDED_FOR]],
+  ['ip', [X_FORWARDED_FOR, X_REAL_IP]],
   ['method', [X_FORWARDED_METHOD]],
   ['scheme', [X_FORWARDED_PROTO]],
   ['host', [X_FORWARDED_HOST, X_FORWARDED_PORT]],

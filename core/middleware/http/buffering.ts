@@ -17,6 +17,7 @@ import {
 } from '../../expression/expression.ts'
 import { BODY_TOO_LARGE, NONE, RESPONSE_BODY_TOO_LARGE, errorTable } from '../../errors.ts'
 import {
+  BODY_CHUNKED,
   BODY_LENGTH,
   BODY_NONE,
   type Exchange,
@@ -71,6 +72,16 @@ export function compileRetryExpression(source: string): Expression<Outcome> {
   return compileExpression(source, functions)
 }
 
+// What came in chunks and is here whole has a length, which some servers ask for; trailers need the chunks.
+function withLength(exchange: Exchange, keeper: BodyKeeper): Verdict {
+  const { bytes, overflowed, trailers } = keeper
+  if (exchange.bodyKind === BODY_CHUNKED && trailers === null && bytes > 0 && !overflowed) {
+    exchange.bodyKind = BODY_LENGTH
+    exchange.bodyLength = bytes
+  }
+  return NEXT
+}
+
 export class Buffering extends RequestMiddleware implements RetryPolicy {
   readonly kind = 'buffering'
   override readonly hasResponse = true
@@ -99,8 +110,8 @@ export class Buffering extends RequestMiddleware implements RetryPolicy {
     if (this.expression !== null) exchange.retry = this
     const { bodyKind, bodyLength, keeper } = exchange
     const { maxRequestBodyBytes: max } = this.options
-    if (!hasRequestBody(exchange) || keeper?.complete === true || keeper?.spilled === true)
-      return NEXT
+    if (!hasRequestBody(exchange) || keeper?.spilled === true) return NEXT
+    if (keeper?.complete === true) return withLength(exchange, keeper)
     if (max > 0 && bodyKind === BODY_LENGTH && bodyLength > max)
       return refuseWith(exchange, BODY_TOO_LARGE, 0)
     if (isStream(exchange.request)) return NEXT

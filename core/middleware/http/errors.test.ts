@@ -35,7 +35,7 @@ describe('errors', () => {
     expect(replacementFor({ query }, 503, '/a%2Fb?x=1%202')).toEqual({
       service: 'pages@file',
       path: '/503.html',
-      query: 'from=%2Fa%252Fb%3Fx%3D1%25202&was=503',
+      query: 'from=http%3A%2F%2Fshop.example%2Fa%252Fb%3Fx%3D1%25202&was=503',
       status: 503,
       requestHeaders: null,
     })
@@ -43,7 +43,7 @@ describe('errors', () => {
 
   it('fills a placeholder once: what came in with the URL is not filled again', () => {
     const replacement = replacementFor({ query: '/?{url}' }, 500, '/{status}$&')
-    expect(replacement?.query).toBe('%2F%7Bstatus%7D%24%26')
+    expect(replacement?.query).toBe('http%3A%2F%2Fshop.example%2F%7Bstatus%7D%24%26')
   })
 
   it.each([

@@ -8,6 +8,7 @@ import { legalPath } from '../../normalise-path.ts'
 import { KEEP, NEXT, REPLACE, RequestMiddleware } from '../contract.ts'
 import type { Replacement, ResponseVerdict, Verdict } from '../contract.ts'
 import { escapeQuery, escapeUrl, requestUri } from '../url.ts'
+import { schemeOf } from './redirect.ts'
 
 export interface ErrorsOptions {
   readonly status: readonly string[] // '404', '500-599'
@@ -91,9 +92,10 @@ export class Errors extends RequestMiddleware {
     return `Replaces responses with status ${ranges.join(', ')} by those of ${this.service}.`
   }
 
-  // {status} is what the client will see, {originalStatus} what the server answered.
+  // {status} is what the client will see, {originalStatus} what the server answered, {url} the whole URL, as in Traefik.
   private targetFor(exchange: Exchange): string {
-    const url = escapeQuery(requestUri(exchange))
+    const { authority } = exchange
+    const url = escapeQuery(`${schemeOf(exchange)}://${authority}${requestUri(exchange)}`)
     const filled = this.query
       .replaceAll('{status}', String(this.shownFor(exchange.status)))
       .replaceAll('{originalStatus}', String(exchange.status))

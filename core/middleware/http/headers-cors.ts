@@ -34,8 +34,18 @@ export function hasCors(options: CorsOptions): boolean {
   return (
     options.accessControlAllowCredentials === true ||
     options.addVaryHeader === true ||
-    (options.accessControlMaxAge ?? 0) !== 0
+    options.accessControlMaxAge !== undefined
   )
+}
+
+// With credentials "*" is a name like any other (Fetch, section 3.2.5), so nobody can have meant it: what is asked for is said
+// instead, and of exposed headers nothing.
+function isWild(options: CorsOptions, values: readonly string[] | undefined): boolean {
+  return options.accessControlAllowCredentials === true && values?.includes('*') === true
+}
+
+function maxAgeOf({ accessControlMaxAge: seconds }: CorsOptions): string[] {
+  return seconds === undefined ? [] : [String(Math.trunc(seconds))]
 }
 
 function corsLine(name: string, values: readonly string[] | undefined): HeaderLine[] {
@@ -49,19 +59,24 @@ export class Cors {
   private readonly origins: readonly string[]
   private readonly expressions: readonly SafeRegex[]
   private readonly addVary: boolean
+  private readonly anyHeader: boolean // whatever a preflight asks for is allowed
+  private readonly anyMethod: boolean
 
   constructor(options: CorsOptions) {
     const credentials = options.accessControlAllowCredentials === true ? ['true'] : []
+    const { accessControlAllowHeaders: headers, accessControlAllowMethods: methods } = options
+    const exposed = options.accessControlExposeHeaders
+    const exposedLine = isWild(options, exposed) ? [] : corsLine('Expose-Headers', exposed)
+    this.anyHeader = isWild(options, headers)
+    this.anyMethod = isWild(options, methods)
     this.preflightLines = [
       ...corsLine('Allow-Credentials', credentials),
-      ...corsLine('Allow-Headers', options.accessControlAllowHeaders),
-      ...corsLine('Allow-Methods', options.accessControlAllowMethods),
-      ...corsLine('Max-Age', [String(Math.trunc(options.accessControlMaxAge ?? 0))]),
+      ...corsLine('Allow-Headers', this.anyHeader ? [] : headers),
+      ...corsLine('Allow-Methods', this.anyMethod ? [] : methods),
+      ...corsLine('Max-Age', maxAgeOf(options)),
+      ...exposedLine,
     ]
-    this.responseLines = [
-      ...corsLine('Allow-Credentials', credentials),
-      ...corsLine('Expose-Headers', options.accessControlExposeHeaders),
-    ]
+    this.responseLines = [...corsLine('Allow-Credentials', credentials), ...exposedLine]
     this.origins = options.accessControlAllowOriginList ?? []
     this.expressions = (options.accessControlAllowOriginListRegex ?? []).map((source) =>
       compileRegex(source),
@@ -79,6 +94,8 @@ export class Cors {
   answerPreflight(exchange: Exchange): void {
     exchange.answer(200, 0, '', '')
     for (const line of this.preflightLines) exchange.response.add(line.name, line.value)
+    if (this.anyHeader) allowAsked(exchange, 'headers')
+    if (this.anyMethod) allowAsked(exchange, 'method')
     const allowed = this.allowedOrigin(exchange)
     if (allowed !== null) exchange.response.add('Access-Control-Allow-Origin', allowed)
   }
@@ -105,6 +122,14 @@ export class Cors {
     }
     return null
   }
+}
+
+// What was asked for is a peer's text: checked before it is said back.
+function allowAsked(exchange: Exchange, what: 'headers' | 'method'): void {
+  const asked = exchange.request.get(`access-control-request-${what}`) ?? ''
+  if (asked === '' || !isFieldValue(asked)) return
+  const name = what === 'headers' ? 'Access-Control-Allow-Headers' : 'Access-Control-Allow-Methods'
+  exchange.response.add(name, asked)
 }
 
 // Without it a shared cache hands one origin's answer to another (Fetch, section 3.2.5).

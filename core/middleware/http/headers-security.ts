@@ -39,7 +39,6 @@ function linesOf(options: SecurityOptions): HeaderLine[] {
     ['X-XSS-Protection', xss],
     ['Content-Security-Policy', options.contentSecurityPolicy],
     ['Content-Security-Policy-Report-Only', options.contentSecurityPolicyReportOnly],
-    ['Public-Key-Pins', options.publicKey],
     ['Referrer-Policy', options.referrerPolicy],
     ['Permissions-Policy', options.permissionsPolicy],
   ]
@@ -59,8 +58,16 @@ function stsLine(options: SecurityOptions): HeaderLine | null {
   return headerLine('Strict-Transport-Security', `max-age=${seconds}${subdomains}${preload}`)
 }
 
+// Only over TLS (RFC 7469, section 2.2.2), whatever forceSTSHeader says.
+function pinsLine({ publicKey = '', isDevelopment }: SecurityOptions): HeaderLine | null {
+  return publicKey === '' || isDevelopment === true
+    ? null
+    : headerLine('Public-Key-Pins', publicKey)
+}
+
 export class Security {
   private readonly lines: readonly HeaderLine[]
+  private readonly pins: HeaderLine | null
   private readonly sts: HeaderLine | null
   private readonly forceSts: boolean
   private readonly secureHeaders: readonly (readonly [string, string])[] // lower-case name, value
@@ -72,6 +79,7 @@ export class Security {
     const secure = Object.entries(options.sslProxyHeaders ?? {})
     this.lines = linesOf(options)
     this.sts = stsLine(options)
+    this.pins = pinsLine(options)
     this.forceSts = options.forceSTSHeader === true
     this.secureHeaders = secure.map(([name, value]) => [name.toLowerCase(), value] as const)
     this.hosts =
@@ -87,7 +95,7 @@ export class Security {
   }
 
   get hasLines(): boolean {
-    return this.lines.length > 0 || this.sts !== null
+    return this.lines.length > 0 || this.sts !== null || this.pins !== null
   }
 
   allowsHost(exchange: Exchange): boolean {
@@ -106,6 +114,7 @@ export class Security {
   onResponse(exchange: Exchange): void {
     const { response } = exchange
     for (let i = 0; i < this.lines.length; i++) applyLine(response, this.lines[i]!)
+    if (this.pins !== null && this.isSecure(exchange)) applyLine(response, this.pins)
     // Over clear text a browser must ignore it (RFC 6797, section 8.1), and a server must not send it.
     if (this.sts !== null && (this.forceSts || this.isSecure(exchange))) {
       applyLine(response, this.sts)

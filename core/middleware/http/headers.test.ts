@@ -96,8 +96,40 @@ describe('CORS', () => {
       'Access-Control-Allow-Headers: X-A,X-B',
       'Access-Control-Allow-Methods: GET,PUT',
       'Access-Control-Max-Age: 100',
+      'Access-Control-Expose-Headers: X-Total',
       'Access-Control-Allow-Origin: https://app.example',
     ])
+  })
+
+  it('says what is asked for where "*" stands beside credentials, and exposes nothing', () => {
+    const wild = {
+      ...options,
+      accessControlAllowHeaders: ['*'],
+      accessControlAllowMethods: ['*'],
+      accessControlExposeHeaders: ['*'],
+    }
+    const asked = ['Access-Control-Request-Method: PUT', 'Access-Control-Request-Headers: x-a, x-b']
+    const exchange = requestOf('OPTIONS / HTTP/1.1', ['Origin: https://app.example', ...asked])
+    new Headers('m', wild).onRequest(exchange)
+    expect(exchange.response.get('access-control-allow-headers')).toBe('x-a, x-b')
+    expect(exchange.response.get('access-control-allow-methods')).toBe('PUT')
+    expect(exchange.response.has('access-control-expose-headers')).toBe(false)
+    const without = { ...wild, accessControlAllowCredentials: false }
+    const plain = preflightOf('https://app.example')
+    new Headers('m', without).onRequest(plain)
+    expect(plain.response.get('access-control-allow-headers')).toBe('*')
+    expect(plain.response.get('access-control-allow-methods')).toBe('*')
+    expect(plain.response.get('access-control-expose-headers')).toBe('*')
+  })
+
+  it.each([
+    [undefined, null],
+    [0, '0'],
+    [600, '600'],
+  ])('for accessControlMaxAge %s sends %s', (accessControlMaxAge, expected) => {
+    const exchange = preflightOf('https://app.example')
+    new Headers('m', { ...options, accessControlMaxAge }).onRequest(exchange)
+    expect(exchange.response.get('access-control-max-age')).toBe(expected)
   })
 
   it('names no origin in the preflight answer to one that is not allowed', () => {
@@ -168,6 +200,19 @@ const stsOver = (secure: boolean, options: HeadersOptions, headers: string[] = [
 }
 
 describe('security headers', () => {
+  it('pin keys over TLS only, or where a proxy says that it was TLS', () => {
+    const options = { publicKey: 'pin-sha256="x"', sslProxyHeaders: { 'X-Tls': 'on' } }
+    const pinsOver = (secure: boolean, headers: string[] = [], isDevelopment = false) => {
+      const exchange = requestOf(GET, headers)
+      exchange.secure = secure
+      return pass({ ...options, isDevelopment }, exchange).response.get('public-key-pins')
+    }
+    expect(pinsOver(false)).toBe(null)
+    expect(pinsOver(true)).toBe('pin-sha256="x"')
+    expect(pinsOver(false, ['X-Tls: on'])).toBe('pin-sha256="x"')
+    expect(pinsOver(true, [], true)).toBe(null)
+  })
+
   it('are sent as configured; a custom value wins over its switch', () => {
     const options: HeadersOptions = {
       frameDeny: true,
@@ -175,7 +220,6 @@ describe('security headers', () => {
       browserXssFilter: true,
       contentSecurityPolicy: "default-src 'self'",
       contentSecurityPolicyReportOnly: 'default-src *',
-      publicKey: 'pin-sha256="x"',
       referrerPolicy: 'no-referrer',
       permissionsPolicy: 'camera=()',
     }
@@ -185,7 +229,6 @@ describe('security headers', () => {
       'X-XSS-Protection: 1; mode=block',
       "Content-Security-Policy: default-src 'self'",
       'Content-Security-Policy-Report-Only: default-src *',
-      'Public-Key-Pins: pin-sha256="x"',
       'Referrer-Policy: no-referrer',
       'Permissions-Policy: camera=()',
     ])

@@ -117,6 +117,7 @@ describe('the server that is asked', () => {
       'X-Forwarded-Port: 81',
       'X-Forwarded-Uri: /pass/a%20b?x=1',
       'X-Forwarded-For: 127.0.0.1',
+      'X-Real-Ip: 127.0.0.1',
     ]) {
       expect(last()).toContain(`\r\n${line}\r\n`)
     }
@@ -127,7 +128,7 @@ describe('the server that is asked', () => {
     await scene.ask('DELETE', '/narrow', ['X-Tenant: t', 'X-Secret: s'])
     expect(last()).toMatch(/^DELETE \/ok HTTP/)
     expect(last()).toContain('\r\nX-Tenant: t\r\n')
-    expect(last()).not.toMatch(/x-secret/i)
+    expect(last()).not.toMatch(/x-secret|x-real-ip/i)
   })
 
   test('is told what a trusted proxy has said, when that is trusted', async () => {
@@ -136,6 +137,12 @@ describe('the server that is asked', () => {
     expect(last()).toContain('\r\nX-Forwarded-For: 203.0.113.9, 127.0.0.1\r\n')
     expect(last()).toContain('\r\nX-Forwarded-Proto: https\r\n')
     expect(last()).toContain('\r\nX-Forwarded-Uri: /before\r\n')
+  })
+
+  test('is told scheme and port of the connection when that is not trusted', async () => {
+    await scene.ask('GET', '/pass', ['X-Forwarded-Proto: https', 'X-Forwarded-Port: 443'])
+    expect(last()).toContain('\r\nX-Forwarded-Proto: http\r\n')
+    expect(last()).toContain('\r\nX-Forwarded-Port: 80\r\n')
   })
 
   test('gets the body when it is to, and then the service gets it too', async () => {
