@@ -16,12 +16,12 @@ import { DROPPED, UNKNOWN, headerIdOf, headerNames } from './header-ids.ts'
 
 const LINES_AT_START = 32 // grows by doubling up to the head's own count limit
 
-// A line that is known before any message is there: of configuration.
-export interface ReadyLine {
+// A line that configuration asks for, known before any message is there; made by middleware/header-line.ts.
+export interface HeaderLine {
   readonly name: string // as it is sent
   readonly lower: string
   readonly id: number // of header-ids.ts
-  readonly value: string
+  readonly value: string // latin1 bytes; '' removes the header
   readonly text: string // all of it, with its CR LF
 }
 
@@ -35,7 +35,7 @@ export class Head {
   extraCount = 0
   readonly extraNames: string[] = []
   readonly extraValues: string[] = []
-  private readonly extraLines: (ReadyLine | null)[] = [] // where the extra is one: nothing of it has to be made
+  private readonly extraLines: (HeaderLine | null)[] = [] // where the extra is one: nothing of it has to be made
 
   clear(): void {
     this.text = ''
@@ -166,7 +166,7 @@ export class Head {
     this.extraCount++
   }
 
-  addLine(line: ReadyLine): void {
+  addLine(line: HeaderLine): void {
     const at = this.extraCount
     this.add(line.name, line.value)
     this.extraLines[at] = line

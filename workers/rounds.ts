@@ -126,3 +126,5 @@ export class Rounds {
     for (const member of this.members) member.wake()
   }
 }
+
+export const rounds = new Rounds() // the worker's

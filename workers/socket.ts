@@ -16,7 +16,7 @@ import { Buffer } from 'node:buffer'
 import { getSystemErrorName } from 'node:util'
 import { OWNED_BUFFERS_MAX, OWNED_BUFFER_BYTES, READ_BUFFER_BYTES } from '../core/limits.ts'
 import { Departures } from './departures.ts'
-import { Rounds } from './rounds.ts'
+import type { Rounded } from './rounds.ts'
 import {
   END_OF_FILE,
   type Handle,
@@ -42,7 +42,6 @@ const shared = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES)
 const spareBuffers: Buffer[] = []
 let buffersGiven = 0
 const departures = new Departures()
-export const rounds = new Rounds()
 let spareWrite: WriteRequest | null = null
 
 export const KEEP_ALIVE_SECONDS = 15 // then a half-open peer is noticed within two and a half minutes
@@ -55,13 +54,13 @@ export interface Presented {
   readonly localPort: number
 }
 
-export class Socket {
+export class Socket implements Rounded {
   owner: SocketOwner | null
   held = 0 // writes that the kernel has not taken whole
   closed = false
   reading = false // its owner wants to; see `resting`
-  roundIndex = -1
-  resting = false // not its turn to be read; see rounds.ts
+  roundIndex = -1 // as `resting`: rounds.ts
+  resting = false // not its turn to be read
   writeEnded = false
   ownsBuffer = false
   toServer = false // we have dialled it

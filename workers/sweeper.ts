@@ -42,6 +42,7 @@ export class Sweeper {
   stop(): void {
     if (this.timer !== null) clearInterval(this.timer)
     this.timer = null
+    this.left = 0
   }
 
   // Good enough for durations: read once per turn of the event loop, as nginx does. Two reads of the clock

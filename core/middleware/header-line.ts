@@ -4,12 +4,11 @@
 // they are left out once more, because a CR LF that slips through would split a request in two.
 
 import { headerIdOf, HOST, UNKNOWN } from '../header-ids.ts'
-import type { Head, ReadyLine } from '../headers.ts'
+import type { Head, HeaderLine } from '../headers.ts'
 import { isFieldValue, isToken } from '../h1/text.ts'
 import { bytesOfText } from '../percent.ts'
 
-// Its value is latin1 bytes; '' removes the header.
-export type HeaderLine = ReadyLine
+export type { HeaderLine } from '../headers.ts'
 
 // The framing of a message belongs to the codec: a configured Content-Length, or one removed, would let
 // two servers disagree about where a message ends (RFC 9112, section 6.3). Connection headers go with it.

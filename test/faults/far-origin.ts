@@ -1,20 +1,13 @@
 // test/faults/far-origin.ts: origin-process.ts, started and ended.
 
-import { fork } from 'node:child_process'
-import path from 'node:path'
+import { firstWord } from './child.ts'
 
 export interface FarOrigin {
   readonly url: string
   stop(): void
 }
 
-export function startFarOrigin(): Promise<FarOrigin> {
-  const { promise, resolve, reject } = Promise.withResolvers<FarOrigin>()
-  const child = fork(path.join(import.meta.dirname, 'origin-process.ts'))
-  child.once('error', reject)
-  child.once('exit', (code) => reject(new Error(`the origin ended: ${code}`)))
-  child.once('message', ({ port }: { port: number }) =>
-    resolve({ url: `http://127.0.0.1:${port}`, stop: () => child.disconnect() }),
-  )
-  return promise
+export async function startFarOrigin(): Promise<FarOrigin> {
+  const { message, child } = await firstWord<{ port: number }>('origin-process.ts')
+  return { url: `http://127.0.0.1:${message.port}`, stop: () => child.disconnect() }
 }

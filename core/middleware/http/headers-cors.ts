@@ -93,7 +93,7 @@ export class Cors {
 
   answerPreflight(exchange: Exchange): void {
     exchange.answer(200, 0, '', '')
-    for (const line of this.preflightLines) exchange.response.add(line.name, line.value)
+    for (const line of this.preflightLines) exchange.response.addLine(line)
     if (this.anyHeader) allowAsked(exchange, 'headers')
     if (this.anyMethod) allowAsked(exchange, 'method')
     const allowed = this.allowedOrigin(exchange)

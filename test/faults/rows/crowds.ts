@@ -1,9 +1,8 @@
 // Rows 18 and 19: ten thousand clients and more, beside whom others are to be served as if they were not there.
 
-import { type ChildProcess, execFileSync, fork, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import net from 'node:net'
 import { availableParallelism } from 'node:os'
-import path from 'node:path'
 import tls from 'node:tls'
 import { TestAuthority } from '../../support/certificates.ts'
 import {
@@ -15,6 +14,7 @@ import {
 } from '../../support/gateway.ts'
 import { files } from '../../support/tls-scene.ts'
 import { eventually } from '../../support/wait.ts'
+import { firstWord } from '../child.ts'
 import { type FaultRow, finding } from '../contract.ts'
 import { startFarOrigin } from '../far-origin.ts'
 import { type Traffic, pause, startTraffic } from '../ledger.ts'
@@ -175,14 +175,9 @@ class Crowd {
 }
 
 // The p99 of so many, in milliseconds.
-function newConnections(port: number, count: number): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  const script = path.join(import.meta.dirname, '..', 'connect-process.ts')
-  const child = fork(script, [String(port), String(count)])
-  child.once('error', reject)
-  child.once('exit', (code) => reject(new Error(`new connections: it ended with ${code}`)))
-  child.once('message', ({ p99 }: { p99: number }) => resolve(p99))
-  return promise
+async function newConnections(port: number, count: number): Promise<number> {
+  const { message } = await firstWord<{ p99: number }>('connect-process.ts', port, count)
+  return message.p99
 }
 
 // What a process may have here, less what the gateway keeps free.
