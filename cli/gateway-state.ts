@@ -1,6 +1,7 @@
 // cli/gateway-state.ts: the answers to what the admin server asks, read from supervisor and configuration.
 
-import { MetricsPage } from '../admin/metrics/page.ts'
+import { MetricsPage, type MetricsSources } from '../admin/metrics/page.ts'
+import type { SeriesIndex } from '../admin/metrics/series-index.ts'
 import type {
   AdminState,
   BreakerRow,
@@ -30,7 +31,6 @@ import type { RolloutStatus } from '../core/rollout/plan.ts'
 import type { Rollouts } from '../workers/rollouts.ts'
 import type { RolloutAction } from '../core/rollout/progress.ts'
 import type { Supervisor } from '../workers/supervisor.ts'
-import type { WorkerHandle } from '../workers/worker-handle.ts'
 import { breakersOf } from './breakers.ts'
 import type { Configuration } from './configuration.ts'
 
@@ -56,6 +56,7 @@ export class GatewayState implements AdminState {
     health: Health,
     rollouts: Rollouts,
     accessLogLost: () => number,
+    series: SeriesIndex | null,
   ) {
     this.staticConfig = config
     this.version = version
@@ -65,14 +66,14 @@ export class GatewayState implements AdminState {
     this.configuration = configuration
     this.health = health
     this.ownRollouts = rollouts
-    this.metrics = this.metricsPage()
+    this.metrics = this.metricsPage(series)
   }
 
-  private metricsPage(): MetricsPage | null {
+  private metricsPage(series: SeriesIndex | null): MetricsPage | null {
     const prometheus = this.staticConfig.metrics?.prometheus
-    if (!prometheus) return null
+    if (!prometheus || series === null) return null
     const { supervisor, configuration } = this
-    const page = new MetricsPage({
+    const sources: MetricsSources = {
       control: supervisor.control,
       buckets: prometheus.buckets,
       workers: () => this.workers(),
@@ -91,9 +92,8 @@ export class GatewayState implements AdminState {
       breakers: () => this.breakers(),
       certificates: () => configuration.status.certificates,
       svidNotAfter: () => configuration.svid?.status.notAfter ?? 0,
-    })
-    feed(page, supervisor)
-    return page
+    }
+    return new MetricsPage(sources, series)
   }
 
   rollouts(): readonly RolloutStatus[] {
@@ -175,15 +175,4 @@ function knowsProtocol(generation: Generation, kind: 'router' | 'service', name:
   const { tcpRouters, udpRouters, tcpServices, udpServices } = generation
   if (kind === 'router') return tcpRouters.has(name) || udpRouters.has(name)
   return tcpServices.has(name) || udpServices.has(name)
-}
-
-// Tells the page which memory each worker counts in, and which series that memory holds.
-function feed(page: MetricsPage, supervisor: Supervisor): void {
-  const counting = new Map<WorkerHandle, ReturnType<MetricsPage['workerStarted']>>()
-  supervisor.on('started', (worker) => counting.set(worker, page.workerStarted(worker.series)))
-  supervisor.on('series', (worker, block, labels) => counting.get(worker)?.add(block, labels))
-  supervisor.on('replaced', (worker) => {
-    counting.get(worker)?.end()
-    counting.delete(worker)
-  })
 }

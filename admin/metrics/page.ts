@@ -49,12 +49,13 @@ const SLICE = 1000 // lines or histograms between two turns: below 5 ms
 export class MetricsPage {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE
   private readonly sources: MetricsSources
-  private readonly index = new SeriesIndex()
+  private readonly index: SeriesIndex
   private readonly process = processRegistry()
   private rendering: Promise<string> | null = null
 
-  constructor(sources: MetricsSources) {
+  constructor(sources: MetricsSources, index = new SeriesIndex()) {
     this.sources = sources
+    this.index = index
   }
 
   // A worker begins to count in this memory, which is all zero. Its `series` messages go to add(); when

@@ -7,6 +7,7 @@ import type { Generation } from '../../config/generation.ts'
 import { parseLocated } from '../../config/located.ts'
 import { loadStatic } from '../../config/sources.ts'
 import { Configuration } from '../../cli/configuration.ts'
+import { countedSeries } from '../../cli/counted-series.ts'
 import { GatewayState } from '../../cli/gateway-state.ts'
 import { workerPlanOf } from '../../cli/worker-plan.ts'
 import { SlotTable } from '../../core/shared/slot-table.ts'
@@ -67,6 +68,7 @@ export async function startSupervisor(
     new HealthChecks(() => undefined, operations),
     new Rollouts(new SlotTable(supervisor.shared.states), operations),
     () => 0,
+    countedSeries(supervisor),
   )
   const started = new TestSupervisorOf(port, supervisor, log, factsOf(config), state)
   supervisor.start()
