@@ -132,6 +132,7 @@ export class Exchange {
 
   // What is matched and sent. Set by core/normalise.ts; changed by middlewares.
   host = '' // canonical: lower case, no port, no trailing dot; '' never matches a Host rule
+  hostSlot = -1 // where normalise-host.ts keeps it; -1: nowhere
   authority = '' // the Host header as it is sent
   path = '' // as it is sent: normalised, escapes kept
   routingPath = '' // decoded except for reserved escapes: what rules look at
@@ -213,6 +214,7 @@ export class Exchange {
     this.bodyKind = BODY_NONE
     this.bodyLength = 0
     this.host = ''
+    this.hostSlot = -1
     this.authority = ''
     this.path = ''
     this.routingPath = ''

@@ -1,30 +1,41 @@
 // core/normalise-host.ts: the host that rules look at, from the authority that the client sent.
 //
-// Hot: yes, once per request. Hosts repeat, so they are kept in a table that belongs to the worker: a hit
-// gives back the same string object, whose hash the host table has computed before. What is kept is a copy: a slice would keep the whole head of its request alive.
+// Hot: yes, once per request. Hosts repeat, so they are kept in a table that belongs to the worker: a hit gives back
+// the same string object, and the number of its place, by which a matcher finds what it knows of the host. What is
+// kept is a copy: a slice would keep the whole head of its request alive.
 
-const SLOTS = 4096 // one host each; a host that comes takes the place of the one before it
+export const HOST_SLOTS = 4096 // one host each; a host that comes takes the place of the one before it
+export const NO_SLOT = -1
 const MEMO_LENGTH_MAX = 255
 
-const authorities: string[] = Array.from({ length: SLOTS }, () => '')
-const hosts: string[] = Array.from({ length: SLOTS }, () => '')
+// The authority of a slot and its host lie side by side: in a crowd of hosts each place is a wait for memory.
+const known: string[] = Array.from({ length: 2 * HOST_SLOTS }, () => '')
 
-// "Example.com.:8080" -> "example.com"; "[2001:DB8::1]:443" -> "2001:db8::1"; "" -> "".
-export function canonicalHost(authority: string): string {
+// The place of the host of this authority; NO_SLOT when it has none: see canonicalHost.
+export function hostSlotOf(authority: string): number {
   const length = authority.length
-  if (length === 0 || length > MEMO_LENGTH_MAX) return hostOf(authority)
+  if (length === 0 || length > MEMO_LENGTH_MAX) return NO_SLOT
   // A Map would compute its own hash of the slice, and compare it character by character: 0.2 us.
   let hash = length
   for (let i = 0; i < length; i++) hash = (hash * 31 + authority.charCodeAt(i)) | 0
-  const slot = (hash ^ (hash >>> 12)) & (SLOTS - 1)
-  if (authorities[slot] === authority) return hosts[slot]!
-  const host = hostOf(authority)
-  authorities[slot] = ownCopy(authority)
-  hosts[slot] = host === authority ? authorities[slot]! : ownCopy(host)
-  return hosts[slot]!
+  const slot = (hash ^ (hash >>> 12)) & (HOST_SLOTS - 1)
+  if (known[2 * slot] !== authority) remember(slot, authority)
+  return slot
 }
 
-function hostOf(authority: string): string {
+export function hostAt(slot: number): string {
+  return known[2 * slot + 1]!
+}
+
+function remember(slot: number, authority: string): void {
+  const host = canonicalHost(authority)
+  const own = ownCopy(authority)
+  known[2 * slot] = own
+  known[2 * slot + 1] = host === authority ? own : ownCopy(host)
+}
+
+// "Example.com.:8080" -> "example.com"; "[2001:DB8::1]:443" -> "2001:db8::1"; "" -> "".
+export function canonicalHost(authority: string): string {
   let start = 0
   let end = authority.length
   if (authority.charCodeAt(0) === 91) {

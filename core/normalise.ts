@@ -24,7 +24,7 @@ import {
 } from './exchange.ts'
 import { dropNominated } from './h1/hop-by-hop.ts'
 import { DROPPED, HOST } from './header-ids.ts'
-import { canonicalHost } from './normalise-host.ts'
+import { NO_SLOT, canonicalHost, hostAt, hostSlotOf } from './normalise-host.ts'
 import {
   ALLOW_ALL,
   collapseSegments,
@@ -84,7 +84,9 @@ function setHost(exchange: Exchange): void {
     const line = exchange.request.lineOf(HOST)
     if (line >= 0) exchange.authority = exchange.request.valueAt(line)
   }
-  exchange.host = canonicalHost(exchange.authority)
+  const slot = hostSlotOf(exchange.authority)
+  exchange.hostSlot = slot
+  exchange.host = slot === NO_SLOT ? canonicalHost(exchange.authority) : hostAt(slot)
 }
 
 // Path and query as they stand in the target.

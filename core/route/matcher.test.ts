@@ -54,6 +54,20 @@ describe('hosts', () => {
     },
   )
 
+  // 10,000 hosts on 4,096 slots: what a slot held for the host before must not answer for the one that came.
+  test('hosts that share a slot are told apart, in whatever order they come', () => {
+    const hosts = Array.from({ length: 10_000 }, (_, i) => `host-${i}.example.com`)
+    const matcher = matcherOf(...hosts.map((host) => `Host(\`${host}\`)`))
+    for (const stride of [1, 4_099, 7_919]) {
+      for (let i = 0; i < hosts.length; i++) {
+        const host = hosts[(i * stride) % hosts.length]!
+        const found = matcher.match(exchangeOf({ host }))
+        if (found !== `Host(\`${host}\`)`) expect.fail(`${host} is led to ${found}`)
+        expect(matcher.match(exchangeOf({ host: `x-${host}` }))).toBe(null)
+      }
+    }
+  })
+
   test('CVE-2026-55602: a host that merely contains the wanted one does not match', () => {
     for (const host of ['a.com.evil.org', 'xa.com', 'a.comx', 'evil.org']) {
       expect(isMatched('Host(`a.com`)', { host })).toBe(false)

@@ -8,6 +8,7 @@
 //   group -> trie of paths -> entries -> what is left of the rule
 
 import type { Exchange } from '../exchange.ts'
+import { HOST_SLOTS, NO_SLOT } from '../normalise-host.ts'
 import type { MapCopies } from '../map-copy.ts'
 import type { SafeRegex } from '../regex.ts'
 import { HOST_ANY, HOST_EXACT, HOST_LABEL, HOST_PATTERN, type HostKind } from './branches.ts'
@@ -54,6 +55,7 @@ export interface Group {
 // Where to look for a host: the group whose best entry is best of all, unfolded, and the others, which most hosts
 // do not have. In a table that no cache holds, each object on the way to a router is a wait for memory.
 class HostPlan {
+  host = '' // of the request that asked last: normalise-host.ts gives the next one the same string object
   readonly keys: readonly number[]
   readonly entries: readonly Entry[]
   readonly root: TrieNode | null
@@ -93,6 +95,7 @@ export class Matcher<T> {
   private readonly plans = new Map<string, HostPlan>()
   private readonly anyPlan: HostPlan
   private readonly plansMax: number
+  private readonly recent: (HostPlan | null)[] // by the slot of the host: a Map is five waits for memory
   private readonly hasPatterns: boolean // of hosts: HostRegexp, or `*.x`
 
   constructor(routes: ReadonlyMap<string, CompiledRoute<T>>, groups: GroupTable) {
@@ -101,6 +104,7 @@ export class Matcher<T> {
     this.anyPlan = new HostPlan([...groups.maps[HOST_ANY]!.values()])
     this.hasPatterns = groups.maps[HOST_LABEL]!.size + groups.maps[HOST_PATTERN]!.size > 0
     this.plansMax = groups.maps[HOST_EXACT]!.size + STRANGERS_MAX
+    this.recent = Array.from({ length: recentSizeFor(groups) }, () => null)
   }
 
   match(exchange: Exchange): T | null {
@@ -114,13 +118,22 @@ export class Matcher<T> {
   }
 
   private findEntry(exchange: Exchange): Entry | null {
-    const plan = this.plans.get(exchange.host) ?? this.makePlan(exchange.host)
-    const { root, others } = plan
+    const { root, others, entries, keys } = this.planOf(exchange)
     const best =
-      root === null
-        ? findInList(plan.entries, plan.keys, exchange, null)
-        : findInTrie(root, exchange, null)
+      root === null ? findInList(entries, keys, exchange, null) : findInTrie(root, exchange, null)
     return others === null ? best : findInOthers(others, exchange, best)
+  }
+
+  private planOf(exchange: Exchange): HostPlan {
+    const { host, hostSlot } = exchange
+    const at = hostSlot & (this.recent.length - 1)
+    const recent = this.recent[at]!
+    if (recent !== null && recent.host === host) return recent
+    const plan = this.plans.get(host) ?? this.makePlan(host)
+    if (hostSlot === NO_SLOT || plan === this.anyPlan) return plan
+    plan.host = host
+    this.recent[at] = plan
+    return plan
   }
 
   // For tests and the heap's sake: bounded whatever clients send.
@@ -151,6 +164,13 @@ export class Matcher<T> {
     }
     return plan.sort((a, b) => compareCandidates(a.entries[0]!.candidate, b.entries[0]!.candidate))
   }
+}
+
+// A power of two. Small for the few hosts of most tables: each entry point and each parent has one of its own.
+function recentSizeFor({ maps }: GroupTable): number {
+  let size = 1
+  while (size < HOST_SLOTS && size < 2 * maps[HOST_EXACT]!.size) size *= 2
+  return size
 }
 
 function findInOthers(

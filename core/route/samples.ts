@@ -2,6 +2,7 @@
 
 import { Exchange } from '../exchange.ts'
 import { headerIdOf } from '../header-ids.ts'
+import { NO_SLOT, hostAt, hostSlotOf } from '../normalise-host.ts'
 
 export interface Request {
   readonly host: string
@@ -17,6 +18,7 @@ export function exchangeOf(request: Partial<Request>): Exchange {
   exchange.reset()
   exchange.host = request.host ?? 'a.com'
   exchange.authority = exchange.host
+  rememberHost(exchange)
   exchange.path = request.path ?? '/'
   exchange.routingPath = exchange.path
   exchange.query = request.query ?? ''
@@ -25,6 +27,14 @@ export function exchangeOf(request: Partial<Request>): Exchange {
   exchange.clientAddress = request.address ?? '192.0.2.1'
   writeHead(exchange, request.headers ?? [])
   return exchange
+}
+
+// As normalise does it. An address of IPv6 without brackets is no authority and has no slot.
+function rememberHost(exchange: Exchange): void {
+  const slot = hostSlotOf(exchange.authority)
+  if (slot === NO_SLOT || hostAt(slot) !== exchange.host) return
+  exchange.hostSlot = slot
+  exchange.host = hostAt(slot)
 }
 
 function writeHead(exchange: Exchange, headers: readonly (readonly [string, string])[]): void {
