@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { HOST_SLOTS, NO_SLOT, canonicalHost, hostAt, hostSlotOf } from './normalise-host.ts'
+import {
+  HOST_SLOTS,
+  NO_SLOT,
+  canonicalHost,
+  hostAt,
+  hostSlotOf,
+  ownCopy,
+} from './normalise-host.ts'
 
 describe('the table of hosts', () => {
   test('an authority that comes again is led to the same string object', () => {
@@ -27,3 +34,11 @@ describe('the table of hosts', () => {
     }
   })
 })
+
+test.each(['a', 'X-Forwarded-For: 192.0.2.1', '\u00e9\u00ff', 'dept-\u0101', ''])(
+  'a text of its own is the same text: %j',
+  (text) => {
+    const longer = `before ${text} and after`
+    expect(ownCopy(longer.slice(7, 7 + text.length))).toBe(text)
+  },
+)

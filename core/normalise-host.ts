@@ -50,9 +50,11 @@ export function canonicalHost(authority: string): string {
   return authority.slice(start, end).toLowerCase()
 }
 
-// Joining and cutting again makes a text of its own in place of a slice of a longer one.
+// A text of its own, in one piece, in place of a slice of a longer one. Joining and cutting again would make a slice once
+// more, of a copy: two places in memory for one. What has other characters than those of Latin-1, which no head has, stays.
 export function ownCopy(text: string): string {
-  return ('.' + text).slice(1)
+  const copy = Buffer.from(text, 'latin1').toString('latin1')
+  return copy === text ? copy : text
 }
 
 // The port in an authority; '' when it names none.

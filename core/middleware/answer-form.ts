@@ -7,6 +7,7 @@
 // first. A range stands for what is not named otherwise, in the order of `ranges`. Nothing of ours is wanted: text.
 
 import type { Head } from '../headers.ts'
+import { ownCopy } from '../normalise-host.ts'
 import { weightsIn } from './weights.ts'
 
 export const FORM_TEXT = 0
@@ -55,7 +56,7 @@ export function formWantedBy(request: Head): AnswerForm {
   if (known !== undefined) return known
   if (decided.size >= REMEMBERED_MAX) decided.clear()
   const form = formOf(accept)
-  decided.set(('.' + accept).slice(1), form) // a copy: a slice would keep the head of its request alive
+  decided.set(ownCopy(accept), form) // a slice would keep the head of its request alive
   return form
 }
 
