@@ -14,6 +14,7 @@
 // wearing the same object. `serial` tells a late caller that it has.
 
 import { Head } from './headers.ts'
+import { NO_SLOT } from './normalise-host.ts'
 import type { BodyRecorder } from './cache/recorder.ts'
 import type { BodyRewriter, ResponseRewriter } from './middleware/body.ts'
 import type { Stuck } from './balance/sticky.ts'
@@ -132,7 +133,7 @@ export class Exchange {
 
   // What is matched and sent. Set by core/normalise.ts; changed by middlewares.
   host = '' // canonical: lower case, no port, no trailing dot; '' never matches a Host rule
-  hostSlot = -1 // where normalise-host.ts keeps it; -1: nowhere
+  hostSlot: number = NO_SLOT // where normalise-host.ts keeps it
   authority = '' // the Host header as it is sent
   path = '' // as it is sent: normalised, escapes kept
   routingPath = '' // decoded except for reserved escapes: what rules look at
@@ -214,7 +215,7 @@ export class Exchange {
     this.bodyKind = BODY_NONE
     this.bodyLength = 0
     this.host = ''
-    this.hostSlot = -1
+    this.hostSlot = NO_SLOT
     this.authority = ''
     this.path = ''
     this.routingPath = ''
