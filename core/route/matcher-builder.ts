@@ -5,6 +5,7 @@
 // are taken over as they are; a router that is set again unchanged changes nothing.
 
 import { MapCopies } from '../map-copy.ts'
+import { ownCopy } from '../normalise-host.ts'
 import { compileRegex, literalPrefixOf, type SafeRegex } from '../regex.ts'
 import { HOST_PATTERN, branchesOf, type Branch } from './branches.ts'
 import { compilePredicate } from './predicate.ts'
@@ -153,9 +154,10 @@ export class MatcherBuilder<T> {
   private entriesOf(rebuild: Rebuild): Entry[] {
     const old = this.groups.get(rebuild.key.kind, rebuild.key.host)
     // The old ones are in order already, which the sort makes use of.
-    return [...(old === null ? [] : old.entries), ...rebuild.added]
+    const entries = [...(old === null ? [] : old.entries), ...rebuild.added]
       .filter((entry) => !this.gone.has(entry.candidate))
       .sort((a, b) => compareCandidates(a.candidate, b.candidate))
+    return entries.length > this.scannedMax ? entries : entries.map(copyOf)
   }
 
   private finishRebuild(rebuild: Rebuild): void {
@@ -181,6 +183,12 @@ export class MatcherBuilder<T> {
     this.regexes.set(source, regex)
     return regex
   }
+}
+
+// Copies that are made in one go lie together: what one request scans is then a page of memory or two, and not one for
+// each entry and one more for the text of its rule.
+function copyOf(entry: Entry): Entry {
+  return { ...entry, path: ownCopy(entry.path) }
 }
 
 function isSame<T>(a: RouteSpec<T>, b: RouteSpec<T>): boolean {

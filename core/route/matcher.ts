@@ -70,17 +70,6 @@ class HostPlan {
   }
 }
 
-// What one request scans, copied in one go: it lies in a page of memory or two then, and not in one for each entry and
-// one more for the text of its rule. With hosts in one piece, 500 requests on 10,000 routers match in half the time.
-function gathered(group: Group): Group {
-  if (group.root !== null) return group
-  return { ...group, keys: [...group.keys], entries: group.entries.map(copyOf) }
-}
-
-function copyOf(entry: Entry): Entry {
-  return { ...entry, path: ownCopy(entry.path) }
-}
-
 // Hosts that no rule names outright and that are remembered nevertheless; beyond that all are forgotten.
 const STRANGERS_MAX = 4096 // about 1 MiB
 const MEMO_HOST_LENGTH_MAX = 255
@@ -166,8 +155,7 @@ export class Matcher<T> {
   private groupsOf(host: string): Group[] {
     const plan = [...this.groups.maps[HOST_ANY]!.values()]
     const named = this.groups.get(HOST_EXACT, host)
-    // Strangers share what is there: thousands of copies would be as many places again.
-    if (named !== null) plan.push(gathered(named))
+    if (named !== null) plan.push(named)
     const dot = host.indexOf('.')
     const label = dot > 0 ? this.groups.get(HOST_LABEL, host.slice(dot + 1)) : null
     if (label !== null) plan.push(label)
