@@ -37,8 +37,10 @@ test('a response with a lifetime is served again without its server', async () =
   expect(first).toMatchObject({ status: 200, body: '/plain 1', cache: 'MISS' })
   expect(second).toMatchObject({ status: 200, body: '/plain 1', cache: 'HIT' })
   expect(first.headers['cache-status']).toBe('sluice; fwd=uri-miss; stored')
-  expect(second.headers['cache-status']).toMatch(/^sluice; hit; ttl=(60|59)$/)
-  expect(second.headers).toMatchObject({ age: '0', 'content-length': '8', 'x-edge': 'yes' })
+  // Both are whole seconds, rounded down; a machine that stands still for a second is not the cache's fault.
+  const [, ttl] = /^sluice; hit; ttl=(\d+)$/.exec(String(second.headers['cache-status']))!
+  expect([59, 60]).toContain(Number(ttl) + Number(second.headers.age))
+  expect(second.headers).toMatchObject({ 'content-length': '8', 'x-edge': 'yes' })
   expect(second.headers.date).toBe(first.headers.date)
   expect(scene.count('/plain')).toBe(1)
 })
