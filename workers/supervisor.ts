@@ -34,7 +34,6 @@ import { WorkerHandle } from './worker-handle.ts'
 
 const SLOTS_PER_WORKER = 1
 const WATCH_INTERVAL_MS = 250
-const SILENT_MAX_MS = 5000
 const RESTART_DELAY_MS = 100 // after the first; doubles up to the next while a worker keeps dying young
 const RESTART_DELAY_MAX_MS = 1500 // so that a worker is back within 2 s
 const YOUNG_MS = 5000
@@ -136,9 +135,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.memoryWatch?.look()
     const now = performance.now()
     for (const handle of this.handles) {
-      if (handle.isAlive && handle.silentMs(now, this.control) > SILENT_MAX_MS) {
-        handle.end('did not answer for 5 s')
-      }
+      const reason = handle.isAlive ? handle.reasonToEnd(now, this.control) : ''
+      if (reason !== '') handle.end(reason)
     }
   }
 

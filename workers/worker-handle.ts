@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { HEARTBEAT, rowOf } from '../core/shared/control.ts'
 import { SERIES_BYTES } from '../core/shared/series.ts'
 import type { FromWorker, Slice, ToWorker, WorkerPlan } from './messages.ts'
+import { Silence } from './silence.ts'
 
 const SLICES_UNDERWAY_MAX = 2
 const EXIT_MAX_MS = 500 // for a worker to end by itself
@@ -26,11 +27,10 @@ export class WorkerHandle {
   onExit: (reason: string) => void = () => {}
   private readonly worker: Worker
   private reason = 'exited'
-  private lastBeat = 0
+  private readonly silence = new Silence(performance.now())
   private readonly outbox: Slice[] = []
   private sent = 0 // of outbox
   private underway = 0 // slices that the worker has not taken up
-  private lastBeatAt = performance.now()
 
   constructor(plan: Omit<WorkerPlan, 'control' | 'series'>, control: SharedArrayBuffer) {
     this.index = plan.index
@@ -49,14 +49,9 @@ export class WorkerHandle {
     this.onExit(this.reason)
   }
 
-  // How long its heartbeat has stood still.
-  silentMs(now: number, control: Int32Array): number {
-    const beat = Atomics.load(control, rowOf(this.index) + HEARTBEAT)
-    if (beat !== this.lastBeat) {
-      this.lastBeat = beat
-      this.lastBeatAt = now
-    }
-    return now - this.lastBeatAt
+  // '' while its heart beats.
+  reasonToEnd(now: number, control: Int32Array): string {
+    return this.silence.reasonAt(now, Atomics.load(control, rowOf(this.index) + HEARTBEAT))
   }
 
   // Slices go out as the worker works them off. All at once, it would read them all in one turn: 40 ms for
@@ -88,7 +83,7 @@ export class WorkerHandle {
 
   end(reason: string): void {
     this.reason = reason
-    this.lastBeatAt = performance.now() // give terminate() time before asking again
+    this.silence.forgive() // gives terminate() time before it is told again
     // A thread that is ended from outside can't close sockets of uWebSockets.js, and Node aborts the process over them.
     this.post({ type: 'exit' })
     setTimeout(() => void this.worker.terminate(), EXIT_MAX_MS).unref()
