@@ -213,6 +213,20 @@ test('two that claim a new name, while slots on the way are given back, have one
   })
 })
 
+test('two that claim a new name, where slots were given back before, have one slot', () => {
+  for (const name of namesOfOnePlace(12).slice(2))
+    atEachStep(({ a, b, supervisor }, run) => {
+      expect(supervisor.sweep(4, 5)).toBe(2)
+      const slots = [-1, -1]
+      run(
+        () => (slots[0] = a.claim(name)),
+        () => (slots[1] = b.claim(name)),
+      )
+      if (slots[1] === -1) slots[1] = b.claim(name)
+      expect(slots).toEqual([PLACE, PLACE])
+    })
+})
+
 test('one who claims a name while it is given back has it, with what it held or empty', () => {
   const seen = new Set<number>()
   atEachStep((scene, run) => {

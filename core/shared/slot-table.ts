@@ -135,26 +135,27 @@ export class SlotTable {
     let room = -1
     for (let i = 0, slot = low & (this.slots - 1); i < Math.min(PROBES_MAX, this.slots); i++) {
       const half = this.lower(slot)
-      if (half === low && Atomics.load(this.keys, slot) === key) {
+      // One look at the whole key decides. The halves one after the other may be of two keys: a slot that is taken in
+      // between, for this very name by another thread, seemed to be neither open nor the name's, and it got two slots.
+      const seen = half === low || half === GIVEN_BACK ? Atomics.load(this.keys, slot) : 0n
+      if (seen === key) {
         if (Atomics.load(this.stamps, slot) !== LEAVING) return { found: slot, room }
-      } else if (room < 0 && this.isOpen(slot, half)) room = slot
+      } else if (room < 0 && (half === FREE || this.isOpen(seen))) room = slot
       if (half === FREE) break
       slot = (slot + 1) & (this.slots - 1)
     }
     return { found: -1, room }
   }
 
-  private isOpen(slot: number, half: number): boolean {
-    if (half === FREE) return true
-    return half === GIVEN_BACK && Atomics.load(this.halves, slot * 2 + 1) <= this.generation
-  }
-
   // The key of a slot that may be claimed; null: by now it may not.
   private vacancy(slot: number): bigint | null {
     const key = Atomics.load(this.keys, slot)
-    const half = Number(BigInt.asIntN(32, key))
-    if (half === FREE) return key
-    return half === GIVEN_BACK && Number(key >> 32n) <= this.generation ? key : null
+    return key === 0n || this.isOpen(key) ? key : null
+  }
+
+  // The key of a slot that was given back to this generation or one before.
+  private isOpen(key: bigint): boolean {
+    return Number(BigInt.asIntN(32, key)) === GIVEN_BACK && Number(key >> 32n) <= this.generation
   }
 
   // Lifts the stamp to this generation. False: the slot is leaving, or has left.
