@@ -267,7 +267,8 @@ function sendTo(exchange: LiveExchange, service: LiveService, server: Server): v
     exchange.request.add('Via', VIA)
   const head = headToSend(exchange)
   if (head === '') return refuse(exchange, REWRITE_INVALID)
-  exchange.send++
+  const { serial } = exchange
+  const send = ++exchange.send
   exchange.sentAt = context.sweeper.turnNow()
   exchange.server = server
   exchange.serverUrl = server.url
@@ -276,6 +277,8 @@ function sendTo(exchange: LiveExchange, service: LiveService, server: Server): v
   server.inFlight++
   exchange.requestHeld = hasRequestBody(exchange)
   server.send(exchange, head)
+  // It may have failed at once, and the exchange has been sent elsewhere meanwhile, with its body, or answered.
+  if (exchange.serial !== serial || exchange.send !== send) return
   if (exchange.upstream === null) return
   exchange.requestHeld = false
   if (exchange.keeper !== null && hasKept(exchange)) sendKept(exchange)

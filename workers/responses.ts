@@ -68,9 +68,7 @@ export function upstreamHead(exchange: LiveExchange): void {
   if (exchange.stuck !== null) addStickyCookies(exchange)
   if (exchange.collectResponseMax > 0 && !exchange.replaced && exchange.responseKind !== BODY_NONE)
     exchange.collector = new BodyKeeper(exchange.collectResponseMax, COLLECT)
-  else sendHead(exchange)
-  if (exchange.substituted && (exchange.wroteHead || holdsHead(exchange)))
-    sendBodyOfAnswer(exchange)
+  else if (sendHead(exchange) && exchange.substituted) sendBodyOfAnswer(exchange)
 }
 
 export function upstreamInformational(exchange: LiveExchange): void {
@@ -134,19 +132,25 @@ function sendCollected(exchange: LiveExchange, collector: BodyKeeper): void {
 
 // ---- towards the client
 
-// Sends exchange.response through the response phases of the middlewares that the request has passed.
-function sendHead(exchange: LiveExchange): void {
+// Sends exchange.response through the response phases of the middlewares that the request has passed. False: they have
+// put another one in its place, which may be out already, or half of it, or the exchange may be another request's.
+function sendHead(exchange: LiveExchange): boolean {
   const stage = exchange.stage
   if (stage !== null && !exchange.phasesFailed && (stage.hasResponse || exchange.outer !== null)) {
-    const replacement = safeResponsePhases(exchange)
-    if (exchange.phasesFailed) return failClosed(exchange, MIDDLEWARE_FAILED)
-    if (replacement === sameAgain) return repeatInstead(exchange)
-    if (replacement !== null && replace(exchange, replacement)) return
+    if (goesElsewhere(exchange, safeResponsePhases(exchange))) return false
   }
   if (exchange.substituted && exchange.upstream !== null) leaveResponse(exchange)
   if (exchange.replaced) takeReplacementStatus(exchange)
   if (exchange.responseBody !== null) takeResponseBody(exchange, exchange.responseBody)
   if (!holdsHead(exchange)) sendHeadNow(exchange)
+  return true
+}
+
+function goesElsewhere(exchange: LiveExchange, replacement: Replacement | null): boolean {
+  if (exchange.phasesFailed) failClosed(exchange, MIDDLEWARE_FAILED)
+  else if (replacement === sameAgain) repeatInstead(exchange)
+  else return replacement !== null && replace(exchange, replacement)
+  return true
 }
 
 // Nothing changes it any more; the rewriter of the body may have had the last word (rewriting.ts).
@@ -244,9 +248,7 @@ function replace(exchange: LiveExchange, by: Replacement): boolean {
 
 // Sends what exchange.answer() has set.
 export function sendAnswer(exchange: LiveExchange): void {
-  sendHead(exchange)
-  // else replaced: the exchange goes on elsewhere
-  if (exchange.wroteHead || holdsHead(exchange)) sendBodyOfAnswer(exchange)
+  if (sendHead(exchange)) sendBodyOfAnswer(exchange)
 }
 
 function sendBodyOfAnswer(exchange: LiveExchange): void {
@@ -306,6 +308,5 @@ export function upstreamSwitched(exchange: LiveExchange): void {
   if (downstream === null) return
   exchange.tunnel = true
   exchange.responseKind = BODY_NONE
-  sendHead(exchange)
-  downstream.beginTunnel(exchange)
+  if (sendHead(exchange)) downstream.beginTunnel(exchange)
 }
