@@ -72,7 +72,7 @@ async function runOnce(
   words: readonly string[],
 ): Promise<unknown> {
   const client = createClient({
-    socket: { host: '127.0.0.1', reconnectStrategy: false, connectTimeout: 2000, ...socket },
+    socket: { host: '127.0.0.1', reconnectStrategy: false, connectTimeout: 10_000, ...socket },
     ...(password === '' ? {} : { password }),
     RESP: 2,
   } as never)
@@ -105,12 +105,12 @@ const stopAll = async (servers: readonly RedisServer[]): Promise<void> => {
 
 // Three masters, all slots given out. A node's bus is at its port + 10,000.
 export async function startCluster(): Promise<RedisGroup> {
-  const ports = (await freePorts(20)).filter((port) => port < 55_000).slice(0, 3)
+  const ports = await freePorts(3)
   const more = [
     '--cluster-enabled',
     'yes',
     '--cluster-node-timeout',
-    '2000',
+    '5000',
     '--cluster-require-full-coverage',
     'no',
   ]
@@ -140,7 +140,8 @@ export interface SentinelGroup extends RedisGroup {
   readonly sentinelPorts: readonly number[]
 }
 
-// A master, a replica and three sentinels that fail over after half a second.
+// A master, a replica and three sentinels that fail over after three seconds: a machine that stands still for one is no
+// reason to.
 export async function startSentinels(password: string): Promise<SentinelGroup> {
   const master = await startRedis({ password })
   const replica = await startRedis({
@@ -150,7 +151,7 @@ export async function startSentinels(password: string): Promise<SentinelGroup> {
   const sentinel = [
     `sentinel monitor shop 127.0.0.1 ${master.port} 2`,
     `sentinel auth-pass shop ${password}`,
-    'sentinel down-after-milliseconds shop 500',
+    'sentinel down-after-milliseconds shop 3000',
     'sentinel failover-timeout shop 2000',
   ].join('\n')
   const sentinels = await Promise.all([1, 2, 3].map(() => startRedis({ sentinel })))
@@ -186,7 +187,7 @@ export const storePlanOf = (
   sentinelUsername: '',
   sentinelPassword: '',
   tls: null,
-  dialTimeoutMs: 2000,
-  timeoutMs: 2000,
+  dialTimeoutMs: 5000,
+  timeoutMs: 5000,
   ...over,
 })
