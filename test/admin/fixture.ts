@@ -5,6 +5,7 @@ import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { noStatus, type ObjectStatus, type RuntimeStatus } from '../../config/generation.ts'
+import { vi } from 'vitest'
 import { loadStatic } from '../../config/sources.ts'
 import type { StaticConfig } from '../../config/static.ts'
 import type { AdminState } from '../../admin/state.ts'
@@ -39,6 +40,11 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+// Once the assertion holds: vi.waitFor gives it a second, and a machine may stand still for one.
+export function soon(assertion: () => unknown): Promise<unknown> {
+  return vi.waitFor(assertion, { timeout: 20_000 })
 }
 
 function noFile(): null {

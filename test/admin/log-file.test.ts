@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import process from 'node:process'
 import { expect, test, vi } from 'vitest'
 import { LogFile } from '../../workers/log-file.ts'
-import { withFolder } from './fixture.ts'
+import { soon, withFolder } from './fixture.ts'
 
 async function text(path: string): Promise<string> {
   return readFile(path, 'utf8').catch(() => '')
@@ -44,7 +44,7 @@ test('after a rotation lines go to the new file and none is lost', async () => {
     const old = join(folder, 'access.log.1')
     const log = new LogFile(path)
     log.write(linesFrom(0, 2000), 2000)
-    await vi.waitFor(async () => expect(await text(path)).not.toBe(''))
+    await soon(async () => expect(await text(path)).not.toBe(''))
     await rename(path, old)
     for (let i = 1; i < 20; i++) {
       log.write(linesFrom(i * 2000, 2000), 2000)
@@ -64,17 +64,15 @@ test('a file that can not be reopened goes on with the old one until it can', as
     const onFault = vi.fn()
     const log = new LogFile(path, { retryMs: 10, onFault })
     log.write('one\n', 1)
-    await vi.waitFor(async () => expect(await text(path)).toBe('one\n'))
+    await soon(async () => expect(await text(path)).toBe('one\n'))
     await rename(join(folder, 'logs'), join(folder, 'old'))
     await writeFile(join(folder, 'logs'), 'a file stands where the folder was')
     log.reopen()
-    await vi.waitFor(() => expect(onFault).toHaveBeenCalledTimes(1))
+    await soon(() => expect(onFault).toHaveBeenCalledTimes(1))
     log.write('two\n', 1)
-    await vi.waitFor(async () =>
-      expect(await text(join(folder, 'old', 'access.log'))).toBe('one\ntwo\n'),
-    )
+    await soon(async () => expect(await text(join(folder, 'old', 'access.log'))).toBe('one\ntwo\n'))
     await rm(join(folder, 'logs'))
-    await vi.waitFor(async () => {
+    await soon(async () => {
       log.write('three\n', 1)
       expect(await text(path)).toContain('three\n')
     })
@@ -90,13 +88,13 @@ test('a path that is a folder is told once, and lines wait until it is a file', 
     const onFault = vi.fn()
     const onRecovery = vi.fn()
     const log = new LogFile(path, { retryMs: 5, onFault, onRecovery, queueBytesMax: 100 })
-    await vi.waitFor(() => expect(onFault).toHaveBeenCalledTimes(1))
+    await soon(() => expect(onFault).toHaveBeenCalledTimes(1))
     expect(onFault.mock.calls[0]![0]).toContain('EISDIR')
     log.write(linesFrom(0, 4), 4)
     log.write(linesFrom(4, 3), 3)
     expect(log.lostLines).toBe(3)
     await rm(path, { recursive: true })
-    await vi.waitFor(async () => expect(numbersIn(await text(path))).toEqual([0, 1, 2, 3]))
+    await soon(async () => expect(numbersIn(await text(path))).toEqual([0, 1, 2, 3]))
     expect(onRecovery).toHaveBeenCalledTimes(1)
     expect(onFault).toHaveBeenCalledTimes(1)
     await log.close()
@@ -147,7 +145,7 @@ test('a full disk loses what does not fit in the queue, tears no line, and recov
       const wholeBefore = before.slice(0, before.lastIndexOf('\n') + 1)
       await truncate(path, 0)
       const lost = log.lostLines
-      await vi.waitFor(async () => expect((await text(path)).length).toBeGreaterThan(150_000))
+      await soon(async () => expect((await text(path)).length).toBeGreaterThan(150_000))
       log.write(linesFrom(9_000_000, 1), 1)
       await log.close()
       const after = await text(path)

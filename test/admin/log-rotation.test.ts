@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib'
 import { expect, test, vi } from 'vitest'
 import { Rotation } from '../../workers/log-rotation.ts'
 import { type LogOptions, createLog } from '../../workers/operations-log.ts'
-import { withFolder } from './fixture.ts'
+import { soon, withFolder } from './fixture.ts'
 
 const MIB = 1024 * 1024
 const LINE = 'x'.repeat(1000)
@@ -66,7 +66,7 @@ test('old files beyond maxBackups are removed, the newest are compressed and can
   await withFolder(async (folder) => {
     const log = logOf(folder, { maxSize: 1, maxBackups: 2, compress: true })
     for (let i = 0; i < 5500; i++) log.info(`${i} ${LINE}`)
-    await vi.waitFor(() => {
+    await soon(() => {
       const names = backupsIn(folder)
       expect(names).toHaveLength(2)
       expect(names.every((name) => name.endsWith('.gz'))).toBe(true)
@@ -90,7 +90,7 @@ test('files older than maxAge are removed at the start, files that are not ours 
     for (const name of [...mine, young, ...others, stale]) writeFileSync(join(folder, name), name)
     const rotation = new Rotation(join(folder, 'sluice.log'), { maxAge: 2 }, () => now)
     rotation.clean()
-    await vi.waitFor(() => expect(readdirSync(folder).sort()).toEqual([...others, young].sort()))
+    await soon(() => expect(readdirSync(folder).sort()).toEqual([...others, young].sort()))
     await rotation.end()
   })
 })
