@@ -16,7 +16,8 @@ afterEach(async () => {
   for (const stop of stops.splice(0).toReversed()) await stop()
 })
 
-async function gatewayWith(breaker: Keys): Promise<Gateway> {
+// Only who waits for a server that hangs needs a short time for it.
+async function gatewayWith(breaker: Keys, responseHeaderTimeout = '20s'): Promise<Gateway> {
   health = 'well'
   const origin = await startHttpOrigin((_request, response) => {
     asked++
@@ -40,7 +41,7 @@ async function gatewayWith(breaker: Keys): Promise<Gateway> {
         services: {
           origin: { loadBalancer: { serversTransport: 'quick', servers: [{ url: origin.url }] } },
         },
-        serversTransports: { quick: { forwardingTimeouts: { responseHeaderTimeout: '200ms' } } },
+        serversTransports: { quick: { forwardingTimeouts: { responseHeaderTimeout } } },
       },
     },
   })
@@ -65,7 +66,7 @@ async function untilOpen(gateway: Gateway): Promise<void> {
 test('it opens for all workers, shows its state, and closes again by itself', async () => {
   const gateway = await gatewayWith({
     expression: 'ResponseCodeRatio(500, 600, 0, 600) > 0.5',
-    fallbackDuration: '1s',
+    fallbackDuration: '6s', // longer than what is asked of it while it is open may take
     recoveryDuration: '500ms',
     responseCode: 418,
   })
@@ -75,7 +76,8 @@ test('it opens for all workers, shows its state, and closes again by itself', as
   const before = asked
   for (let i = 0; i < 20; i++) {
     const answer = await ask(gateway)
-    expect([answer.status, answer.headers.get('retry-after')]).toEqual([418, '1'])
+    expect(answer.status).toBe(418)
+    expect(answer.headers.get('retry-after')).toMatch(/^[1-6]$/)
   }
   expect(asked).toBe(before)
   const page = (await gateway.admin('/metrics')).body
@@ -96,16 +98,17 @@ test('it opens for all workers, shows its state, and closes again by itself', as
 })
 
 test('a server that hangs opens it, and from then on answers take no time and nothing queues', async () => {
-  const gateway = await gatewayWith({ expression: 'NetworkErrorRatio() > 0.5' })
+  const gateway = await gatewayWith({ expression: 'NetworkErrorRatio() > 0.5' }, '200ms')
   health = 'hanging'
   await Promise.all(Array.from({ length: 20 }, () => ask(gateway)))
   await untilOpen(gateway)
-  const from = performance.now()
+  const before = asked
   const answers = await Promise.all(Array.from({ length: 20 }, () => ask(gateway)))
   expect(answers.every(({ status }) => status === 503)).toBe(true)
-  expect(performance.now() - from).toBeLessThan(1000)
-  const page = (await gateway.admin('/metrics')).body
-  expect(metricSum(page, 'sluice_in_flight')).toBe(1) // the page itself
+  expect(asked).toBe(before) // so nobody has waited for the server
+  await eventually('nothing but the page itself to be under way', async () => {
+    return metricSum((await gateway.admin('/metrics')).body, 'sluice_in_flight') === 1
+  })
 })
 
 test('an expression that is none disables the router and says where', async () => {
