@@ -62,7 +62,7 @@ async function gatewayOf(routes: Record<string, unknown>): Promise<[Gateway, num
     entryPoints: {
       dns: {
         address: `127.0.0.1:${port}/udp`,
-        udp: { timeout: '1s' },
+        udp: { timeout: '30s' }, // no session ends between its answer and the count of them
         transport: { lifeCycle: { graceTimeOut: '500ms' } },
       },
     },
