@@ -11,7 +11,7 @@ import { eventually } from '../../support/wait.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'sluice-held-'))
 const accessLog = path.join(folder, 'access.log')
-const SOON_MS = 3000 // less than the time for which a line is held
+const SOON_MS = 4500 // less than the 5 s for which a line is held
 let origin: HttpOrigin
 let gateway: Gateway
 let client: RawClient

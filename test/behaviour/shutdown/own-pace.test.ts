@@ -64,7 +64,7 @@ test.each(['node', 'uws'] as const)(
       engine,
       workers: 2,
       web: lifeCycle('0s', '700ms'),
-      entryPoints: { slow: { address: `127.0.0.1:${slow}`, ...lifeCycle('3s', '10s') } },
+      entryPoints: { slow: { address: `127.0.0.1:${slow}`, ...lifeCycle('5s', '10s') } },
       routes: routes(),
       static: { accessLog: {} },
     })
@@ -83,7 +83,7 @@ test.each(['node', 'uws'] as const)(
     late.server.send(ANSWER)
     expect((await late.client.readResponse()).status).toBe(200)
     await eventually('the port of slow to be closed', () => isRefused(slow))
-    expect(performance.now() - from).toBeGreaterThan(2990)
+    expect(performance.now() - from).toBeGreaterThan(4990)
     kept.server.send(ANSWER)
     expect((await kept.client.readResponse()).status).toBe(200)
     await gateway.untilExit()
@@ -96,7 +96,7 @@ test.each(['node', 'uws'] as const)(
 
 test('the entry point that is asked for /ready accepts for as long as any other does', async () => {
   gateway = await startGateway({
-    web: lifeCycle('1500ms', '10s'),
+    web: lifeCycle('4s', '10s'), // /ready is asked for meanwhile
     flags: ['--entryPoints.traefik.transport.lifeCycle.requestAcceptGraceTimeout=0s'],
   })
   const from = performance.now()
@@ -104,7 +104,7 @@ test('the entry point that is asked for /ready accepts for as long as any other 
   const { port, adminPort } = gateway
   await eventually('/ready to be 503', async () => (await gateway!.admin('/ready')).status === 503)
   await eventually('the port of web to be closed', () => isRefused(port))
-  expect(performance.now() - from).toBeGreaterThan(1490)
+  expect(performance.now() - from).toBeGreaterThan(3990)
   await eventually('the port of traefik to be closed', () => isRefused(adminPort))
   await gateway.untilExit()
   expect(gateway.exit).toEqual({ code: 0, signal: null })

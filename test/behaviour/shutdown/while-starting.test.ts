@@ -6,7 +6,7 @@ import path from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { type Gateway, routesTo, startGateway } from '../../support/gateway.ts'
 
-const PROMPT_MS = 5000 // a whole start takes 300 ms when nothing else runs
+const PROMPT_MS = 8000 // a whole start takes 300 ms when nothing else runs; a grace would be 10 s
 let gateway: Gateway | null = null
 let child: ChildProcess | null = null
 
