@@ -190,4 +190,4 @@ test(`${FILES} mutated files are compiled or refused, each within ${COMPILE_MS_M
   }
   expect(counts.refused).toBeGreaterThan(FILES / 20)
   expect(counts.routes).toBeGreaterThan(FILES / 20)
-}, 90_000)
+}, 300_000)

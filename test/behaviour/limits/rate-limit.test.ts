@@ -197,7 +197,6 @@ describe('inFlightReq', () => {
       () =>
         [first, second].every((dead) => !running.supervisor.handles.includes(dead)) &&
         running.supervisor.handles.every((handle) => handle.listening && handle.adopted > 0),
-      10_000,
     )
     held.length = 0
     const next = await Promise.all(Array.from({ length: 12 }, () => connectRaw(running.port)))
