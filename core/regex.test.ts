@@ -38,6 +38,14 @@ describe('which engine runs an expression', () => {
   })
 })
 
+// Of processor time: that others had the processor meanwhile is not the engine's doing.
+function cpuMs(run: () => void): number {
+  const before = process.cpuUsage()
+  run()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000
+}
+
 describe('evil input', () => {
   const evil: [string, string][] = [
     ['^(a+)+$', 'a'.repeat(60_000) + '!'],
@@ -53,9 +61,7 @@ describe('evil input', () => {
   ]
   test.each(evil)('%s answers 60,000 characters within a fifth of a second', (source, text) => {
     const regex = compileRegex(source)
-    const before = performance.now()
-    expect(regex.test(text)).toBe(false)
-    expect(performance.now() - before).toBeLessThan(200)
+    expect(cpuMs(() => expect(regex.test(text)).toBe(false))).toBeLessThan(200)
   })
 })
 
@@ -130,9 +136,9 @@ describe('replacing', () => {
   })
 
   test.each(['(?:a|b)+?', '[ab]', '(a|aa)'])('%s replaces 60,000 matches in a second', (source) => {
-    const before = performance.now()
-    expect(compileRegex(source).replace('a'.repeat(60_000), 'x').length).toBeGreaterThan(100)
-    expect(performance.now() - before).toBeLessThan(1_000)
+    const replace = (): void =>
+      expect(compileRegex(source).replace('a'.repeat(60_000), 'x').length).toBeGreaterThan(100)
+    expect(cpuMs(replace)).toBeLessThan(1_000)
   })
 
   test('an anchored expression replaces once', () => {

@@ -134,5 +134,5 @@ test('Ten thousand routers are looked through in a moment', () => {
   const wanted = wantedOf(wishes, files)
   expect(wanted).toHaveLength(10_000)
   expect(wanted[0]!.names).toHaveLength(1)
-  expect(performance.now() - started).toBeLessThan(2000) // as lists: minutes
+  expect(performance.now() - started).toBeLessThan(10_000) // as lists: minutes
 })
