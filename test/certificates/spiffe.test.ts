@@ -133,7 +133,7 @@ test('An SVID that ends is used no longer, and one that has ended is not taken',
   await api.start()
   api.give(given)
   const end = Date.parse(new X509Certificate(svid.certPem).validTo)
-  const ahead = end - 300 - Date.now() // 0.3 s are left of it
+  const ahead = end - 2500 - Date.now() // 2.5 s are left of it
   const running = startSource(() => Date.now() + ahead)
   await running.first(10_000)
   await eventually('the end of it', () => changes.length === 2)
