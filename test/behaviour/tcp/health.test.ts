@@ -29,7 +29,7 @@ const check: TcpHealthCheckPlan = {
   expect: '',
   intervalMs: 100,
   unhealthyIntervalMs: 100,
-  timeoutMs: 1000,
+  timeoutMs: 10_000,
 }
 
 interface Watched {
@@ -173,7 +173,7 @@ test('another port is asked where one is given', async () => {
 test('a server that wants a PROXY header gets one that says that we speak for ourselves', async () => {
   const server = await serverOf()
   const verdict = verdictOf(
-    targetOf(server.port, { expect: 'x', timeoutMs: 300 }, { proxyProtocol: 1 }),
+    targetOf(server.port, { expect: 'x', timeoutMs: 10_000 }, { proxyProtocol: 1 }),
   )
   const behind = await server.next()
   await behind.untilText('PROXY UNKNOWN\r\n')
