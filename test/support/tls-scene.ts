@@ -133,7 +133,7 @@ export function run(
   input: string | null = null,
 ): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = execFile(command, args, { timeout: 20_000 }, (fault, stdout, stderr) => {
+    const child = execFile(command, args, { timeout: 50_000 }, (fault, stdout, stderr) => {
       resolve({ code: fault === null ? 0 : Number(fault.code ?? -1), stdout, stderr })
     })
     if (input === null) child.stdin!.end()
