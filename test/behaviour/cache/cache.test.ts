@@ -209,9 +209,12 @@ test('what is stale stands in for an error of the server, which is then left alo
     else request.socket.destroy()
   })
   await scene.ask('/failing')
+  const from = performance.now()
   expect(await scene.ask('/failing')).toMatchObject({ status: 200, body: 'good', cache: 'HIT' })
   expect(await scene.ask('/failing')).toMatchObject({ status: 200, body: 'good', cache: 'HIT' })
-  expect(scene.count('/failing')).toBe(2)
+  // A moment is a second, after which it is asked once more.
+  const moments = Math.floor((performance.now() - from) / 1000)
+  expect([2, 2 + Math.min(moments, 1)]).toContain(scene.count('/failing'))
   const asked = await scene.ask('/failing', { 'Cache-Control': 'no-cache' })
   expect(asked.status).toBe(502) // that client wants the server's word
 })

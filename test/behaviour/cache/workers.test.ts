@@ -72,18 +72,18 @@ test('what one worker has stored all of them serve', async () => {
 })
 
 test('requests for what can not be stored do not wait for each other', async () => {
-  let underway = 0
-  let together = 0
-  scene.answer('/unstorable', (response) => {
-    together = Math.max(together, ++underway)
-    setTimeout(() => {
-      underway--
-      response.writeHead(200, { 'Cache-Control': 'private' }).end()
-    }, 50)
-  })
-  await everywhere('/unstorable', 40)
-  expect(scene.count('/unstorable')).toBe(40)
-  expect(together).toBeGreaterThan(10)
+  const answers: (() => void)[] = []
+  scene.answer('/unstorable', (response) =>
+    answers.push(() => response.writeHead(200, { 'Cache-Control': 'private' }).end()),
+  )
+  const all = everywhere('/unstorable', 40)
+  await eventually('the first request', () => answers.length > 0)
+  await eventually('all to be there', async () => (await scene.metric('sluice_in_flight')) >= 40)
+  for (const answer of answers.splice(0)) answer()
+  await eventually('all others to ask', () => scene.count('/unstorable') === 40)
+  expect(answers.length).toBeGreaterThan(10) // none of them has been answered yet
+  for (const answer of answers) answer()
+  await all
 })
 
 test('a request that waits too long asks for itself', async () => {
