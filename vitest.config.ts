@@ -7,8 +7,8 @@ export default defineConfig({
     exclude: ['node_modules/**', 'test/long/**'],
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    expect: { poll: { timeout: 20_000 } }, // as eventually() of test/support/wait.ts: only a hang takes that long
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } }, // as eventually() of test/support/wait.ts: only a hang takes that long
   },
 })

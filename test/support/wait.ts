@@ -1,6 +1,6 @@
 // test/support/wait.ts: waits for conditions. Whoever changes what a condition looks at calls look().
 
-const WITHIN_MS = 20_000 // only a hang takes that long, on a busy machine too
+const WITHIN_MS = 30_000 // only a hang takes that long, on a busy machine too
 
 interface Waiting {
   readonly isThere: () => boolean
