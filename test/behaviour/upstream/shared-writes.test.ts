@@ -66,7 +66,7 @@ test('the requests that one turn brings leave in one write for each shared conne
           },
         },
       },
-      serversTransports: { shared: { coalesce: { connections: 2 } } },
+      serversTransports: { shared: { coalesce: { connections: 2, slowAfter: '20s' } } },
     },
   }
   adopt(context, emptyGeneration(), generationOf(routes, 1))
