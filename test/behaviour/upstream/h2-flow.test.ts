@@ -30,12 +30,16 @@ function route(name: string, url: string, transport: Keys): void {
   routers[name] = { rule: `PathPrefix(\`/${name}\`)`, entryPoints: ['web'], service: name }
 }
 
+function stall(stream: ServerHttp2Stream): void {
+  stream.respond({ ':status': 200 })
+  stream.write('half')
+}
+
+// What is not to be given up on goes to /patient: this process may stand still while it should answer.
 const scripts: Record<string, (stream: ServerHttp2Stream) => unknown> = {
   '/main/never': () => {},
-  '/main/stall': (stream) => {
-    stream.respond({ ':status': 200 })
-    stream.write('half')
-  },
+  '/main/stall': stall,
+  '/patient/stall': stall,
   '/main/grpc-watch': (stream) => {
     stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
     stream.write('first')
@@ -54,11 +58,11 @@ const scripts: Record<string, (stream: ServerHttp2Stream) => unknown> = {
     more()
   },
   '/patient/held': () => {},
-  '/main/early': (stream) => {
+  '/patient/early': (stream) => {
     stream.respond({ ':status': 413 })
     stream.end('too large')
   },
-  '/main/sum': async (stream) => {
+  '/patient/sum': async (stream) => {
     const { body } = await readAll(stream)
     stream.respond({ ':status': 200 })
     stream.end(String(body.length))
@@ -153,14 +157,14 @@ test('who finds no stream within dialTimeout gets 503 UPSTREAM_FULL', async () =
 test('a client that leaves resets its stream with CANCEL, and the session serves on', async () => {
   const arrived = lastStream()
   const client = await open()
-  client.send(requestText('GET', '/main/stall'))
+  client.send(requestText('GET', '/patient/stall'))
   const stream = await arrived
   await client.untilText('half')
   const sessions = origin.sessions.length
   client.reset()
   await origin.until('the reset', () => stream.closed)
   expect(stream.rstCode).toBe(8)
-  expect((await ask('/main/x')).status).toBe(200)
+  expect((await ask('/patient/x')).status).toBe(200)
   expect(origin.sessions.length).toBe(sessions)
 })
 
@@ -227,14 +231,14 @@ test('a slow reader holds the server back, and gets every byte in the end', asyn
 
 test('an upload of 20 MiB arrives whole', async () => {
   const client = await open()
-  client.send(`POST /main/sum HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${20 * MIB}\r\n\r\n`)
+  client.send(`POST /patient/sum HTTP/1.1\r\nHost: a.test\r\nContent-Length: ${20 * MIB}\r\n\r\n`)
   client.send('x'.repeat(20 * MIB))
   expect((await client.readResponse()).body).toBe(String(20 * MIB))
 })
 
 test('an answer before the end of the request reaches the client', async () => {
   const client = await open()
-  client.send('POST /main/early HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nxxx')
+  client.send('POST /patient/early HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\nxxx')
   await client.untilText('too large')
   expect(client.received).toContain('413')
 })
@@ -255,7 +259,7 @@ test('a server behind h2c:// that speaks HTTP/1.1 is a 502 UPSTREAM_PROTOCOL', a
 })
 
 test('a header that stands twice arrives twice', async () => {
-  await ask('/main/x', 'GET', 'X-Twice: a\r\nX-Twice: b\r\nUser-Agent: a\r\nUser-Agent: b\r\n')
+  await ask('/patient/x', 'GET', 'X-Twice: a\r\nX-Twice: b\r\nUser-Agent: a\r\nUser-Agent: b\r\n')
   expect(origin.asked.at(-1)!['x-twice']).toBe('a, b')
 })
 

@@ -91,8 +91,8 @@ beforeAll(async () => {
     stream.respond({ ':status': 200 })
     stream.end('good')
   })
-  const service = (name: string, url: string) => ({
-    [name]: { loadBalancer: { serversTransport: 'short', servers: [{ url }] } },
+  const service = (name: string, url: string, serversTransport: string) => ({
+    [name]: { loadBalancer: { serversTransport, servers: [{ url }] } },
   })
   const router = (name: string) => ({
     [name]: { rule: `Path(\`/${name}\`)`, entryPoints: ['web'], service: name },
@@ -101,8 +101,12 @@ beforeAll(async () => {
     routes: {
       http: {
         routers: { ...router('bad'), ...router('good') },
-        services: { ...service('bad', server.url), ...service('good', good.url) },
+        services: {
+          ...service('bad', server.url, 'short'),
+          ...service('good', good.url, 'patient'),
+        },
         serversTransports: {
+          patient: {}, // what is good may be late
           short: {
             stallTimeout: '300ms',
             forwardingTimeouts: { responseHeaderTimeout: '300ms', dialTimeout: '1s' },
@@ -137,4 +141,4 @@ test(`${ROUNDS * AT_ONCE} random answers (seed ${seed}) end their requests and n
     client.destroy()
   }
   expect(gateway.stderr()).not.toContain('defect')
-}, 120_000)
+}, 240_000)

@@ -44,10 +44,7 @@ beforeAll(async () => {
     { settings: { enableConnectProtocol: true } },
   )
   gateway = await startGateway({
-    routes: routesTo([origin.url], {
-      forwardingTimeouts: { responseHeaderTimeout: '400ms', dialTimeout: '2s' },
-      stallTimeout: '600ms',
-    }),
+    routes: routesTo([origin.url]),
   })
 })
 
