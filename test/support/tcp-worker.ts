@@ -27,6 +27,9 @@ import { serveTcp } from '../../workers/tcp/serve.ts'
 import { type TcpGeneration, TcpBuilder, noTcpParts } from '../../workers/tcp/table.ts'
 import { newContext } from './live.ts'
 
+// A server that is to answer after the end of its client is this process, which may stand still.
+const TERMINATION_DELAY_MS = 5000
+
 export interface TcpPlans {
   readonly routers: readonly TcpRouterPlan[]
   readonly services: readonly TcpServicePlan[]
@@ -41,7 +44,7 @@ export function transportOf(over: Partial<TcpTransportPlan> = {}): TcpTransportP
     dialKeepAliveMs: 15_000,
     idleTimeoutMs: 0,
     proxyProtocol: 0,
-    terminationDelayMs: 100,
+    terminationDelayMs: TERMINATION_DELAY_MS,
     tls: plainServerTls,
     ...over,
   }
@@ -72,7 +75,7 @@ export function serviceOf(
     servers: ports.map((port) => ({ address: `127.0.0.1:${port}`, tls: false })),
     serversTransport: '',
     proxyProtocol: 0,
-    terminationDelayMs: 100,
+    terminationDelayMs: TERMINATION_DELAY_MS,
     healthCheck: null,
     ...over,
   }

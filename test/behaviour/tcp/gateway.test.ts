@@ -52,7 +52,9 @@ async function clientOf(gateway: Gateway): Promise<RawClient> {
 }
 
 function to(ports: readonly number[], more: object = {}): object {
-  return { loadBalancer: { servers: ports.map((p) => ({ address: `127.0.0.1:${p}` })), ...more } }
+  const servers = ports.map((p) => ({ address: `127.0.0.1:${p}` }))
+  // The servers are this process, which may stand still between the end of a client and the answer.
+  return { loadBalancer: { servers, terminationDelay: 5000, ...more } }
 }
 
 // A TLS server that says its name.
