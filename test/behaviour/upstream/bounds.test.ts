@@ -44,7 +44,11 @@ async function ask(gateway: Gateway, method = 'GET', body = ''): Promise<RawClie
 const answer = (at: number): unknown => asked[at]!.connection.send(responseText(`answer ${at}`))
 
 test('requests wait for a connection, bodies and all, and are served one after the other', async () => {
-  const { origin, gateway } = await sceneOf({ maxConnections: 2, maxPending: 10 })
+  const { origin, gateway } = await sceneOf({
+    maxConnections: 2,
+    maxPending: 10,
+    forwardingTimeouts: { dialTimeout: '20s' },
+  })
   const clients = []
   for (let i = 0; i < 6; i++) clients.push(await ask(gateway, 'POST', `body of ${i}`))
   const bodies: string[] = []
@@ -61,7 +65,11 @@ test('requests wait for a connection, bodies and all, and are served one after t
 })
 
 test('one more than maxPending is answered 503 at once', async () => {
-  const { gateway } = await sceneOf({ maxConnections: 1, maxPending: 1 })
+  const { gateway } = await sceneOf({
+    maxConnections: 1,
+    maxPending: 1,
+    forwardingTimeouts: { dialTimeout: '20s' },
+  })
   const first = await ask(gateway)
   await eventually('the first to be there', () => asked.length === 1)
   const others = [await ask(gateway), await ask(gateway)]
@@ -73,7 +81,7 @@ test('one more than maxPending is answered 503 at once', async () => {
 })
 
 test('who has waited for dialTimeout is answered 503, and who leaves gives up its place', async () => {
-  const forwardingTimeouts = { dialTimeout: '300ms' }
+  const forwardingTimeouts = { dialTimeout: '3s' } // who leaves is seen to wait before that
   const { gateway } = await sceneOf({ maxConnections: 1, maxPending: 1, forwardingTimeouts })
   await ask(gateway)
   await eventually('the first to be there', () => asked.length === 1)
