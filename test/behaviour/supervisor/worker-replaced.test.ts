@@ -205,7 +205,7 @@ test('20 ends lose neither a worker nor the configuration', async () => {
   client!.send('GET /extra-9 HTTP/1.1\r\nHost: a.test\r\n\r\n')
   expect((await client!.readResponse()).body).toBe('served')
   client!.destroy()
-}, 60_000)
+}, 240_000)
 
 function openDescriptors(): number {
   return readdirSync('/proc/self/fd').length
