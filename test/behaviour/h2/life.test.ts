@@ -131,7 +131,7 @@ test('a client that does not answer our PING is not waited for', async () => {
 })
 
 test('an idle connection ends with GOAWAY after idleTimeout', async () => {
-  await start({ respondingTimeouts: { idleTimeout: '400ms' } })
+  await start({ respondingTimeouts: { idleTimeout: '2s' } })
   const client = await connect()
   client.send(headers(1, requestFields()))
   await client.answer(1)
