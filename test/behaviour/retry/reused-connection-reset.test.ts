@@ -32,7 +32,7 @@ beforeEach(async () => {
   ledger = []
   behaviours = []
   scene = await startScene(
-    { forwardingTimeouts: { dialTimeout: '2s', responseHeaderTimeout: '300ms' } },
+    { forwardingTimeouts: { dialTimeout: '2s', responseHeaderTimeout: '2s' } },
     {},
     serve,
   )
