@@ -162,7 +162,7 @@ function found(program: string): boolean {
 
 function run(program: string, flags: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile(program, flags, { timeout: 20_000 }, (fault, stdout) =>
+    execFile(program, flags, { timeout: 50_000 }, (fault, stdout) =>
       fault === null ? resolve(stdout) : reject(fault),
     )
   })

@@ -43,7 +43,7 @@ beforeAll(async () => {
   })
   gateway = await startGateway({
     routes: routesTo([origin.url]),
-    web: { transport: { respondingTimeouts: { writeStallTimeout: '1s', headerTimeout: '1s' } } },
+    web: { transport: { respondingTimeouts: { writeStallTimeout: '1s', headerTimeout: '4s' } } },
   })
   good = await connectH2(gateway.port)
   for (let i = 0; i < 200; i++) await askGood() // so that what is allocated once is there

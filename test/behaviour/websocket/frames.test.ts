@@ -138,7 +138,7 @@ describe('a WebSocket through engine uws, beside a server that is not as it shou
     await once(client, 'open')
     client.close(1000)
     await closeOf(client)
-    await eventually('the exchange to be over', async () => (await accounted()) > before, 15_000)
+    await eventually('the exchange to be over', async () => (await accounted()) > before, 30_000)
     leave()
   }, 60_000)
 
