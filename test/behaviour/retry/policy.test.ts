@@ -6,13 +6,13 @@ import { metricSum } from '../../support/metrics.ts'
 import { type OriginConnection, startScriptedOrigin } from '../../support/origin.ts'
 import { type Response, connectRaw } from '../../support/raw-client.ts'
 import { requestText, responseText } from '../../support/scene.ts'
-import { eventually } from '../../support/wait.ts'
 
 // What a server does with the next request that reaches it.
 type Behaviour = 'answer' | 'reset' | 'half' | 'silent' | '503' | '503 with a body' | 'cut the body'
 
 const stops: (() => unknown)[] = []
 let ledger: string[] = [] // 'server method path body'
+let onAnswer: (() => void) | null = null // called once, when something of an answer has been sent
 
 afterEach(async () => {
   for (const stop of stops.splice(0).toReversed()) await stop()
@@ -24,7 +24,10 @@ async function serverOf(name: string, behaviours: Behaviour[]): Promise<string> 
     for (;;) {
       const { head, body } = await connection.readRequest(60_000)
       ledger.push(`${name} ${head.slice(0, head.indexOf(' HTTP'))} ${body}`.trim())
-      if (!(await behave(connection, behaviours.shift() ?? 'answer', name))) return
+      const goesOn = await behave(connection, behaviours.shift() ?? 'answer', name)
+      onAnswer?.()
+      onAnswer = null
+      if (!goesOn) return
     }
   })
   stops.push(() => origin.stop())
@@ -47,7 +50,14 @@ async function behave(connection: OriginConnection, what: Behaviour, name: strin
   return what === 'answer' || what.startsWith('503') || what === 'silent'
 }
 
-async function gatewayTo(urls: readonly string[], retry: Keys): Promise<Gateway> {
+// A silent server is waited for as long as a machine may stand still; others are not to be taken for silent.
+const timeFor = (behaviour: Behaviour): string => (behaviour === 'silent' ? '2s' : '20s')
+
+async function gatewayTo(
+  urls: readonly string[],
+  retry: Keys,
+  responseHeaderTimeout = '20s',
+): Promise<Gateway> {
   ledger = []
   const gateway = await startGateway({
     routes: {
@@ -67,7 +77,7 @@ async function gatewayTo(urls: readonly string[], retry: Keys): Promise<Gateway>
           },
         },
         serversTransports: {
-          quick: { forwardingTimeouts: { dialTimeout: '2s', responseHeaderTimeout: '300ms' } },
+          quick: { forwardingTimeouts: { dialTimeout: '2s', responseHeaderTimeout } },
         },
       },
     },
@@ -92,7 +102,7 @@ test.each<Behaviour>(['reset', 'half', 'silent'])(
   'a GET whose server says "%s" is sent to another one',
   async (behaviour) => {
     const urls = [await serverOf('one', [behaviour]), await serverOf('two', [])]
-    const gateway = await gatewayTo(urls, { attempts: 2 })
+    const gateway = await gatewayTo(urls, { attempts: 2 }, timeFor(behaviour))
     expect((await ask(gateway, 'GET')).body).toBe('from two')
     expect(ledger).toEqual(['one GET /a', 'two GET /a'])
     const { body } = await gateway.admin('/metrics')
@@ -105,7 +115,8 @@ test.each<Behaviour>(['reset', 'half', 'silent', '503'])(
   'a POST whose server says "%s" is not sent again',
   async (behaviour) => {
     const urls = [await serverOf('one', [behaviour]), await serverOf('two', [])]
-    const gateway = await gatewayTo(urls, { attempts: 3, status: ['503'] })
+    const retry = { attempts: 3, status: ['503'] }
+    const gateway = await gatewayTo(urls, retry, timeFor(behaviour))
     expect((await ask(gateway, 'POST', 'order')).status).toBeGreaterThanOrEqual(502)
     expect(ledger).toEqual(['one POST /a order'])
   },
@@ -115,11 +126,8 @@ test.each<Behaviour>(['reset', 'silent', '503', '503 with a body'])(
   'with retryNonIdempotentMethod a POST whose server says "%s" is sent again with its body',
   async (behaviour) => {
     const urls = [await serverOf('one', [behaviour]), await serverOf('two', [])]
-    const gateway = await gatewayTo(urls, {
-      attempts: 2,
-      status: ['503'],
-      retryNonIdempotentMethod: true,
-    })
+    const retry = { attempts: 2, status: ['503'], retryNonIdempotentMethod: true }
+    const gateway = await gatewayTo(urls, retry, timeFor(behaviour))
     expect((await ask(gateway, 'POST', 'order')).body).toBe('from two')
     expect(ledger).toEqual(['one POST /a order', 'two POST /a order'])
   },
@@ -173,10 +181,8 @@ test('after the pause of initialInterval the only server is asked again', async 
 })
 
 test('no attempt begins after timeout', async () => {
-  const gateway = await gatewayTo([await serverOf('one', ['silent', 'silent', 'silent'])], {
-    attempts: 10,
-    timeout: '200ms',
-  })
+  const silent = await serverOf('one', ['silent', 'silent', 'silent'])
+  const gateway = await gatewayTo([silent], { attempts: 10, timeout: '200ms' }, '300ms')
   expect((await ask(gateway, 'GET')).status).toBe(504)
   expect(ledger).toEqual(['one GET /a'])
 })
@@ -237,9 +243,9 @@ test('a client that leaves during the pause is the end of its request', async ()
     initialInterval: '300ms',
   })
   const client = await connectRaw(gateway.port)
+  onAnswer = () => client.reset() // a client that only ends its side still wants the answer
   client.send(requestText('GET', '/left'))
-  await eventually('the request to be there', () => ledger.length === 1)
-  client.reset() // a client that only ends its side still wants the answer
+  await client.until('it to be gone', () => client.closed)
   // Four pauses of 150 ms at the least are longer than one of 450 ms at the most.
   for (let i = 0; i < 4; i++) expect((await ask(gateway, 'GET')).status).toBe(200)
   expect(ledger.filter((line) => line.includes('/left')).length).toBe(1)
