@@ -2,9 +2,11 @@
 //
 // A request fails when it was written and its whole response with the wanted status did not come back. That a
 // connection which nothing was asked of is closed, or one whose last answer said "Connection: close", is no
-// failure: the client opens another one.
+// failure: the client opens another one. Nor is it one where the gateway may end a connection that has been quiet for a
+// while, and this client was quiet for so long because its process stood still.
 
 import { type RawClient, connectRaw } from './raw-client.ts'
+import { StoodStill } from './stood-still.ts'
 import { eventually } from './wait.ts'
 
 export interface LoadOptions {
@@ -15,6 +17,7 @@ export interface LoadOptions {
   readonly status?: number // wanted; 200 unless given
   readonly pauseMs?: number // of a client between two requests; 0 unless given
   readonly isGood?: (body: string) => boolean
+  readonly quietMsMax?: number // after which a connection may be ended between two requests; never unless given
 }
 
 export interface Load {
@@ -51,6 +54,7 @@ export function startLoad(options: LoadOptions): Load {
     stop: async () => {
       run.stopping = true
       await Promise.all(clients)
+      run.still.stop()
     },
   }
 }
@@ -62,6 +66,7 @@ class Run {
   stopping = false
   readonly failures: string[] = []
   private readonly options: LoadOptions
+  readonly still = new StoodStill()
 
   constructor(options: LoadOptions) {
     this.options = options
@@ -80,12 +85,15 @@ class Run {
 
   async keepAliveClient(): Promise<void> {
     let client: RawClient | null = null
+    let stillBefore = 0 // when the request before this one was sent
     while (!this.stopping) {
       if (client === null || client.ended || client.closed) client = await this.connect()
-      if (client !== null && !(await this.ask(client, 'keep-alive', ''))) {
+      const still = this.still.ms
+      if (client !== null && !(await this.ask(client, 'keep-alive', '', stillBefore))) {
         client.destroy()
         client = null
       }
+      stillBefore = still
       await this.pause()
     }
     client?.destroy()
@@ -101,7 +109,12 @@ class Run {
   }
 
   // Whether the connection can be used again.
-  private async ask(client: RawClient, kind: string, headers: string): Promise<boolean> {
+  private async ask(
+    client: RawClient,
+    kind: string,
+    headers: string,
+    stillBefore = Infinity,
+  ): Promise<boolean> {
     const { target = '/', status = 200, isGood } = this.options
     const from = performance.now()
     client.send(`GET ${target} HTTP/1.1\r\nHost: load.test\r\n${headers}\r\n`)
@@ -115,9 +128,17 @@ class Run {
       if (kind === 'keep-alive') this.closed++
       return false
     } catch (fault) {
-      this.failures.push(`${kind}: ${String(fault).slice(0, 200)}`)
+      if (!this.wasQuiet(client, stillBefore))
+        this.failures.push(`${kind}: ${String(fault).slice(0, 200)}`)
       return false
     }
+  }
+
+  // The connection has been used, was ended before a byte of this answer, and nothing could be said on it for a while.
+  private wasQuiet(client: RawClient, stillBefore: number): boolean {
+    const { quietMsMax = Infinity } = this.options
+    const isUnanswered = client.receivedBytes > 0 && client.received === ''
+    return isUnanswered && this.still.ms - stillBefore > quietMsMax * 0.9
   }
 
   private async pause(): Promise<void> {

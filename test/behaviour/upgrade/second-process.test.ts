@@ -66,7 +66,8 @@ test.each(['node', 'uws'] as const)(
   'no request fails on connections that are kept or opened while a process with engine %s is replaced',
   async (engine) => {
     let current = await start({ engine })
-    const load = startLoad({ port: current.port, keepAlive: 8, fresh: 2 })
+    // A draining process ends connections that have been quiet for a second.
+    const load = startLoad({ port: current.port, keepAlive: 8, fresh: 2, quietMsMax: 1000 })
     await load.untilMore(200)
     for (let upgrade = 0; upgrade < 3; upgrade++) {
       const before = current
@@ -83,7 +84,7 @@ test.each(['node', 'uws'] as const)(
     expect(resets.length).toBeLessThanOrEqual(2)
     expect(load.closed).toBeGreaterThan(0)
   },
-  60_000,
+  120_000,
 )
 
 test('a successor whose configuration cannot be read leaves the first process alone', async () => {
