@@ -79,7 +79,7 @@ export const limitCases: readonly Case[] = [
   },
   {
     name: 'closes a connection that sends no request',
-    options: times({ idleTimeout: '300ms' }),
+    options: times({ idleTimeout: '2s' }),
     run: async (world) => {
       const fresh = await world.connect()
       const used = await world.connect()
@@ -93,7 +93,7 @@ export const limitCases: readonly Case[] = [
     name: 'closes a connection that sends no request after its compiled-in time',
     run: async (world) => {
       const fresh = await world.connect()
-      await fresh.untilEnded(20_000)
+      await fresh.untilEnded(40_000)
       expect(fresh.received).toBe('')
     },
   },
@@ -116,7 +116,7 @@ export const limitCases: readonly Case[] = [
   },
   {
     name: 'does not give up on a request body that is slow but moves',
-    options: times({ bodyStallTimeout: '500ms', headerTimeout: '500ms' }),
+    options: times({ bodyStallTimeout: '2s', headerTimeout: '2s' }),
     run: async (world) => {
       const path = world.path(async (connection, head) => {
         connection.send(answer((await connection.readBody(head)).body))
@@ -125,7 +125,7 @@ export const limitCases: readonly Case[] = [
       client.send(request(path, 'Content-Length: 8\r\n', 'POST'))
       for (let i = 0; i < 8; i++) {
         client.send('x')
-        await new Promise((resolve) => setTimeout(resolve, 150)) // the slowness is the case
+        await new Promise((resolve) => setTimeout(resolve, 300)) // the slowness is the case
       }
       expect((await client.readResponse()).body).toBe('xxxxxxxx')
     },
