@@ -215,7 +215,7 @@ describe.skipIf(!hasRedis)(`A Redis in trouble (skipped when ${withoutRedis})`, 
     onTestFinished(() => redis.stop())
     const opened = open(storePlanOf([redis.port], { timeoutMs: 200 }))
     await untilAnswers(opened)
-    await redis.command('CLIENT', 'PAUSE', '1500')
+    await redis.command('CLIENT', 'PAUSE', '4000') // much longer than the 200 ms, however late they are over
     expect((await ask(opened, bucket(1), 'a')).failed).toBe(true)
     await untilAnswers(opened)
   })
