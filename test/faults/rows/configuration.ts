@@ -13,7 +13,7 @@ import { metricSum } from '../../support/metrics.ts'
 import { eventually } from '../../support/wait.ts'
 import { type FaultRow, finding } from '../contract.ts'
 import { pause, startLedgerOrigin, startTraffic } from '../ledger.ts'
-import { residentMiB } from '../memory.ts'
+import { cpuSeconds, residentMiB } from '../memory.ts'
 
 const reloads: FaultRow = {
   number: 6,
@@ -274,15 +274,18 @@ const expressions: FaultRow = {
     const times: number[] = []
     for (let i = 0; i < evil.length; i++) {
       const headers = { Host: `e${i}.test`, 'X-E': `${'a'.repeat(4000)}!` }
-      const from = performance.now()
+      const before = cpuSeconds(gateway.child.pid!)
       await fetch(`http://127.0.0.1:${gateway.port}/`, { headers })
-      times.push(performance.now() - from)
+      times.push((cpuSeconds(gateway.child.pid!) - before) * 1000)
     }
     const refused = (gateway.stderr().match(/CONFIG_\w+/g) ?? []).length
     await gateway.stop()
     await origin.stop()
     const most = Math.max(...times)
-    return finding(most < 250, `slowest answer ${most.toFixed(1)} ms, ${refused} refused when read`)
+    return finding(
+      most < 250,
+      `at the most ${most.toFixed(0)} ms of CPU, ${refused} refused when read`,
+    )
   },
 }
 

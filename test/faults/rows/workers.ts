@@ -4,6 +4,7 @@ import { startGateway, freePorts, routesTo } from '../../support/gateway.ts'
 import { connectRaw } from '../../support/raw-client.ts'
 import { startSupervisor } from '../../support/supervisor.ts'
 import { eventually } from '../../support/wait.ts'
+import { StoodStill } from '../../support/stood-still.ts'
 import { type FaultRow, finding } from '../contract.ts'
 import { pause, startLedgerOrigin, startTraffic } from '../ledger.ts'
 import { descriptors } from '../memory.ts'
@@ -21,8 +22,10 @@ const workerDies: FaultRow = {
     const before = descriptors(process.pid)
     let slowest = 0
     const kills = full ? 20 : 3
+    const still = new StoodStill() // the workers are threads of this process
     for (let i = 0; i < kills; i++) {
       const victim = running.worker(i % 2)
+      const stillBefore = still.ms
       const from = performance.now()
       victim.end('ended by a fault')
       await running.until(
@@ -30,7 +33,8 @@ const workerDies: FaultRow = {
         () => running.worker(i % 2) !== victim && running.worker(i % 2).listening,
         10_000,
       )
-      slowest = Math.max(slowest, performance.now() - from)
+      const stood = still.ms - stillBefore
+      slowest = Math.max(slowest, performance.now() - from - stood)
       await pause(5500) // a worker that dies young is started later each time
     }
     await traffic.stop()
@@ -38,10 +42,12 @@ const workerDies: FaultRow = {
     const more = descriptors(process.pid) - before
     await running.stop()
     await origin.stop()
+    const stood = still.ms / 1000
+    still.stop()
     const failed = traffic.failures().length
     const refused = traffic.ended.filter(({ fault }) => fault.includes('ECONNREFUSED')).length
     return finding(
-      slowest < 2000 && refused === 0 && failed <= kills * 20,
+      slowest < 2000 && refused === 0 && failed <= kills * 20 + stood * 100, // what was due while all stood still comes at once
       `${kills} deaths: back in ${slowest.toFixed(0)} ms at the most; ${failed} of ${traffic.ended.length} failed, ${refused} refused; ${more} more descriptors`,
     )
   },
