@@ -10,12 +10,13 @@ import {
   type RouterPlan,
   type ServicePlan,
   type TransportPlan,
+  type WeightedPlan,
 } from '../config/generation.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
 import type { Middleware, MiddlewareContext } from '../core/middleware/contract.ts'
 import { RolloutWatch } from '../core/balance/rollout.ts'
 import { RolloutCounts } from '../core/rollout/counts.ts'
-import { type RolloutPlan, rolloutSlotName } from '../core/rollout/plan.ts'
+import { rolloutSlotName } from '../core/rollout/plan.ts'
 import { MapCopies } from '../core/map-copy.ts'
 import { MatcherBuilder } from '../core/route/matcher-builder.ts'
 import type { Matcher } from '../core/route/matcher.ts'
@@ -185,8 +186,7 @@ export class GenerationBuilder {
     const names = plan.kind === 'internal' ? [] : plan.middlewares
     const own = this.buildMiddlewares(names, plan.name)
     if (plan.kind === 'mirroring') own.push(...this.mirrorsOf(plan))
-    if (plan.kind === 'weighted' && plan.rollout !== null)
-      own.push(this.watchOf(plan.name, plan.rollout))
+    if (plan.kind === 'weighted' && plan.rollout !== null) own.push(this.watchOf(plan))
     return new LiveService(plan, this.context, this.transportOf, this.cellOf, own)
   }
 
@@ -197,10 +197,10 @@ export class GenerationBuilder {
     })
   }
 
-  private watchOf(service: string, plan: RolloutPlan): RolloutWatch {
+  private watchOf(plan: WeightedPlan): RolloutWatch {
     const { states } = this.context.services.shared
-    const counts = new RolloutCounts(states, states.claim(rolloutSlotName(service, plan)))
-    return new RolloutWatch(service, counts, this.context.turnNow)
+    const counts = new RolloutCounts(states, states.claim(rolloutSlotName(plan)))
+    return new RolloutWatch(plan.name, counts, this.context.turnNow)
   }
 
   private removeService(name: string): void {

@@ -38,8 +38,7 @@ export class Rollouts {
   use(generation: Generation): void {
     const wanted = new Map<string, WeightedPlan>()
     for (const plan of generation.services.values()) {
-      if (plan.kind === 'weighted' && plan.rollout !== null)
-        wanted.set(rolloutSlotName(plan.name, plan.rollout), plan)
+      if (plan.kind === 'weighted' && plan.rollout !== null) wanted.set(rolloutSlotName(plan), plan)
     }
     for (const key of this.rollouts.keys()) if (!wanted.has(key)) this.rollouts.delete(key)
     // Also of one that goes on, whose slot belongs to this generation as well. Another slot: there was no room before.
