@@ -5,7 +5,9 @@ import { createHash } from 'node:crypto'
 import type { HashOn } from '../../core/balance/hash-key.ts'
 import { MAGLEV_SERVERS_MAX } from '../../core/balance/maglev.ts'
 import type { StickyOptions } from '../../core/balance/sticky.ts'
+import { isHostPort } from '../../core/h1/host.ts'
 import { isFieldValue, isToken } from '../../core/h1/text.ts'
+import { isFraming } from '../../core/middleware/header-line.ts'
 import type {
   HealthCheckConfig,
   LoadBalancerConfig,
@@ -158,11 +160,12 @@ function planHealthCheck(config: HealthCheckConfig, faults: Fault[]): HttpHealth
   if (port < 0 || port > 65_535) add('port', 'is not a port')
   if (status !== 0 && (status < 100 || status > 599)) add('status', 'is not a status')
   if (!isToken(config.method)) add('method', 'is not a method')
-  if (/[^\x21-\x7e]/.test(config.hostname)) add('hostname', 'is not a host')
+  if (config.method.toUpperCase() === 'CONNECT') add('method', 'CONNECT asks for a tunnel')
+  if (config.hostname !== '' && !isHostPort(config.hostname))
+    add('hostname', 'is not a host that may be sent')
   for (const [name, value] of Object.entries(headers)) {
-    // The value may be a secret and stays out of the message.
-    if (isToken(name) && isFieldValue(value)) continue
-    faults.push(fault(['healthCheck', 'headers', name.slice(0, 50)], 'cannot be sent'))
+    const message = unsendable(name, value)
+    if (message !== '') faults.push(fault(['healthCheck', 'headers', name.slice(0, 50)], message))
   }
   // As Traefik: nothing and less than nothing are the default.
   const intervalMs = config.interval || INTERVAL_MS
@@ -180,6 +183,12 @@ function planHealthCheck(config: HealthCheckConfig, faults: Fault[]): HttpHealth
     unhealthyIntervalMs: (config.unhealthyInterval ?? intervalMs) || INTERVAL_MS,
     timeoutMs: config.timeout || TIMEOUT_MS,
   }
+}
+
+// Node's clients throw for most of these instead of sending them. The value may be a secret and stays out of the message.
+function unsendable(name: string, value: string): string {
+  if (!isToken(name) || !isFieldValue(value)) return 'cannot be sent'
+  return isFraming(name) ? 'belongs to the gateway itself' : ''
 }
 
 function planPassive(config: LoadBalancerConfig): LoadBalancerPlan['passive'] {

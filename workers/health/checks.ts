@@ -28,6 +28,16 @@ export interface HealthLog {
   warn(message: string): void
 }
 
+// A step of a probe, which fails by what is thrown: Node's clients throw for what they refuse to send, and out of the
+// event of a socket that would end the process.
+export function tryStep(step: () => void, fail: (fault: string) => void): void {
+  try {
+    step()
+  } catch (fault) {
+    fail(fault instanceof Error ? fault.message : String(fault))
+  }
+}
+
 const INTERVAL_MIN_MS = 100 // whatever is configured: a check is not an attack
 const PROBES_MAX = 128 // at once; of thousands of servers the others wait their turn
 
@@ -108,7 +118,7 @@ export class HealthChecks {
   private probe(check: Check): void {
     let isDone = false
     this.probing++
-    check.target.probe((fault) => {
+    const done = (fault: string): void => {
       if (isDone) return
       isDone = true
       this.probing--
@@ -117,7 +127,8 @@ export class HealthChecks {
         check.rest(this.enqueue)
       }
       this.probeNext()
-    })
+    }
+    tryStep(() => check.target.probe(done), done)
   }
 
   private settle(check: Check, fault: string): void {

@@ -53,9 +53,10 @@ export function askByHttp1(socket: net.Socket, request: ProbeRequest, done: Answ
 
 export function askByHttp2(socket: net.Socket, request: ProbeRequest, done: Answered): void {
   const { connect } = process.getBuiltinModule('node:http2')
-  const { secure, authority, isGrpc } = request
+  const { secure, isGrpc } = request
   const scheme = secure ? 'https' : 'http'
-  const session = connect(`${scheme}://${authority}`, {
+  // The socket is there, and each request says its authority: this URL leads nowhere. Not every host is one to Node.
+  const session = connect(`${scheme}://server`, {
     createConnection: () => socket,
     maxSendHeaderBlockLength: HEAD_BYTES_MAX,
   })

@@ -15,7 +15,7 @@ import type {
 } from '../../config/generation.ts'
 import { parseAddress } from '../upstream/dial.ts'
 import { healthKey } from './board.ts'
-import type { HealthTarget } from './checks.ts'
+import { type HealthTarget, tryStep } from './checks.ts'
 import { type ProbeRequest, askByHttp1, askByHttp2 } from './http-ask.ts'
 import { secureProbe } from './secure.ts'
 
@@ -103,10 +103,12 @@ class HttpProbe {
     const socket = new net.Socket()
     this.socket = socket
     this.watch(socket)
-    socket.once('connect', () => {
-      if (isSecure) this.secure(socket, host, url, method)
-      else this.ask(socket, url, method, isOwn && this.speaksHttp2())
-    })
+    socket.once('connect', () =>
+      this.step(() => {
+        if (isSecure) this.secure(socket, host, url, method)
+        else this.ask(socket, url, method, isOwn && this.speaksHttp2())
+      }),
+    )
     socket.connect(isOwn && path !== '' ? { path } : { host, port })
   }
 
@@ -130,7 +132,7 @@ class HttpProbe {
       (secured, fault) => {
         if (fault !== '') return this.end(fault)
         if (isGrpc && secured.alpnProtocol !== 'h2') return this.end('it does not speak HTTP/2')
-        this.ask(secured, url, method, secured.alpnProtocol === 'h2')
+        this.step(() => this.ask(secured, url, method, secured.alpnProtocol === 'h2'))
       },
     )
   }
@@ -163,7 +165,7 @@ class HttpProbe {
       if (this.ended || hop !== this.hops) return
       if (answer.fault !== '') return this.end(answer.fault)
       if (request.isGrpc) return this.end('')
-      this.judge(answer.status, answer.location, url, method)
+      this.step(() => this.judge(answer.status, answer.location, url, method))
     })
   }
 
@@ -182,6 +184,11 @@ class HttpProbe {
     this.socket?.destroy()
     const keeps = status === 307 || status === 308 || method === 'HEAD'
     this.go(url, keeps ? method : 'GET')
+  }
+
+  // Whatever an event leads to.
+  private step(action: () => void): void {
+    tryStep(action, (fault) => this.end(fault))
   }
 
   private end(fault: string): void {

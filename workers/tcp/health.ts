@@ -15,7 +15,7 @@ import type {
 } from '../../config/protocol-plans.ts'
 import { localHeader } from '../../core/proxy-protocol/write.ts'
 import { healthKey } from '../health/board.ts'
-import type { HealthTarget } from '../health/checks.ts'
+import { type HealthTarget, tryStep } from '../health/checks.ts'
 import { secureProbe } from '../health/secure.ts'
 import { splitAddress } from './server.ts'
 
@@ -84,7 +84,12 @@ class Probe {
   start(): void {
     const { host, port } = splitAddress(this.server.address)
     this.watch(this.socket)
-    this.socket.once('connect', () => this.connected(host))
+    this.socket.once('connect', () =>
+      tryStep(
+        () => this.connected(host),
+        (fault) => this.end(fault),
+      ),
+    )
     this.socket.connect({ host, port: this.check.port === 0 ? port : this.check.port })
   }
 

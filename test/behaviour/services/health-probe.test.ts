@@ -9,7 +9,11 @@ import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import type { TransportPlan } from '../../../config/generation.ts'
+import type {
+  HttpHealthCheckPlan,
+  LoadBalancerPlan,
+  TransportPlan,
+} from '../../../config/generation.ts'
 import { healthKey } from '../../../workers/health/board.ts'
 import { HealthChecks } from '../../../workers/health/checks.ts'
 import { httpHealthTargets } from '../../../workers/health/http.ts'
@@ -28,15 +32,24 @@ afterEach(async () => {
   for (const end of ends.splice(0).toReversed()) await end()
 })
 
-function targetsOf(url: string, check: Keys, transport: Partial<TransportPlan['tls']> = {}) {
+// `unseen`: what the check has besides, past the eyes of the configuration.
+function targetsOf(
+  url: string,
+  check: Keys,
+  transport: Partial<TransportPlan['tls']> = {},
+  unseen: Partial<HttpHealthCheckPlan> = {},
+) {
   const loadBalancer = { servers: [{ url }], healthCheck: { timeout: '2s', ...check } }
   const routes = { http: { services: { app: { loadBalancer } } } }
   const { services, transports } = generationOf(routes, 1)
-  const plan = services.get('app@file')
+  const plan = services.get('app@file') as LoadBalancerPlan
   expect(plan, JSON.stringify(check)).toBeDefined()
+  const known = new Map([
+    [plan.name, { ...plan, healthCheck: { ...plan.healthCheck!, ...unseen } }],
+  ])
   const own = transports.get('')!
   const changed = new Map([['', { ...own, tls: { ...own.tls, ...transport } }]])
-  return httpHealthTargets({ services, transports: changed }, () => {})
+  return httpHealthTargets({ services: known, transports: changed }, () => {})
 }
 
 // '' or what was wrong.
@@ -153,6 +166,39 @@ test('a server that is silent, ends the connection, or speaks something else is 
       .end('220 ready\r\n'),
   )
   expect(await verdict(`http://127.0.0.1:${await listen(odd)}`)).not.toBe('')
+})
+
+// The configuration refuses most of these. What else Node refuses, and from which version on, it does not know.
+const unsendable: [string, Partial<HttpHealthCheckPlan>, string][] = [
+  ['keep-alive over HTTP/2', { mode: 'grpc', headers: { 'Keep-Alive': 'x' } }, 'forbidden'],
+  ['CONNECT over HTTP/2', { scheme: 'h2c', method: 'CONNECT' }, ':scheme'],
+  ['a trailer over HTTP/1', { headers: { Trailer: 'x' } }, 'Trailers'],
+  ['a header that ends its line', { headers: { 'X-A': 'a\r\nb' } }, 'Invalid character'],
+  ['a path that is no URL', { path: 'http://a:port/' }, 'Invalid URL'],
+]
+
+test.each(unsendable)(
+  '%s, which Node refuses to send, is a failure',
+  async (_what, unseen, why) => {
+    const verdicts = new Promise<string>((resolve) => {
+      const checks = new HealthChecks(() => {}, { info: () => {}, warn: resolve })
+      ends.push(() => checks.stop())
+      void answer(200).then((url) => checks.use(targetsOf(url, {}, {}, unseen)))
+    })
+    expect(await verdicts).toMatch(/^server http:.* of app@file is down: /)
+    expect(await verdicts).toContain(why)
+  },
+)
+
+test('a host that is none to Node is asked for like any other', async () => {
+  const hosts: unknown[] = []
+  const h2 = http2.createServer((request, response) => {
+    hosts.push(request.headers[':authority'])
+    response.end()
+  })
+  const url = `h2c://127.0.0.1:${await listen(h2)}`
+  expect(await verdict(url, { hostname: 'app.v1.0:8080' })).toBe('')
+  expect(hosts).toEqual(['app.v1.0:8080'])
 })
 
 test('unix sockets and HTTP/2 in clear text are asked like requests ask them', async () => {
