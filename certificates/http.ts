@@ -7,6 +7,7 @@
 import { Buffer } from 'node:buffer'
 import http from 'node:http'
 import https from 'node:https'
+import { timerMs } from '../core/timer-ms.ts'
 
 export interface HttpTrust {
   readonly ca: readonly string[] | null // PEM; null for the roots that Node brings
@@ -91,7 +92,7 @@ class Call {
   }
 
   private limit(ms: number, says: string): void {
-    this.timers.push(setTimeout(() => this.fail(says), ms))
+    this.timers.push(setTimeout(() => this.fail(says), timerMs(ms)))
   }
 
   private read(response: http.IncomingMessage): void {

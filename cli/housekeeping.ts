@@ -7,6 +7,7 @@
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { timerMs } from '../core/timer-ms.ts'
 
 const QUIET_MS = 500 // another reload may follow at once
 const INTERVAL_MS = 5000
@@ -23,7 +24,7 @@ export class Housekeeping {
   reloaded(): void {
     if (this.timer !== null) return
     const wait = Math.max(QUIET_MS, this.collectedAt + INTERVAL_MS - performance.now())
-    this.timer = setTimeout(() => this.run(), wait).unref()
+    this.timer = setTimeout(() => this.run(), timerMs(wait)).unref()
   }
 
   private run(): void {

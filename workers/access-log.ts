@@ -11,6 +11,7 @@
 import { performance } from 'node:perf_hooks'
 import { type LineFacts, isKept, lineOf } from '../core/access-log/line.ts'
 import { type LineSettings, compileSettings } from '../core/access-log/settings.ts'
+import { timerMs } from '../core/timer-ms.ts'
 import type { LiveExchange } from './live-exchange.ts'
 import type { AccessLogPlan } from './messages.ts'
 
@@ -104,7 +105,7 @@ export class AccessLog {
   }
 
   private startTimer(): void {
-    this.timer = setTimeout(this.onTimer, this.flushIntervalMs)
+    this.timer = setTimeout(this.onTimer, timerMs(this.flushIntervalMs))
     this.timer.unref()
   }
 

@@ -8,6 +8,7 @@
 // Owner:  the worker's main function. Hot: no. The worker has ended once every entry point has closed its
 // listener and no connection is left.
 
+import { timerMs } from '../core/timer-ms.ts'
 import type { WorkerContext } from './context.ts'
 import type { EntryPoint } from './entry-point.ts'
 
@@ -42,9 +43,10 @@ export class Drain {
 
   private async leave({ point, listener }: OpenEntryPoint): Promise<void> {
     const { acceptGraceMs, graceMs } = point.plan
-    if (acceptGraceMs > 0) await new Promise((resolve) => setTimeout(resolve, acceptGraceMs))
+    if (acceptGraceMs > 0)
+      await new Promise((resolve) => setTimeout(resolve, timerMs(acceptGraceMs)))
     point.draining = true
-    setTimeout(() => this.end(point), graceMs)
+    setTimeout(() => this.end(point), timerMs(graceMs))
     await listener.close()
   }
 

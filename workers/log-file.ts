@@ -14,6 +14,7 @@ import { close, open, write } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
+import { timerMs } from '../core/timer-ms.ts'
 
 const openFile = promisify(open)
 const closeFile = promisify(close)
@@ -168,7 +169,10 @@ export class LogFile {
       this.options.onFault?.(`${this.path ?? 'stdout'}: ${fault.code ?? fault.message}`)
     }
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, busy ? BUSY_MS : (this.options.retryMs ?? RETRY_MS))
+      const timer = setTimeout(
+        resolve,
+        timerMs(busy ? BUSY_MS : (this.options.retryMs ?? RETRY_MS)),
+      )
       timer.unref()
       this.wake = () => {
         clearTimeout(timer)

@@ -16,6 +16,7 @@ import { Buffer } from 'node:buffer'
 import type { SecureContext } from 'node:tls'
 import { TLS_CLIENT_CERTIFICATE, TLS_HANDSHAKE, TLS_TIMEOUT } from '../core/errors.ts'
 import { UPSTREAM_CERTIFICATE, UPSTREAM_TLS } from '../core/errors.ts'
+import { timerMs } from '../core/timer-ms.ts'
 import { type Handle, type Socket, failFor, tellDefect } from './socket.ts'
 import { type ClientAuthMode, clientFault } from './tls/client-auth.ts'
 import { OPEN, SHAKING, SecureStream, type TlsHandle, wrap } from './tls/secure-stream.ts'
@@ -73,7 +74,7 @@ export class SecureSocket extends SecureStream {
     tls.onhandshakestart = onHandshakeStart
     tls.onhandshakedone = onHandshakeDone
     tls.onerror = onTlsError
-    if (side.timeoutMs > 0) this.timer = setTimeout(lateHandshake, side.timeoutMs, this)
+    if (side.timeoutMs > 0) this.timer = setTimeout(lateHandshake, timerMs(side.timeoutMs), this)
     this.reading = true
     const fault = tls.readStart()
     if (fault !== 0) this.failLater(fault)

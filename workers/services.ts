@@ -22,6 +22,7 @@ import type { LimitStore, StorePlan } from '../core/rate/store.ts'
 import { REQUESTS } from '../core/shared/series.ts'
 import { WorkerCache } from './cache/worker-cache.ts'
 import type { ExchangeTimes } from '../core/resilience/deadlines.ts'
+import { timerMs } from '../core/timer-ms.ts'
 import type { WorkerContext } from './context.ts'
 import { WorkerCrypto } from './crypto.ts'
 import { EntryPoint } from './entry-point.ts'
@@ -95,7 +96,7 @@ export class Services implements WorkerServices {
   }
 
   after(ms: number, action: () => void): Cancel {
-    const timer = setTimeout(() => attempt(action), ms)
+    const timer = setTimeout(() => attempt(action), timerMs(ms))
     return () => clearTimeout(timer)
   }
 

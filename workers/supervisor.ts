@@ -23,6 +23,7 @@ import {
 } from '../core/shared/control.ts'
 import type { SeriesLabels } from '../core/shared/series.ts'
 import { SlotTable } from '../core/shared/slot-table.ts'
+import { timerMs } from '../core/timer-ms.ts'
 import { CacheRelay } from './cache/relay.ts'
 import { readDescriptorsMax } from './descriptors.ts'
 import type { FromWorker, SharedMemory, WorkerPlan } from './messages.ts'
@@ -157,7 +158,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       next.restartDelayMs = delay
       next.restarts = handle.restarts + 1
       this.checkPrepared()
-    }, delay)
+    }, timerMs(delay))
   }
 
   private receive(handle: WorkerHandle, message: FromWorker): void {
@@ -331,7 +332,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     for (const handle of this.handles) handle.post({ type: 'drain' })
     const { entryPoints, udpEntryPoints } = this.options.plan
     const graces = [...entryPoints, ...udpEntryPoints].map((p) => p.acceptGraceMs + p.graceMs)
-    setTimeout(() => this.finish(false), Math.max(0, ...graces) + DRAIN_LATE_MS).unref()
+    setTimeout(() => this.finish(false), timerMs(Math.max(0, ...graces) + DRAIN_LATE_MS)).unref()
     this.checkDrained()
   }
 

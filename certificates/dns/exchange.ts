@@ -5,6 +5,7 @@ import { Buffer } from 'node:buffer'
 import { randomInt } from 'node:crypto'
 import dgram from 'node:dgram'
 import net from 'node:net'
+import { timerMs } from '../../core/timer-ms.ts'
 import { ANSWER, DnsError, IN, type Message, type Parsed, RECURSION_DESIRED } from './message.ts'
 import { TRUNCATED, decodeMessage, encodeMessage } from './message.ts'
 
@@ -75,7 +76,7 @@ function overUdp(server: DnsServer, bytes: Buffer, timeoutMs: number): Promise<B
     const timer = setTimeout(() => {
       end()
       resolve(null)
-    }, timeoutMs)
+    }, timerMs(timeoutMs))
     socket.once('error', (fault) => {
       end()
       reject(new DnsError(`${serverText(server)}: ${fault.message}`))
@@ -98,7 +99,7 @@ function overTcp(server: DnsServer, bytes: Buffer, timeoutMs: number): Promise<B
       socket.destroy()
       reject(new DnsError(`${serverText(server)}: ${says}`))
     }
-    socket.setTimeout(timeoutMs, () => fail('no answer in time'))
+    socket.setTimeout(timerMs(timeoutMs), () => fail('no answer in time'))
     socket.once('error', (fault) => fail(fault.message))
     socket.once('close', () => fail('closed without an answer'))
     socket.once('connect', () => {

@@ -8,6 +8,7 @@
 
 import type { CertificatePlan, ChallengePlan } from '../../config/protocol-plans.ts'
 import type { StaticConfig } from '../../config/static.ts'
+import { timerMs } from '../../core/timer-ms.ts'
 import { isKeyType, keyTypes } from '../acme/keys.ts'
 import { ChallengeBoard } from '../challenges/board.ts'
 import { SharedBoard } from '../challenges/shared-board.ts'
@@ -162,7 +163,7 @@ export class CertificateManager {
     if (this.telling !== null) return
     const wait = Math.max(0, this.toldAt + TELL_EVERY_MS - Date.now())
     if (wait === 0) return this.tell()
-    this.telling = setTimeout(() => this.tell(), wait).unref()
+    this.telling = setTimeout(() => this.tell(), timerMs(wait)).unref()
   }
 
   private tell(): void {

@@ -8,6 +8,7 @@
 
 import { certificatePlan, coversHost } from '../../config/certificate-facts.ts'
 import type { CertificatePlan } from '../../config/protocol-plans.ts'
+import { timerMs } from '../../core/timer-ms.ts'
 import type { AcmeClient } from '../acme/client.ts'
 import { type OrderRequest, obtainCertificate } from '../acme/order.ts'
 import { AcmeError } from '../acme/problem.ts'
@@ -152,7 +153,7 @@ export class Resolver {
   private wake(): void {
     if (this.running !== null || this.ending.signal.aborted) return // a run ends by a look at the clock
     if (this.timer !== null) clearTimeout(this.timer)
-    this.timer = setTimeout(() => this.begin(), this.sleepMs()).unref()
+    this.timer = setTimeout(() => this.begin(), timerMs(this.sleepMs())).unref()
   }
 
   private sleepMs(): number {

@@ -8,6 +8,7 @@
 import { X509Certificate } from 'node:crypto'
 import { certificateFacts } from '../../config/certificate-facts.ts'
 import type { CertificatePlan } from '../../config/protocol-plans.ts'
+import { timerMs } from '../../core/timer-ms.ts'
 import { type Transport, requestHttp } from '../http.ts'
 import type { ManagerLog } from '../manager/resolver.ts'
 import { type OcspAnswer, OcspError, checkAnswer, ocspRequest, responderOf } from './message.ts'
@@ -127,7 +128,7 @@ export class OcspStapler {
       answer?.nextUpdate ?? Infinity,
     ])
     const sleep = Math.max(0, Math.min(SLEEP_MAX_MS, ...times.map((at) => at - now)))
-    this.timer = setTimeout(() => this.run(), sleep).unref()
+    this.timer = setTimeout(() => this.run(), timerMs(sleep)).unref()
   }
 
   private run(): void {

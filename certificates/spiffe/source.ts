@@ -7,6 +7,7 @@
 // transports that need one fail closed.
 
 import type { SpiffeIdentity, SpiffeStatus, WorkloadAddress } from '../../config/spiffe.ts'
+import { timerMs } from '../../core/timer-ms.ts'
 import type { ManagerLog } from '../manager/resolver.ts'
 import { SvidStream } from './stream.ts'
 import { SvidError, readSvidResponse } from './svid.ts'
@@ -22,7 +23,6 @@ export interface SourceOptions {
 
 const RETRY_FIRST_MS = 1000
 const RETRY_MAX_MS = 30_000
-const SLEEP_MAX_MS = 2 ** 31 - 1
 
 export class SpiffeSource {
   private readonly options: SourceOptions
@@ -61,7 +61,7 @@ export class SpiffeSource {
   async first(withinMs: number): Promise<void> {
     if (this.identity !== null) return
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, withinMs)
+      const timer = setTimeout(resolve, timerMs(withinMs))
       this.firstWaiters.push(() => {
         clearTimeout(timer)
         resolve()
@@ -122,7 +122,7 @@ export class SpiffeSource {
         )
         this.use(null)
       },
-      Math.min(Math.max(left, 0) + 1, SLEEP_MAX_MS),
+      timerMs(Math.max(left, 0) + 1),
     ).unref()
   }
 
@@ -135,7 +135,7 @@ export class SpiffeSource {
     this.failures++
     if (reason !== this.lastError) log.warn(`SPIFFE: the Workload API: ${reason}; ${this.kept()}`)
     this.lastError = reason
-    this.retry = setTimeout(() => this.start(), pauseMs).unref()
+    this.retry = setTimeout(() => this.start(), timerMs(pauseMs)).unref()
   }
 
   private wakeFirst(): void {

@@ -7,6 +7,7 @@
 
 import { realpath } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { timerMs } from '../../core/timer-ms.ts'
 import type { Located, Problem } from '../located.ts'
 import { FileReader, type ReadOutcome } from './file-read.ts'
 import { FolderWatch } from './file-watch.ts'
@@ -76,7 +77,7 @@ export class FileProvider {
 
   private readAfter(delayMs: number): void {
     if (this.readTimer !== null) clearTimeout(this.readTimer)
-    this.readTimer = setTimeout(() => void this.read(), delayMs)
+    this.readTimer = setTimeout(() => void this.read(), timerMs(delayMs))
   }
 
   private async read(): Promise<void> {
@@ -134,7 +135,7 @@ export class FileProvider {
     }
     const wait = this.updatedAt + this.options.throttleMs - performance.now()
     if (this.told === null || wait <= 0) this.update()
-    else this.updateTimer ??= setTimeout(() => this.update(), wait)
+    else this.updateTimer ??= setTimeout(() => this.update(), timerMs(wait))
   }
 
   private update(): void {

@@ -8,6 +8,7 @@
 
 import { realpathSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
+import { timerMs } from '../../core/timer-ms.ts'
 import { isPem, readNamedFile, readPair } from '../named-files.ts'
 import type { FileText, NamedFiles, Pair } from '../named-files.ts'
 import { FolderWatch } from './file-watch.ts'
@@ -39,7 +40,7 @@ export class WatchedFiles implements NamedFiles {
 
   constructor(onChange: () => void) {
     this.onChange = onChange
-    this.poll = setInterval(() => this.look(), pollMs)
+    this.poll = setInterval(() => this.look(), timerMs(pollMs))
     this.poll.unref()
   }
 
@@ -97,7 +98,10 @@ export class WatchedFiles implements NamedFiles {
     if (this.firstStirAt === 0) this.firstStirAt = now
     if (this.timer !== null) clearTimeout(this.timer)
     const latest = this.firstStirAt + quietMaxMs
-    this.timer = setTimeout(() => this.look(), Math.max(0, Math.min(quietMs, latest - now)))
+    this.timer = setTimeout(
+      () => this.look(),
+      timerMs(Math.max(0, Math.min(quietMs, latest - now))),
+    )
   }
 
   private look(): void {

@@ -129,6 +129,38 @@ export function bannedWords(source: Source): string[] {
   return found
 }
 
+// ---- timers
+
+const TIMER = /(?<![.\w])set(?:Timeout|Interval)\(/g
+const SAFE_TIME = /^(?:timerMs\(|[A-Z\d_]+(?: [-+*/] [A-Z\d_]+)*$)/
+
+// A time that is longer than 31 bits is 1 ms to Node: what may come from a configuration goes through timerMs().
+export function timerTimes(source: Source): string[] {
+  if (isTestFile(source.path) || source.path.startsWith('bench/')) return []
+  const found: string[] = []
+  for (const match of source.code.matchAll(TIMER)) {
+    const line = source.code.slice(0, match.index).split('\n').length
+    const time = argumentsAt(source.code, match.index + match[0].length)[1] ?? ''
+    if (!SAFE_TIME.test(time) && !isExcused(source, line - 1))
+      found.push(`${source.path}:${line} waits for "${time}"; use timerMs() or a constant`)
+  }
+  return found
+}
+
+// Of a call whose "(" ends before `from`.
+function argumentsAt(code: string, from: number): string[] {
+  const found = ['']
+  let depth = 0
+  for (let at = from; at < code.length && depth >= 0; at++) {
+    const c = code[at]!
+    if ('([{'.includes(c)) depth++
+    else if (')]}'.includes(c)) depth--
+    if (c === ',' && depth === 0) found.push('')
+    else if (depth >= 0) found[found.length - 1] += c
+  }
+  return found.map((text) => text.trim())
+}
+
 // ---- what must never be in a repository
 
 const leaks: readonly Ban[] = [

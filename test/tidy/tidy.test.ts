@@ -2,7 +2,15 @@
 
 import { describe, expect, test } from 'vitest'
 import { type Import, importsOf, isThere, reachedFrom, refusalOf } from './imports.ts'
-import { bannedWords, fileLength, functionLength, leaksOf, longFiles, opening } from './rules.ts'
+import {
+  bannedWords,
+  fileLength,
+  functionLength,
+  leaksOf,
+  longFiles,
+  opening,
+  timerTimes,
+} from './rules.ts'
 import { allSources, blanked, filesBelow, isTestFile, readText, sourceOf } from './source.ts'
 
 const sources = allSources()
@@ -40,6 +48,10 @@ test('Every file opens with a comment that says what it is', () => {
 
 test('Hot files and core hold no word that costs or surprises there', () => {
   expect(sources.flatMap(bannedWords)).toEqual([])
+})
+
+test('Every timer waits for a constant, or for what timerMs() allows', () => {
+  expect(sources.flatMap(timerTimes)).toEqual([])
 })
 
 test('Every file of the program is reached from main.ts', () => {
@@ -134,6 +146,22 @@ describe('The rules', () => {
       expect(bannedWords(excused), word).toEqual([])
     }
     expect(bannedWords(sourceOf('core/x.ts', 'const now = new Date()'))).toHaveLength(1)
+  })
+
+  test('A timer is found that waits for whatever it is given', () => {
+    const found = (call: string) => timerTimes(sourceOf('workers/x.ts', `${call}\n`)).length
+    const long = 'setTimeout(() => {\n  a(b, [c, d])\n}, '
+    for (const time of ['ms', 'plan.graceMs', 'Math.max(1, ms)', 'A ? B : c', 'A_MS + more'])
+      expect([found(`setInterval(tick, ${time})`), found(`${long}${time})`)], time).toEqual([1, 1])
+    for (const time of [
+      'A_MS',
+      'A_MS + 2 * B_MS',
+      '1000',
+      'timerMs(Math.max(1, ms))',
+      'A_MS, this',
+    ])
+      expect([found(`setInterval(tick, ${time})`), found(`${long}${time})`)], time).toEqual([0, 0])
+    expect(found('socket.setTimeout(ms, end)')).toBe(0)
   })
 
   test('A leak is found', () => {

@@ -17,6 +17,7 @@ import type { Exchange } from '../../core/exchange.ts'
 import { NEXT } from '../../core/middleware/contract.ts'
 import type { Counter } from '../../core/middleware/worker.ts'
 import type { PurgeWish } from '../../core/cache/contract.ts'
+import { timerMs } from '../../core/timer-ms.ts'
 import { cryptoModule } from '../builtins.ts'
 import type { StoreClient } from '../store/client.ts'
 import { type LinkUser, StoreLink } from '../store/link.ts'
@@ -176,7 +177,7 @@ export class RedisTier implements LinkUser {
 
   // An answer that has come while this thread was busy is in time: it is read before the timer is believed.
   private arm(ms: number): void {
-    this.timer = setTimeout(() => setImmediate(() => this.onDeadline()), Math.max(1, ms))
+    this.timer = setTimeout(() => setImmediate(() => this.onDeadline()), timerMs(Math.max(1, ms)))
   }
 
   private onDeadline(): void {

@@ -6,6 +6,8 @@
 //
 // What a check asks is its protocol's matter (workers/tcp/health.ts). A server counts as up until it has failed.
 
+import { timerMs } from '../../core/timer-ms.ts'
+
 export interface HealthTarget {
   readonly key: string // healthKey()
   readonly service: string
@@ -55,7 +57,7 @@ class Check {
   rest(due: (check: Check) => void): void {
     const { intervalMs, unhealthyIntervalMs } = this.target
     const wait = Math.max(INTERVAL_MIN_MS, this.up ? intervalMs : unhealthyIntervalMs)
-    this.timer = setTimeout(() => due(this), wait)
+    this.timer = setTimeout(() => due(this), timerMs(wait))
     this.timer.unref()
   }
 

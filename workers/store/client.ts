@@ -6,6 +6,7 @@
 
 import { Buffer } from 'node:buffer'
 import type { StorePlan } from '../../core/rate/store.ts'
+import { timerMs } from '../../core/timer-ms.ts'
 import { type ScriptName, scripts } from './scripts.ts'
 
 export type Parameter = string | Buffer
@@ -114,7 +115,7 @@ const credentials = (username: string, password: string) => ({
 function optionsOf(plan: StorePlan) {
   return {
     socket: {
-      connectTimeout: plan.dialTimeoutMs,
+      connectTimeout: timerMs(plan.dialTimeoutMs),
       socketTimeout: SILENT_MAX_MS,
       reconnectStrategy: (retries: number) =>
         Math.min(RECONNECT_MAX_MS, RECONNECT_FIRST_MS * 2 ** Math.min(retries, 10)) *

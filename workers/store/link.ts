@@ -11,6 +11,7 @@
 // A connection that is lost while READY is not a state: the client refuses commands at once and reconnects by itself.
 
 import type { StorePlan } from '../../core/rate/store.ts'
+import { timerMs } from '../../core/timer-ms.ts'
 import { type StoreClient, connectStore } from './client.ts'
 
 type State = 'connecting' | 'ready' | 'open' | 'away' | 'idle'
@@ -143,12 +144,12 @@ export class StoreLink {
 
   private every(ms: number, action: () => void): void {
     if (this.watch !== null) clearInterval(this.watch)
-    this.watch = setInterval(action, ms).unref()
+    this.watch = setInterval(action, timerMs(ms)).unref()
   }
 
   private later(ms: number, action: () => void): void {
     if (this.watch !== null) clearInterval(this.watch)
-    this.watch = setTimeout(action, ms).unref()
+    this.watch = setTimeout(action, timerMs(ms)).unref()
   }
 
   // ---- the log

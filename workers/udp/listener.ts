@@ -12,6 +12,7 @@ import type { Buffer } from 'node:buffer'
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { REQUESTS } from '../../core/shared/series.ts'
+import { timerMs } from '../../core/timer-ms.ts'
 import type { WorkerContext } from '../context.ts'
 import type { UdpEntryPointPlan } from '../messages.ts'
 import { UdpSession } from './session.ts'
@@ -145,7 +146,7 @@ export class UdpListener implements UdpOwner {
     if (this.sessions.size > 0) {
       const { promise, resolve } = Promise.withResolvers<void>()
       this.onEmpty = resolve
-      const timer = setTimeout(resolve, graceMs)
+      const timer = setTimeout(resolve, timerMs(graceMs))
       await promise
       clearTimeout(timer)
     }

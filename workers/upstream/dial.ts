@@ -10,6 +10,7 @@
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import type { TransportPlan } from '../../config/generation.ts'
+import { timerMs } from '../../core/timer-ms.ts'
 import type { WorkerContext } from '../context.ts'
 import { dialTcp, dialUnix } from '../dial-socket.ts'
 import { type Socket, type SocketOwner, tellDefect } from '../socket.ts'
@@ -127,7 +128,7 @@ export class Dial {
   start(): void {
     const { dialTimeoutMs, dnsRefreshMs } = this.transport
     if (dialTimeoutMs > 0)
-      this.endTimer = setTimeout(() => this.finish(null, 'TIMEOUT'), dialTimeoutMs)
+      this.endTimer = setTimeout(() => this.finish(null, 'TIMEOUT'), timerMs(dialTimeoutMs))
     if (this.address.path !== '') {
       this.racing.push(
         dialUnix(this.owner, this.address.path, (socket, fault) => this.tried(socket, fault)),

@@ -147,6 +147,12 @@ test.each([
   expect(await verdictOf(targetOf(server.port, over))).toBe(fault)
 })
 
+test('a check may wait for longer than a timer of Node can', async () => {
+  const server = await serverOf((socket) => setTimeout(() => socket.end('220 ready\r\n'), 100))
+  const over = { expect: '220 ', timeoutMs: 720 * 3_600_000 }
+  expect(await verdictOf(targetOf(server.port, over))).toBe('')
+})
+
 test('what is to be sent is sent, and an answer in pieces is put together', async () => {
   const server = await serverOf((socket) => {
     socket.once('data', (bytes) => {
