@@ -31,13 +31,13 @@ export interface RolloutStatus {
 // A weighted service with a rollout, as far as the rollout goes by it.
 export interface RolledOut {
   readonly name: string
-  readonly services: readonly { readonly name: string; readonly weight: number }[] // the old one, then the new one
+  readonly services: readonly { readonly name: string }[] // the old one, then the new one
   readonly rollout: RolloutPlan | null
 }
 
 // Whoever changes any of it begins anew: the name of the slot that all workers share says all of it. The two services
 // belong to it: what was found good of one new service says nothing of the next.
 export function rolloutSlotName({ name, services, rollout }: RolledOut): string {
-  const children = services.map((child) => [child.name, child.weight])
+  const children = services.map((child) => child.name) // not their weights, which nobody looks at meanwhile
   return `rollout ${name} ${JSON.stringify([children, rollout])}`
 }
