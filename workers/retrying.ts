@@ -23,11 +23,13 @@ export const RETRY_NEVER = 0 // the server may have executed it
 export const RETRY_IF_IDEMPOTENT = 1 // a reused connection died before any byte of the response
 export const RETRY_ALWAYS = 2 // nothing was sent: another server may be asked, whatever the method
 export const RETRY_ANYWHERE = 3 // the server has said that it did nothing with it: it may be asked again too
+export const RETRY_ELSEWHERE = 4 // it was not asked, for want of room for one more: as RETRY_ALWAYS, but no failure of the server
 export type RetryAnswer =
   | typeof RETRY_NEVER
   | typeof RETRY_IF_IDEMPOTENT
   | typeof RETRY_ALWAYS
   | typeof RETRY_ANYWHERE
+  | typeof RETRY_ELSEWHERE
 
 const BUILT_IN_TRIES_MAX = 2 // one retry without a policy
 
@@ -59,7 +61,8 @@ export function tryAgain(exchange: LiveExchange, code: number, answer: RetryAnsw
 function mayRepeatOnce(exchange: LiveExchange, answer: RetryAnswer): boolean {
   if (exchange.attempts + 1 >= BUILT_IN_TRIES_MAX) return false
   // The same server again would take as long to fail, twice dialTimeout in all.
-  if (answer === RETRY_ALWAYS) return exchange.service!.servers.length > 1
+  if (answer === RETRY_ALWAYS || answer === RETRY_ELSEWHERE)
+    return exchange.service!.servers.length > 1
   if (answer === RETRY_ANYWHERE) return true
   return answer === RETRY_IF_IDEMPOTENT && isIdempotent(exchange.methodId)
 }

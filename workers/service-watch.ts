@@ -52,7 +52,8 @@ export class ServiceWatch {
   }
 
   // No response came. A kept connection that was closed in the moment of its use says nothing of the server, nor does
-  // a server that has refused a request before it looked at it; one whose head has gone out was well enough.
+  // a server that has refused a request before it looked at it, nor a limit of ours (RETRY_ELSEWHERE): busy servers would be
+  // taken out, and the others get all the more. One whose head has gone out was well enough.
   failed(exchange: LiveExchange, retry: RetryAnswer): void {
     if (this.standings === null || exchange.wroteHead) return
     if (retry === RETRY_ALWAYS || retry === RETRY_NEVER)

@@ -94,11 +94,16 @@ function endExchange(exchange: LiveExchange, code: number): void {
   pipeline.refuse(exchange, code)
 }
 
-// A server has had its time to begin; another one may be asked. While it is dialled it has got nothing.
+// A server has had its time to begin; another one may be asked.
 function endTry(exchange: LiveExchange, code: number): void {
-  const nothingSent = exchange.upstream === null
+  const answer = answerTo(exchange)
   exchange.upstream?.cancel(exchange)
   exchange.send++
-  const answer = nothingSent ? pipeline.RETRY_ALWAYS : pipeline.RETRY_NEVER
   pipeline.upstreamFailed(exchange, code, answer)
+}
+
+// A server that is being dialled has got nothing; of one that had no room nothing was asked.
+function answerTo(exchange: LiveExchange): pipeline.RetryAnswer {
+  if (exchange.upstream !== null) return pipeline.RETRY_NEVER
+  return exchange.server!.keepsWaiting(exchange) ? pipeline.RETRY_ELSEWHERE : pipeline.RETRY_ALWAYS
 }

@@ -42,7 +42,7 @@ export class H2Pool implements Swept {
     const session = this.choose()
     if (session !== null) return session.begin(exchange, head)
     if (this.waiting.length >= HTTP2_WAITING_MAX && !this.dropGone())
-      return pipeline.upstreamFailed(exchange, UPSTREAM_FULL, pipeline.RETRY_ALWAYS)
+      return pipeline.upstreamFailed(exchange, UPSTREAM_FULL, pipeline.RETRY_ELSEWHERE)
     const { sweeper } = this.server.context
     this.waiting.push(waitingOf(exchange, head, sweeper.now))
     if (this.sweepIndex < 0) sweeper.add(this)
@@ -155,7 +155,7 @@ export class H2Pool implements Swept {
       const wanted = isWanted(this.waiting[0]!)
       if (wanted && now - since <= dialTimeoutMs) break
       this.waiting.shift()
-      if (wanted) pipeline.upstreamFailed(exchange, UPSTREAM_FULL, pipeline.RETRY_ALWAYS)
+      if (wanted) pipeline.upstreamFailed(exchange, UPSTREAM_FULL, pipeline.RETRY_ELSEWHERE)
     }
     if (this.waiting.length === 0) this.server.context.sweeper.remove(this)
   }

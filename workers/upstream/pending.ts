@@ -39,11 +39,15 @@ export class Pending implements Swept {
     return this.list.length === 0
   }
 
+  holds(exchange: LiveExchange): boolean {
+    return this.list.some((waiting) => waiting.exchange === exchange && isWanted(waiting))
+  }
+
   add(exchange: LiveExchange, head: string): void {
     const { transport, context } = this.server
     if (this.list.length >= transport.maxPending) this.list = this.list.filter(isWanted)
     if (this.list.length >= transport.maxPending)
-      return pipeline.upstreamFailed(exchange, UPSTREAM_FULL, pipeline.RETRY_ALWAYS)
+      return pipeline.upstreamFailed(exchange, UPSTREAM_FULL, pipeline.RETRY_ELSEWHERE)
     const { serial, send } = exchange
     this.list.push({ exchange, serial, send, head, since: context.sweeper.now })
     if (this.sweepIndex < 0) context.sweeper.add(this)
@@ -71,7 +75,7 @@ export class Pending implements Swept {
       const wanted = isWanted(first)
       if (wanted && now - first.since <= dialTimeoutMs) break
       this.list.shift()
-      if (wanted) pipeline.upstreamFailed(first.exchange, UPSTREAM_FULL, pipeline.RETRY_ALWAYS)
+      if (wanted) pipeline.upstreamFailed(first.exchange, UPSTREAM_FULL, pipeline.RETRY_ELSEWHERE)
     }
     if (this.list.length === 0) this.server.context.sweeper.remove(this)
   }

@@ -98,6 +98,11 @@ export class Server {
     )
   }
 
+  // Whether it waits for one, and none is being made for it.
+  keepsWaiting(exchange: LiveExchange): boolean {
+    return this.pending.holds(exchange)
+  }
+
   // From here on its connections are for requests that are ready (body-ahead.ts).
   get isHalfFull(): boolean {
     const { maxConnections } = this.transport

@@ -1,4 +1,5 @@
-// A server has at the most maxConnections of a worker; who finds none waits, and of those no more than maxPending.
+// A server has at the most maxConnections of a worker; who finds none waits, and of those no more than maxPending. That is no
+// failure of the server.
 
 import { afterEach, expect, test } from 'vitest'
 import { type Gateway, type Keys, routesTo, startGateway } from '../../support/gateway.ts'
@@ -19,7 +20,12 @@ afterEach(async () => {
   for (const stop of stops.splice(0).toReversed()) await stop()
 })
 
-async function sceneOf(transport: Keys): Promise<{ origin: ScriptedOrigin; gateway: Gateway }> {
+interface Scene {
+  readonly origin: ScriptedOrigin
+  readonly gateway: Gateway
+}
+
+async function sceneOf(transport: Keys, service: Keys = {}): Promise<Scene> {
   asked = []
   const origin = await startScriptedOrigin(async (connection) => {
     for (;;) {
@@ -27,7 +33,7 @@ async function sceneOf(transport: Keys): Promise<{ origin: ScriptedOrigin; gatew
       asked.push({ connection, body })
     }
   })
-  const gateway = await startGateway({ routes: routesTo([origin.url], transport) })
+  const gateway = await startGateway({ routes: routesOf(origin.url, transport, service) })
   stops.push(
     () => origin.stop(),
     () => gateway.stop(),
@@ -35,10 +41,24 @@ async function sceneOf(transport: Keys): Promise<{ origin: ScriptedOrigin; gatew
   return { origin, gateway }
 }
 
-async function ask(gateway: Gateway, method = 'GET', body = ''): Promise<RawClient> {
+function routesOf(url: string, transport: Keys, service: Keys): Keys {
+  const { http } = routesTo([url], transport) as { http: Record<string, Keys> }
+  const { loadBalancer } = http['services']!['origin'] as { loadBalancer: Keys }
+  const hasty = { rule: 'PathPrefix(`/hasty`)', service: 'origin', middlewares: ['hasty'] }
+  return {
+    http: {
+      ...http,
+      routers: { ...http['routers'], hasty },
+      services: { origin: { loadBalancer: { ...loadBalancer, ...service } } },
+      middlewares: { hasty: { timeout: { perTry: '200ms' } } },
+    },
+  }
+}
+
+async function ask(gateway: Gateway, method = 'GET', body = '', target = '/'): Promise<RawClient> {
   const client = await connectRaw(gateway.port)
   stops.push(() => client.destroy())
-  return client.send(requestText(method, '/', '', body))
+  return client.send(requestText(method, target, '', body))
 }
 
 const answer = (at: number): unknown => asked[at]!.connection.send(responseText(`answer ${at}`))
@@ -97,4 +117,33 @@ test('who has waited for dialTimeout is answered 503, and who leaves gives up it
   const { status, body } = await late.readResponse()
   expect([status, body]).toEqual([503, 'Service Unavailable (UPSTREAM_FULL)\n'])
   expect(asked.length).toBe(1)
+})
+
+const full = [503, 'Service Unavailable (UPSTREAM_FULL)\n']
+const patient = { forwardingTimeouts: { dialTimeout: '1m' } }
+const late = [504, 'Gateway Timeout (TIMEOUT_TRY)\n']
+
+test.each([
+  ['finds no place to wait', { maxPending: 0 }, '/', full],
+  ['waits for dialTimeout', { forwardingTimeouts: { dialTimeout: '200ms' } }, '/', full],
+  ['waits for longer than a try may take', patient, '/hasty', late],
+])('a server is not down because a request %s', async (_what, transport, target, refusal) => {
+  const { gateway } = await sceneOf(
+    { maxConnections: 1, ...transport },
+    {
+      passiveHealthCheck: { failureWindow: '1h', maxFailedAttempts: 1 },
+      outlierDetection: { consecutive5xx: 1, consecutiveGatewayErrors: 1 },
+    },
+  )
+  const held = await ask(gateway)
+  await eventually('the first to be there', () => asked.length === 1)
+  for (let i = 0; i < 3; i++) {
+    const { status, body } = await (await ask(gateway, 'GET', '', target)).readResponse()
+    expect([status, body]).toEqual(refusal)
+  }
+  const { body } = await gateway.admin('/metrics')
+  expect(metricSum(body, 'sluice_service_passive_downs_total')).toBe(0)
+  expect(metricSum(body, 'sluice_service_ejections_total')).toBe(0)
+  answer(0)
+  expect((await held.readResponse()).body).toBe('answer 0')
 })
