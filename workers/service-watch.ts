@@ -55,9 +55,11 @@ export class ServiceWatch {
   // a server that has refused a request before it looked at it, nor a limit of ours (RETRY_ELSEWHERE): busy servers would be
   // taken out, and the others get all the more. One whose head has gone out was well enough.
   failed(exchange: LiveExchange, retry: RetryAnswer): void {
-    if (this.standings === null || exchange.wroteHead) return
-    if (retry === RETRY_ALWAYS || retry === RETRY_NEVER)
-      this.note(exchange.triedServer, NOT_SENT, this.standings)
+    if (exchange.wroteHead || (retry !== RETRY_ALWAYS && retry !== RETRY_NEVER)) return
+    const { triedServer } = exchange
+    if (this.timesAnswers)
+      this.servers[triedServer]!.times.addFailure(this.context.sweeper.turnNow())
+    if (this.standings !== null) this.note(triedServer, NOT_SENT, this.standings)
   }
 
   private note(index: number, status: number, standings: readonly (Standing | null)[]): void {

@@ -2,12 +2,18 @@
 //
 //   score = average time to the first byte x (1 + in flight) / weight, the lowest wins; ties by weighted round robin
 //
-// Hot: yes. O(servers). A server that has not answered yet has an average of 0, so it is tried at once.
+// A server that has not answered yet is tried at once, by one request: those behind it count it as one that fails, for it may
+// never answer, and that takes no time either. A try that fails counts as a very late answer. As nobody would ask such a
+// server again, and it may be well by then, what is known of it is forgotten some time after its last failure.
+//
+// Hot: yes. O(servers).
 
 import type { Exchange } from '../exchange.ts'
 import type { Balancer, Loaded } from './contract.ts'
 
 const SAMPLES = 100
+const FAILED_MS = 60_000 // longer than the answers of a server that is merely slow
+const FORGET_AFTER_MS = 10_000 // as failureWindow of passiveHealthCheck
 
 // The last SAMPLES times of one server. Whole milliseconds, as Traefik counts: servers that all answer within one tie,
 // and share by weight instead of by noise.
@@ -16,6 +22,7 @@ export class AnswerTimes {
   private next = 0
   private count = 0
   private sum = 0
+  private forgetAt = Infinity // of the clock of Exchange.startedAt; Infinity: no try has failed
 
   add(ms: number): void {
     const whole = Math.floor(ms)
@@ -25,8 +32,24 @@ export class AnswerTimes {
     if (this.count < SAMPLES) this.count++
   }
 
-  get average(): number {
-    return this.count === 0 ? 0 : this.sum / this.count
+  addFailure(now: number): void {
+    this.add(FAILED_MS)
+    this.forgetAt = now + FORGET_AFTER_MS
+  }
+
+  // What one more request would take beside those in flight.
+  expected(inFlight: number, now: number): number {
+    if (now >= this.forgetAt) this.forget()
+    if (this.count === 0) return FAILED_MS * inFlight
+    return (this.sum / this.count) * (1 + inFlight)
+  }
+
+  private forget(): void {
+    this.ring.fill(0)
+    this.next = 0
+    this.count = 0
+    this.sum = 0
+    this.forgetAt = Infinity
   }
 }
 
@@ -49,13 +72,13 @@ export class LeastTimeBalancer implements Balancer {
     this.deadlines = Float64Array.from(weights, (weight) => 1 / weight)
   }
 
-  pick(_exchange: Exchange, tried: number): number {
+  pick({ startedAt }: Exchange, tried: number): number {
     const { states, indexes, deadlines } = this
     let best = -1
     let bestScore = Infinity
     for (let position = 0; position < states.length; position++) {
       if (indexes[position] === tried || !states[position]!.up) continue
-      const score = this.score(position)
+      const score = this.score(position, startedAt)
       if (score > bestScore) continue
       if (score === bestScore && best >= 0 && deadlines[position]! >= deadlines[best]!) continue
       bestScore = score
@@ -66,9 +89,9 @@ export class LeastTimeBalancer implements Balancer {
     return indexes[best]!
   }
 
-  private score(position: number): number {
-    const state = this.states[position]!
-    return (state.times.average * (1 + state.inFlight)) / this.weights[position]!
+  private score(position: number, now: number): number {
+    const { times, inFlight } = this.states[position]!
+    return times.expected(inFlight, now) / this.weights[position]!
   }
 
   // Whoever was away does not catch up on the turns it has missed.

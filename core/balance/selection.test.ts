@@ -156,55 +156,6 @@ describe('slow start', () => {
   })
 })
 
-describe('leasttime', () => {
-  function bedOfTimes(weights: number[]) {
-    const servers = weights.map(() => ({
-      up: true,
-      inFlight: 0,
-      times: new AnswerTimes(),
-    }))
-    const options = { strategy: 'leasttime' as const, weights, names, key: null, worker: 0 }
-    return { servers, balancer: buildBalancer(servers, options) }
-  }
-  const exchange = requestOf('GET / HTTP/1.1')
-
-  it('takes the lowest average x (1 + in flight) / weight, as a plain reference does', () => {
-    const server = fc.record({
-      up: fc.boolean(),
-      inFlight: fc.nat(20),
-      times: fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 1, maxLength: 250 }),
-      weight: fc.integer({ min: 1, max: 5 }),
-    })
-    fc.assert(
-      fc.property(fc.array(server, { minLength: 2, maxLength: 6 }), (given) => {
-        const { servers, balancer } = bedOfTimes(given.map(({ weight }) => weight))
-        given.forEach(({ up, inFlight, times }, i) => {
-          Object.assign(servers[i]!, { up, inFlight })
-          for (const ms of times) servers[i]!.times.add(ms)
-        })
-        const scores = given.map(({ up, inFlight, times, weight }) => {
-          const last = times.slice(-100)
-          const average = last.reduce((sum, ms) => sum + ms, 0) / last.length
-          return up ? (average * (1 + inFlight)) / weight : Infinity
-        })
-        const picked = balancer.pick(exchange, -1)
-        if (given.some(({ up }) => up)) expect(scores[picked]).toBe(Math.min(...scores))
-        else expect(picked).toBe(-1)
-      }),
-    )
-  })
-
-  it('tries a cold server at once, and shares by weight where times are equal', () => {
-    const { servers, balancer } = bedOfTimes([1, 3])
-    servers[0]!.times.add(4.9)
-    expect(balancer.pick(exchange, -1)).toBe(1)
-    servers[1]!.times.add(12.2) // 4 / 1 against 12 / 3: whole milliseconds
-    const counts = [0, 0]
-    for (let i = 0; i < 4000; i++) counts[balancer.pick(exchange, -1)]!++
-    expect(Math.abs(counts[1]! - 3000)).toBeLessThanOrEqual(2)
-  })
-})
-
 describe('one cookie of a request', () => {
   const read = (name: string, ...lines: string[]) =>
     cookieOf(requestOf('GET / HTTP/1.1', lines).request, name)
