@@ -54,6 +54,7 @@ export const OPEN = 1
 export const DRAINING = 2
 export const CLOSED = 3
 
+const REFUSED_MS = 1000 // from a refusal on, the server is not asked for more than it took then
 const STREAM_IDS_END = 2 ** 31 - 2048 // then a new session is due
 const nothing = Buffer.alloc(0)
 
@@ -87,6 +88,8 @@ export class H2Session extends H2Reader implements Swept {
   private readonly out: Out
   private readonly scheme: 'http' | 'https'
   private readonly bornAt: number
+  private streamsNow = 0 // as many as the server seems to take: what it has announced, or fewer since it refused one
+  private refusedAt = 0
   private wasOpen = false
   private quietSince: number // sweeper's clock: no stream since then
   private readAt: number // last byte from the server
@@ -116,7 +119,7 @@ export class H2Session extends H2Reader implements Swept {
   }
 
   get hasRoom(): boolean {
-    return this.state === OPEN && this.streams.size < this.streamsMax
+    return this.state === OPEN && this.streams.size < this.streamsNow
   }
 
   get isOpen(): boolean {
@@ -164,9 +167,10 @@ export class H2Session extends H2Reader implements Swept {
     if (this.pool.isWaitedFor) this.pool.roomMade()
   }
 
-  // The server refused a stream though it had announced room: it means fewer than it said.
+  // The server refused a stream though it had announced room: it means fewer than it said, for now.
   refused(): void {
-    this.streamsMax = Math.max(1, Math.min(this.streamsMax, this.streams.size))
+    this.streamsNow = Math.min(this.streamsNow, Math.max(1, this.streams.size))
+    this.refusedAt = this.now
   }
 
   private isWorn(): boolean {
@@ -248,7 +252,9 @@ export class H2Session extends H2Reader implements Swept {
   }
 
   protected override settled(streamsMax: number): void {
-    this.streamsMax = Math.min(streamsMax, HTTP2_STREAMS_MAX)
+    const announced = Math.min(streamsMax, HTTP2_STREAMS_MAX)
+    if (announced !== this.streamsMax) this.streamsNow = announced
+    this.streamsMax = announced
     if (this.state === OPENING) {
       this.state = OPEN
       this.wasOpen = true
@@ -336,10 +342,19 @@ export class H2Session extends H2Reader implements Swept {
       return
     }
     if (this.isSilent(now)) return this.lose()
+    if (this.streamsNow < this.streamsMax) this.widen(now)
     if (this.streams.size > 0 || this.state !== OPEN) return
     const quiet = now - this.quietSince
     if (quiet > DISOWN_AFTER_MS) this.socket.settle()
     if (idleConnTimeoutMs > 0 && quiet > idleConnTimeoutMs) this.close()
+  }
+
+  // What the server could not take at one time it may take later: what it has announced is still its word. By time and not
+  // by responses, for those under way may be streams without an end.
+  private widen(now: number): void {
+    if (now - this.refusedAt < REFUSED_MS) return
+    this.streamsNow++
+    this.pool.roomMade()
   }
 
   // A ping after readIdleTimeout without a byte from the server; no answer within pingTimeout: it is gone.
