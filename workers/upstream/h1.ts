@@ -27,6 +27,7 @@ import { ResponseReader } from './response-reader.ts'
 
 const TEXT_MAX = 8 * 1024 // smaller bodies travel as text with the head: one write, no Buffer object
 const DISCARD_MAX = 64 * 1024 // a longer body costs more to read than a new connection
+const DISCARD_MS = 2000 // and one that takes longer holds up more than it is worth
 const ENDING_MAX_MS = 60_000 // for the last bytes of a tunnel
 const DISOWN_AFTER_MS = 5000 // an idle connection gives its own read buffer back
 
@@ -203,6 +204,7 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     }
     if (this.ending && quiet > ENDING_MAX_MS) return this.close()
     if (this.state !== BUSY || this.blocked || this.phase === IN_TUNNEL) return
+    if (this.isDiscardedTooLong(now)) return this.stopDiscarding()
     if (this.queue !== null && this.server.coalescer!.isHanging(quiet)) this.sendElsewhere()
     if (this.phase !== IN_HEAD || this.isUploadHeld(now)) {
       if (transport.stallTimeoutMs > 0 && now - this.activeAt > transport.stallTimeoutMs)
@@ -246,13 +248,32 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     for (const later of waiting) this.failOne(later, UPSTREAM_RESET, pipeline.RETRY_IF_IDEMPOTENT)
   }
 
-  // The head was enough: the body is read to its end and thrown away, so that the connection can be kept.
+  // The head was enough: the body is read to its end and thrown away, so that the connection can be kept. A body in
+  // chunks may have no end, so it gets as many bytes as one with a length may have.
   discardBody(exchange: LiveExchange): void {
     exchange.upstream = null
+    if (this.phase === IN_CHUNKS) this.left = DISCARD_MAX
     const short = this.phase === IN_CHUNKS || (this.phase === IN_LENGTH && this.left <= DISCARD_MAX)
-    if (short && this.requestDone) return this.haunt(exchange)
+    if (!short || !this.requestDone) return this.closeInBody()
+    this.haunt(exchange)
+    this.exchange!.startedAt = this.server.context.sweeper.now
+  }
+
+  // Of ghosts this one alone knows when it began: others wait for a connection that clients share.
+  private isDiscardedTooLong(now: number): boolean {
+    const { downstream, startedAt } = this.exchange!
+    return downstream === null && startedAt > 0 && now - startedAt > DISCARD_MS
+  }
+
+  protected stopDiscarding(): void {
+    const ghost = this.exchange!
+    this.closeInBody()
+    this.failOne(ghost, UPSTREAM_RESET, pipeline.RETRY_NEVER)
+  }
+
+  private closeInBody(): void {
     this.exchange = null
-    this.close()
+    this.closeAfterResponse()
   }
 
   protected haunt(exchange: LiveExchange): void {

@@ -49,7 +49,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
   readonly bornAt: number
   protected socket: Socket | null = null
   protected phase: Phase = IN_HEAD
-  protected left = 0
+  protected left = 0 // bytes of a body with a length; of one in chunks only while it is thrown away: more are not read
   protected parser: ResponseParser | null = null // while a head is incomplete
   protected readonly partial = new HeadBuffer()
   protected decoder: ChunkedDecoder | null = null
@@ -196,6 +196,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
 
   protected readChunks(bytes: Buffer, at: number, end: number): number {
     const decoder = this.decoder!
+    const from = at
     const owned = this.socket!.owns(bytes)
     while (true) {
       const event = decoder.next(bytes, at, end)
@@ -206,7 +207,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
           this.block(owned)
         if (this.state === CLOSED) return -1
       } else if (event === MORE) {
-        return end
+        return this.left > 0 ? this.discarded(end, end - from) : end
       } else if (event === END) {
         this.end(exchange, decoder.trailers)
         return at
@@ -217,6 +218,14 @@ export abstract class ResponseReader implements SocketOwner, Swept {
     }
   }
 
+  // All of this read was thrown away.
+  private discarded(end: number, length: number): number {
+    this.left -= length
+    if (this.left > 0) return end
+    this.stopDiscarding()
+    return -1
+  }
+
   // How long the response that is due has been the next one.
   private waited(): number {
     return this.server.context.sweeper.turnNow() - this.dueFrom
@@ -224,6 +233,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
 
   // The other half.
   protected abstract block(owned: boolean): void
+  protected abstract stopDiscarding(): void
   protected abstract end(exchange: LiveExchange, trailers: Head | null): void
   abstract fail(code: number): void
   abstract close(): void
