@@ -8,6 +8,9 @@
 // answer to another. So a server has to prove itself first, and is never coalesced again in this process
 // once it misframes, closes early, or answers slower than slowAfterMs.
 //
+// Shared connections count in maxConnections and leave at least one of them to what does not share: a request with a body
+// would find no room for as long as others flow. Where all are open already, an idle one becomes a shared one.
+//
 //             PROOFS clean keep-alive answers           misframed, closed early, slow
 //   PROVING ---------------------------------> TRUSTED -------------------------------> BANNED
 
@@ -29,6 +32,7 @@ export class Coalescer {
   state: typeof PROVING | typeof TRUSTED | typeof BANNED = PROVING
   private readonly server: Server
   private readonly plan: CoalescePlan
+  private readonly connectionsMax: number
   private readonly connections: H1Connection[] = []
   private dialing = 0
   private next = 0
@@ -39,12 +43,15 @@ export class Coalescer {
   constructor(server: Server, plan: CoalescePlan) {
     this.server = server
     this.plan = plan
+    const { maxConnections } = server.transport
+    const room = maxConnections === 0 ? Infinity : maxConnections - 1
+    this.connectionsMax = Math.min(plan.connections, room)
   }
 
   // False: the exchange must go the usual way.
   send(exchange: LiveExchange, head: string): boolean {
     if (this.state !== TRUSTED || exchange.attempts > 0 || !isSafe(exchange)) return false
-    if (this.connections.length + this.dialing < this.plan.connections) this.open()
+    if (this.connections.length + this.dialing < this.connectionsMax) this.open()
     const connection = this.choose()
     if (connection === null) return false
     connection.begin(exchange, head, true)
@@ -66,14 +73,20 @@ export class Coalescer {
   }
 
   private open(): void {
+    if (!this.server.mayDial) return this.share(this.server.takeIdle())
     this.dialing++
     this.server.connect((connection) => {
       this.dialing--
       if (connection === null) return
       if (this.state !== TRUSTED) return this.server.giveBack(connection)
-      connection.queue = []
-      this.connections.push(connection)
+      this.share(connection)
     })
+  }
+
+  private share(connection: H1Connection | null): void {
+    if (connection === null || connection.state !== IDLE) return
+    connection.queue = []
+    this.connections.push(connection)
   }
 
   private flush(): void {

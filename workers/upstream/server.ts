@@ -92,10 +92,17 @@ export class Server {
 
   // Whether one more exchange can have a connection of HTTP/1.1, now or once it is made.
   get hasRoom(): boolean {
+    return this.idle.length > 0 || this.mayDial
+  }
+
+  get mayDial(): boolean {
     const { maxConnections } = this.transport
-    return (
-      maxConnections === 0 || this.idle.length > 0 || this.open + this.dialling < maxConnections
-    )
+    return maxConnections === 0 || this.open + this.dialling < maxConnections
+  }
+
+  // One that nobody uses, for the coalescer.
+  takeIdle(): H1Connection | null {
+    return this.idle.pop() ?? null
   }
 
   // Whether it waits for one, and none is being made for it.
@@ -118,13 +125,10 @@ export class Server {
 
   private dial(exchange: LiveExchange, head: string): void {
     const { serial, send } = exchange
-    this.dialling++
     this.connect((connection, code) => {
-      this.dialling--
       const wanted =
         exchange.serial === serial && exchange.send === send && exchange.downstream !== null
       if (connection === null) {
-        this.pending.wake()
         if (wanted) pipeline.upstreamFailed(exchange, code, pipeline.RETRY_ALWAYS)
       } else if (!wanted) {
         this.giveBack(connection)
@@ -137,9 +141,12 @@ export class Server {
 
   // A connection for HTTP/1.1, or null and a code of core/errors.ts. Cold: a closure per dial is fine.
   connect(done: (connection: H1Connection | null, code: number) => void): void {
-    this.reach(OFFER_HTTP1, (socket, _, code) =>
-      done(socket === null ? null : this.http1On(socket), code),
-    )
+    this.dialling++
+    this.reach(OFFER_HTTP1, (socket, _, code) => {
+      this.dialling--
+      if (socket === null) this.pending.wake()
+      done(socket === null ? null : this.http1On(socket), code)
+    })
   }
 
   // For the pool of HTTP/2 sessions, which asked for it.
