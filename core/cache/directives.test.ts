@@ -19,7 +19,6 @@ describe('Cache-Control of a response', () => {
     for (const bad of ["'3600'", '-3600', '3600.0', 'a3600', '3600a', '', '" 1"']) {
       expect(of(`max-age=${bad}`).maxAge).toBe(0)
     }
-    expect(of('max-age =3600').maxAge).toBe(0)
     expect(of('max-age').maxAge).toBe(0)
     expect(of('public').maxAge).toBe(ABSENT)
   })
@@ -39,6 +38,43 @@ describe('Cache-Control of a response', () => {
     expect(of('no-cache="b"', 'max-age=1')).toMatchObject({ noCache: false, withheld: ['b'] })
   })
 
+  it('takes fields that can not be told for the whole response', () => {
+    for (const odd of ['"', '"@"', '"x y"', '"x, ("', 'a/b'])
+      expect([odd, of(`private=${odd}`).isPrivate || of(`private=${odd}`).noStore]).toEqual([
+        odd,
+        true,
+      ])
+    expect(of('no-cache="b, @", max-age=1')).toMatchObject({ noCache: true })
+  })
+
+  it('understands nothing of a header that is no list of directives', () => {
+    const malformed = [
+      ['max-age=60, @, private'],
+      ['max-age=60, =1, no-store'],
+      ['max-age=60, "x", private'],
+      ['max-age=60, (private), no-store'],
+      ['max-age=60', '"x"', 'no-store'],
+      ['private=", max-age=60'],
+      ['no-cache="x, max-age=60'],
+      ['max-age=60, public no-store'], // a comma is missing
+      ['max-age=60, x=y private'],
+      ['x=", private, y="z", max-age=60'], // a quote is missing
+      ['x="', 'private', 'y="', 'max-age=60'],
+      ['max-age =3600'],
+    ]
+    for (const lines of malformed) {
+      const { noStore, maxAge } = of(...lines)
+      expect([lines, noStore, maxAge]).toEqual([lines, true, ABSENT])
+    }
+  })
+
+  it('forgives empty members and blanks around one', () => {
+    expect(of(' , max-age= 5 ,,\tpublic , ').maxAge).toBe(5)
+    expect(of('x = "a" , max-age=5').noStore).toBe(true)
+    expect(of('x="a" , max-age=5').maxAge).toBe(5)
+    expect(of('', 'max-age=5').maxAge).toBe(5)
+  })
+
   it('stores nothing that it could not read to the end', () => {
     expect(of('a,'.repeat(100)).noStore).toBe(true)
     expect(of(`x="${'y'.repeat(10_000)}"`).noStore).toBe(true)
@@ -48,6 +84,8 @@ describe('Cache-Control of a response', () => {
     fc.assert(fc.property(fc.string(), (text) => of(text).maxAge >= ABSENT))
     expect(of('"'.repeat(8000)).maxAge).toBe(ABSENT)
     expect(of('a="'.repeat(2000)).maxAge).toBe(ABSENT)
+    for (const long of [' '.repeat(8000), 'a'.repeat(8000), 'a= '.repeat(2000)])
+      expect(of(`max-age=${long}@"`).noStore).toBe(true)
   })
 })
 
@@ -67,6 +105,7 @@ describe('Cache-Control of a request', () => {
 
   it('keeps away from a request whose header it can not read', () => {
     expect(requestDirectives(['a,'.repeat(100)]).noStore).toBe(true)
+    expect(requestDirectives(['max-age=9, @, no-cache']).noStore).toBe(true)
   })
 })
 

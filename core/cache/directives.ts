@@ -1,8 +1,11 @@
 // core/cache/directives.ts: Cache-Control of requests and of responses (RFC 9111, section 5.2; RFC 5861).
 //
-// What is malformed never makes a response live longer: a lifetime that can't be read is 0, of two the shorter
-// counts (section 4.2.1), unknown directives are passed over. Hot: no; requests with the header, and responses that
-// might be stored.
+// What is malformed never makes a response live longer, nor hides a word behind it: a header that is no list of
+// directives from its beginning to its end is not understood at all, and nothing is stored. A lifetime that can't be
+// read is 0, of two the shorter counts (section 4.2.1), unknown directives are passed over.
+// Hot: no; requests with the header, and responses that might be stored.
+
+import { isToken } from '../h1/text.ts'
 
 export const ABSENT = -1
 export const SECONDS_MAX = 2_147_483_648 // section 1.2.2: more than that means that much
@@ -37,25 +40,32 @@ interface Directive {
   readonly value: string | null // null: none was given
 }
 
-// One member of the list: a token, and what it is set to: a quoted string, or whatever comes before the comma.
-const MEMBER = /[\s,]*([!#$%&'*+\-.^_`|~0-9a-z]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([^,]*)))?([^,]*)/iy
+// One member of the list with the comma behind it: a token, and what it is set to: a quoted string, or whatever comes
+// before the comma.
+const MEMBER = /[\s,]*([!#$%&'*+\-.^_`|~0-9a-z]+)(?:="((?:[^"\\]|\\.)*)"\s*|=([^",]*)|\s*)(?:,|$)/iy
+const NOTHING = /^[\s,]*$/
 const VALUE_MAX = 8192 // a longer header is one directive that nobody knows: not stored
 
-// Of all lines of the header; null when there is more than we read.
+// Of all lines of the header; null when there is more than we read, or something that is no directive.
 export function readDirectives(lines: readonly string[]): readonly Directive[] | null {
-  const text = lines.join(',')
-  if (text.length > VALUE_MAX) return null
+  if (lines.reduce((sum, line) => sum + line.length, 0) > VALUE_MAX) return null
   const found: Directive[] = []
+  return lines.every((line) => readLine(line, found)) ? found : null
+}
+
+// Each by itself: a quoted string that does not end on its line would take in the words of the next.
+function readLine(line: string, found: Directive[]): boolean {
+  let at = 0
   MEMBER.lastIndex = 0
-  for (let match = MEMBER.exec(text); match !== null; match = MEMBER.exec(text)) {
-    if (found.length >= DIRECTIVES_MAX) return null
-    const [, name = '', quoted, plain, rest = ''] = match
+  for (let match = MEMBER.exec(line); match !== null; match = MEMBER.exec(line)) {
+    const [, name = '', quoted, plain] = match
     const value = quoted === undefined ? plain?.trim() : quoted.replace(/\\(.)/g, '$1')
-    // "max-age =60": what is set this way is not what it says, and is not 60 either.
-    const odd = rest.trim() !== ''
-    found.push({ name: name.toLowerCase(), value: odd ? '' : (value ?? null) })
+    const lacksComma = quoted === undefined && value !== undefined && /\s/.test(value)
+    if (found.length >= DIRECTIVES_MAX || lacksComma) return false
+    found.push({ name: name.toLowerCase(), value: value ?? null })
+    at = MEMBER.lastIndex
   }
-  return found
+  return NOTHING.test(line.slice(at))
 }
 
 // section 1.2.2; `otherwise` for what is no number of seconds.
@@ -75,12 +85,14 @@ function hasPlain(directives: readonly Directive[], name: string): boolean {
   )
 }
 
+// None where one of them can't be the name of a field: then it is not known which are meant.
 function fieldNames(value: string | null): string[] {
   if (value === null) return []
-  return value
+  const names = value
     .split(',')
     .map((name) => name.trim().toLowerCase())
     .filter((name) => name !== '')
+  return names.every((name) => isToken(name)) ? names : []
 }
 
 // The shortest, so that two lifetimes never add up to a longer one.
@@ -130,7 +142,7 @@ export const noRequestDirectives: RequestDirectives = {
   maxStale: ABSENT,
 }
 
-// Of a header too long to be read nothing is known: such a request is neither answered from here nor stored.
+// Of a header that can't be read nothing is known: such a request is neither answered from here nor stored.
 const unreadable: RequestDirectives = { ...noRequestDirectives, noStore: true }
 
 export function requestDirectives(lines: readonly string[]): RequestDirectives {

@@ -1,5 +1,6 @@
 // httpCache as its clients and its server see it, in one worker.
 
+import type http from 'node:http'
 import { gunzipSync } from 'node:zlib'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type CacheScene, fresh, startCacheScene } from '../../support/cache-scene.ts'
@@ -63,10 +64,13 @@ test('HEAD, conditions and ranges are answered from the stored GET', async () =>
 })
 
 test('what must not be shared is not stored', async () => {
-  const cases: [string, Record<string, string>, Record<string, string>][] = [
+  const cases: [string, http.OutgoingHttpHeaders, Record<string, string>][] = [
     ['/none', {}, {}],
     ['/no-store', { 'Cache-Control': 'no-store, max-age=60' }, {}],
     ['/private', { 'Cache-Control': 'private, max-age=60' }, {}],
+    ['/odd', { 'Cache-Control': 'max-age=60, @, private' }, {}],
+    ['/odd-field', { 'Cache-Control': 'private="a b", max-age=60' }, {}],
+    ['/odd-line', { 'Cache-Control': ['max-age=60', '"x"', 'no-store'] }, {}],
     ['/cookie', { ...fresh, 'Set-Cookie': 'a=b' }, {}],
     ['/star', { ...fresh, Vary: '*' }, {}],
     ['/authorized', fresh, { Authorization: 'Basic eDp5' }],
