@@ -6,7 +6,7 @@ import type { RequestDirectives } from './directives.ts'
 import type { CacheEntry } from './entry.ts'
 import { SeenFields } from './fields.ts'
 import type { Conditions } from './preconditions.ts'
-import type { Exchange } from '../exchange.ts'
+import { type Exchange, METHOD_GET } from '../exchange.ts'
 
 export const FETCH = 0 // its response may be stored
 export const LOOK = 1 // HEAD: its response may tell of what is stored
@@ -49,11 +49,12 @@ export class CacheNote {
   }
 }
 
-export function conditionsOf({ request }: Exchange): Conditions {
+// Range means something with GET only (RFC 9110, section 14.2).
+export function conditionsOf({ request, methodId }: Exchange): Conditions {
   return {
     noneMatch: joined(request.getAll('if-none-match')),
     modifiedSince: request.get('if-modified-since'),
-    range: joined(request.getAll('range')),
+    range: methodId === METHOD_GET ? joined(request.getAll('range')) : null,
     ifRange: request.get('if-range'),
   }
 }

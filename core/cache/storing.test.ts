@@ -43,9 +43,9 @@ describe('what may be stored', () => {
     expect(refusal(['Cache-Control: public'])).toBe('freshness')
   })
 
-  it('is never a part, nor a response that says that nothing has changed', () => {
-    expect(refusal(['Cache-Control: max-age=60'], { status: 206 })).toBe('status')
-    expect(refusal(['Cache-Control: max-age=60'], { status: 304 })).toBe('status')
+  it('is never a part, nor word that nothing has changed, nor that there is no such part', () => {
+    for (const status of [206, 304, 416])
+      expect(refusal(['Cache-Control: max-age=60'], { status })).toBe('status')
   })
 
   it('is never what its end tells nothing about', () => {

@@ -75,9 +75,14 @@ export interface Subject {
   readonly endsWithConnection: boolean // its end is told by the end of the server's connection
 }
 
+// Whether it is about the URL. 206, 304 and 416 answer what one request has asked of it; the next one has not.
+export function isOfUrl(status: number): boolean {
+  return status >= 200 && status <= 999 && status !== 206 && status !== 304 && status !== 416
+}
+
 export function assess(subject: Subject, policy: StoringPolicy, times: ExchangeTimes): Assessment {
   const { response, status } = subject
-  if (status < 200 || status === 206 || status === 304) return refused('status')
+  if (!isOfUrl(status)) return refused('status')
   // Then nobody can tell whether it is whole (section 3.3).
   if (subject.endsWithConnection) return refused('framing')
   const targeted = targetedDirectives(response.getAll('cdn-cache-control'))

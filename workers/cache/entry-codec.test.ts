@@ -108,6 +108,7 @@ describe('an entry', () => {
     const wrong: Partial<CacheEntry>[] = [
       { status: 206 },
       { status: 304 },
+      { status: 416 },
       { status: 101 },
       { status: 60_000 },
       { flags: 8 },

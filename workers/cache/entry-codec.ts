@@ -13,6 +13,7 @@
 import { Buffer } from 'node:buffer'
 import type { CacheEntry } from '../../core/cache/entry.ts'
 import { sharedBytes } from '../../core/cache/recorder.ts'
+import { isOfUrl } from '../../core/cache/storing.ts'
 import { type Line, isNeverKept, linesOfStored, storeHead } from '../../core/cache/stored-head.ts'
 import { TAGS_MAX } from '../../core/cache/tags.ts'
 import type { TierPolicy } from '../../core/cache/tier.ts'
@@ -158,7 +159,7 @@ function entryFrom(from: Reader, reading: Reading): CacheEntry | null {
   const lines = linesFrom(from.list(LINES_MAX * 2))
   const body = from.body()
   if (!from.isAtEnd || lines === null || url !== reading.url) return null
-  if (!times.every(Number.isFinite) || flags > FLAGS_MAX || !mayBeStored(status)) return null
+  if (!times.every(Number.isFinite) || flags > FLAGS_MAX || !isOfUrl(status)) return null
   if (![reason, etag, lastModified].every(isFieldValue) || !vary.every(isVaryName)) return null
   if (!lines.every((line) => isKept(line, reading.policy))) return null
   const head = storeHead(status, reason, lines, status === 204 ? -1 : body.length, reading.date)
@@ -166,10 +167,6 @@ function entryFrom(from: Reader, reading: Reading): CacheEntry | null {
   const plain = { key, url, vary, status, reason, flags, etag, lastModified, tags }
   return { ...plain, head, body, ...clocked(times, reading) }
 }
-
-// A part, or a 304, is not stored (core/cache/storing.ts).
-const mayBeStored = (status: number): boolean =>
-  status >= 200 && status <= 999 && status !== 206 && status !== 304
 
 function linesFrom(words: readonly string[]): Line[] | null {
   if (words.length % 2 !== 0) return null

@@ -63,6 +63,26 @@ test('HEAD, conditions and ranges are answered from the stored GET', async () =>
   expect(scene.count('/whole')).toBe(1)
 })
 
+test('HEAD knows no ranges', async () => {
+  scene.answer('/head-range', (response) => response.writeHead(200, fresh).end('0123456789'))
+  await scene.ask('/head-range')
+  for (const range of ['bytes=2-4', 'bytes=99-']) {
+    const { status, headers } = await scene.ask('/head-range', { Range: range }, 'HEAD')
+    expect([range, status, headers['content-length']]).toEqual([range, 200, '10'])
+    expect(headers['content-range']).toBe(undefined)
+  }
+  expect(scene.count('/head-range')).toBe(1)
+})
+
+test('a range that its server does not have says nothing to the next client', async () => {
+  scene.answer('/no-range', (response, request) => {
+    if (request.headers.range === undefined) response.writeHead(200, fresh).end('hello')
+    else response.writeHead(416, { ...fresh, 'Content-Range': 'bytes */5' }).end()
+  })
+  expect(await scene.ask('/no-range', { Range: 'bytes=99-' })).toMatchObject({ status: 416 })
+  expect(await scene.ask('/no-range')).toMatchObject({ status: 200, body: 'hello', cache: 'MISS' })
+})
+
 test('what must not be shared is not stored', async () => {
   const cases: [string, http.OutgoingHttpHeaders, Record<string, string>][] = [
     ['/none', {}, {}],
