@@ -130,6 +130,7 @@ function passOne(
 ): boolean {
   const context = {
     router: owner,
+    scope: owner, // nothing is kept
     worker: inertWorker(),
     codecs: noCodecs,
     crypto: explaining,

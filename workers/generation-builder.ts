@@ -41,6 +41,8 @@ const protocolFamilies = families.filter(
     !['routers', 'services', 'middlewares', 'transports'].includes(family),
 )
 
+type OwnerKind = 'router' | 'service' // of what has middlewares
+
 export class GenerationBuilder {
   readonly next = new LiveGeneration()
   complete = false // the last slice has been applied
@@ -184,7 +186,7 @@ export class GenerationBuilder {
 
   private buildService(plan: ServicePlan): LiveService {
     const names = plan.kind === 'internal' ? [] : plan.middlewares
-    const own = this.buildMiddlewares(names, plan.name)
+    const own = this.buildMiddlewares(names, 'service', plan.name)
     if (plan.kind === 'mirroring') own.push(...this.mirrorsOf(plan))
     if (plan.kind === 'weighted' && plan.rollout !== null) own.push(this.watchOf(plan))
     return new LiveService(plan, this.context, this.transportOf, this.cellOf, own)
@@ -193,7 +195,7 @@ export class GenerationBuilder {
   // Each is a middleware behind the service's own ones, as it is one on a router.
   private mirrorsOf({ name, mirrors }: MirroringPlan): Middleware[] {
     return mirrors.map((options) => {
-      return buildMiddleware({ name, kind: 'mirror', options }, this.contextFor(name))
+      return buildMiddleware({ name, kind: 'mirror', options }, this.contextFor('service', name))
     })
   }
 
@@ -256,30 +258,32 @@ export class GenerationBuilder {
 
   private buildRouter(plan: RouterPlan): LiveRouter {
     const cell = plan.service === '' ? null : this.cellOf(plan.service)
-    const built = this.buildMiddlewares(plan.middlewares, plan.name)
+    const built = this.buildMiddlewares(plan.middlewares, 'router', plan.name)
     return new LiveRouter(plan, built, cell, this.context)
   }
 
   // One that is named twice, by the entry point and by the router for instance, runs twice. Each has counts of its
   // own, or a limit of one request would refuse every request.
-  private buildMiddlewares(names: readonly string[], owner: string): Middleware[] {
+  private buildMiddlewares(names: readonly string[], kind: OwnerKind, owner: string): Middleware[] {
     const times = new Map<string, number>()
     return names.map((name) => {
       const before = times.get(name) ?? 0
       times.set(name, before + 1)
-      return this.buildMiddleware(name, before === 0 ? owner : `${owner} (${before + 1})`)
+      const place = before === 0 ? owner : `${owner} (${before + 1})`
+      return this.buildMiddleware(name, this.contextFor(kind, place))
     })
   }
 
-  private buildMiddleware(name: string, router: string): Middleware {
+  private buildMiddleware(name: string, context: MiddlewareContext): Middleware {
     const plan = this.next.middlewares.get(name)
     if (plan === undefined) throw new Error(`middleware ${name} is missing from the generation`)
-    return buildMiddleware(plan, this.contextFor(router))
+    return buildMiddleware(plan, context)
   }
 
-  private contextFor(router: string): MiddlewareContext {
+  // A service may have the name of a router, even of the one that it is behind.
+  private contextFor(kind: OwnerKind, router: string): MiddlewareContext {
     const { now, codecs, services: worker } = this.context
-    return { router, now, codecs, worker, crypto: worker.crypto }
+    return { router, scope: `${kind} ${router}`, now, codecs, worker, crypto: worker.crypto }
   }
 
   // Routers that must be made anew though their plan did not change: a middleware of theirs did, or a

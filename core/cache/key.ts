@@ -1,7 +1,7 @@
 // core/cache/key.ts: the keys that responses are stored by, and URLs that a response names.
 //
-// A key is the router and the URL: routers share a URL when their rules look at other things, and lead to different
-// servers. The URL is what the middleware sees: host and path normalised, after middlewares before it.
+// A key is the router or service that has the cache, and the URL: routers share a URL when their rules look at other
+// things, and lead to different servers. The URL is what the middleware sees: host and path normalised, after middlewares before it.
 // Hot: keyOf runs once per request of a route with a cache.
 
 import type { Exchange } from '../exchange.ts'

@@ -17,7 +17,7 @@ export type Purpose = typeof FETCH | typeof LOOK | typeof UNSAFE | typeof ASIDE
 export class CacheNote {
   purpose: Purpose
   readonly url: string
-  readonly base: string // of the key: router and URL
+  readonly base: string // of the key: scope and URL
   readonly asked: RequestDirectives
   readonly conditions: Conditions | null
   readonly authorized: boolean

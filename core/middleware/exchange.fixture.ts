@@ -51,6 +51,7 @@ export function sentLines(head: Head): string[] {
 export function contextOf(router = 'shop@file'): MiddlewareContext {
   return {
     router,
+    scope: `router ${router}`,
     worker: inertWorker(),
     codecs: noCodecs,
     crypto: testCrypto(),

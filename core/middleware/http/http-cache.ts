@@ -116,7 +116,7 @@ export class HttpCache extends RequestMiddleware {
     super(name)
     this.options = options
     this.worker = context.worker
-    this.scope = context.router + '\n'
+    this.scope = context.scope + '\n'
     const policy = {
       maxTtlMs: options.maxTtl * 1000,
       storesCookies: options.storeSetCookie,
