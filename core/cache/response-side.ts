@@ -13,7 +13,7 @@ import { sameOrigin } from './key.ts'
 import { Recording, keyFor, lengthOf, renew, settle } from './making.ts'
 import { ASIDE, type CacheNote, FETCH, LOOK, UNSAFE } from './note.ts'
 import { matchesAny } from './preconditions.ts'
-import { mayServeOnError } from './reuse.ts'
+import { mayServeOnError, usable } from './reuse.ts'
 import { serve } from './serving.ts'
 import { BYPASS, HIT, MISS, type StatusFields, addStatus } from './status-fields.ts'
 import { type Refusal, type StoringPolicy, assess } from './storing.ts'
@@ -88,8 +88,8 @@ export class ResponseSide {
     if (exchange.replaced) return this.unstorable(exchange, note, 'local')
     if (entry !== null && note.validating && exchange.status === 304)
       return this.validated(exchange, note, entry)
-    if (entry !== null && isFailure(exchange.status) && this.mayStandIn(note, entry))
-      return this.standIn(exchange, note, entry)
+    const substitute = this.substituteFor(exchange, note)
+    if (substitute !== null) return this.standIn(exchange, note, substitute)
     this.keep(exchange, note)
   }
 
@@ -160,8 +160,13 @@ export class ResponseSide {
     addStatus(this.fields, response, HIT, '; fwd=stale; fwd-status=304')
   }
 
-  private mayStandIn(note: CacheNote, entry: CacheEntry): boolean {
-    return !note.asked.noCache && mayServeOnError(entry, this.worker.preciseNow())
+  // Looked for again: what was there when the request came may have been purged while its server was asked. A request that
+  // failed while it waited has not been kept as it was: it has gone no further.
+  private substituteFor(exchange: Exchange, note: CacheNote): CacheEntry | null {
+    if (note.entry === null || note.asked.noCache || !isFailure(exchange.status)) return null
+    const found = this.store.find(note.base, note.seen ?? exchange.request)
+    const entry = usable(found, note.authorized)
+    return entry !== null && mayServeOnError(entry, this.worker.preciseNow()) ? entry : null
   }
 
   // RFC 5861, section 4. The error stays in the log.

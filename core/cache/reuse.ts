@@ -2,13 +2,20 @@
 //
 // Hot: yes, once per request that finds something stored; comparisons of numbers.
 
-import { type CacheEntry, NEVER_STALE, VALIDATE_ALWAYS } from './entry.ts'
+import { type CacheEntry, FOR_AUTHORIZED, NEVER_STALE, VALIDATE_ALWAYS } from './entry.ts'
 import { ABSENT, type RequestDirectives, noRequestDirectives } from './directives.ts'
 
 export const FRESH = 0 // serve it
 export const REFRESH = 1 // serve it, and ask the server meanwhile (RFC 5861, section 3)
 export const VALIDATE = 2 // ask the server first
 export type Use = typeof FRESH | typeof REFRESH | typeof VALIDATE
+
+// RFC 9111, section 3.5, and a little more: what was stored for everybody is not given to whoever has shown a name,
+// unless the server has said that it is the same for them.
+export function usable(entry: CacheEntry | null, authorized: boolean): CacheEntry | null {
+  if (entry === null || !authorized) return entry
+  return (entry.flags & FOR_AUTHORIZED) !== 0 ? entry : null
+}
 
 export function useOf(entry: CacheEntry, asked: RequestDirectives, now: number): Use {
   if ((entry.flags & VALIDATE_ALWAYS) !== 0) return VALIDATE

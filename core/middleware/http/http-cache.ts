@@ -17,7 +17,7 @@ import {
   noRequestDirectives,
   requestDirectives,
 } from '../../cache/directives.ts'
-import { type CacheEntry, FOR_AUTHORIZED, VALIDATE_ALWAYS } from '../../cache/entry.ts'
+import { type CacheEntry, VALIDATE_ALWAYS } from '../../cache/entry.ts'
 import { SeenFields } from '../../cache/fields.ts'
 import { URL_MAX, urlOf } from '../../cache/key.ts'
 import { settle } from '../../cache/making.ts'
@@ -33,7 +33,7 @@ import {
 } from '../../cache/note.ts'
 import type { Conditions } from '../../cache/preconditions.ts'
 import { ResponseSide } from '../../cache/response-side.ts'
-import { FRESH, REFRESH, VALIDATE, mayServeOnError, useOf } from '../../cache/reuse.ts'
+import { FRESH, REFRESH, VALIDATE, mayServeOnError, usable, useOf } from '../../cache/reuse.ts'
 import { serve } from '../../cache/serving.ts'
 import { addHit } from '../../cache/status-fields.ts'
 import type { TierPlan } from '../../cache/tier.ts'
@@ -345,11 +345,4 @@ function askedBy(request: Head): RequestDirectives {
   if (lines.length > 0) return requestDirectives(lines)
   const pragma = request.getAll('pragma').join(',').toLowerCase()
   return pragma.includes('no-cache') ? requestDirectives(['no-cache']) : noRequestDirectives
-}
-
-// RFC 9111, section 3.5, and a little more: what was stored for everybody is not given to whoever has shown a name,
-// unless the server has said that it is the same for them.
-function usable(entry: CacheEntry | null, authorized: boolean): CacheEntry | null {
-  if (entry === null || !authorized) return entry
-  return (entry.flags & FOR_AUTHORIZED) !== 0 ? entry : null
 }
