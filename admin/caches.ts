@@ -29,7 +29,7 @@ function wishOf(query: URLSearchParams): PurgeWish | string {
   const wish = {
     store: value('middleware'),
     url: value('url'),
-    tag: value('tag'),
+    tag: Buffer.from(value('tag')).toString('latin1'), // as responses have them (core/cache/tags.ts)
     prefix: value('prefix'),
     all: value('all') === 'true',
   }

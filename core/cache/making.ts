@@ -12,7 +12,6 @@ import type { CacheNote } from './note.ts'
 import { KeptBody, UNKNOWN_LENGTH } from './recorder.ts'
 import { type Assessment, type StoringPolicy, assess } from './storing.ts'
 import { type Line, applyHead, keptLines, renewedLines, storeHead } from './stored-head.ts'
-import { tagsOf } from './tags.ts'
 import { secondKey } from './vary.ts'
 
 // The key of a response; null when what Vary names is more than we keep.
@@ -106,7 +105,7 @@ function draftOf(
     flags: assessment.flags,
     etag: response.get('etag') ?? '',
     lastModified: response.get('last-modified') ?? '',
-    tags: tagsOf(response),
+    tags: assessment.tags,
   }
 }
 

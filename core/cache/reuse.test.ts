@@ -315,6 +315,16 @@ describe('keys', () => {
   it('go by the tags that the server gives', () => {
     const { response } = respondWithAll(['Cache-Tag: a, b', 'Surrogate-Key: c  a'])
     expect(tagsOf(response)).toEqual(['a', 'b', 'c'])
+    const latin1 = Buffer.from('voilà').toString('latin1') // whose last byte is a blank in Unicode
+    expect(tagsOf(respondWith(`Cache-Tag: ${latin1}, x`))).toEqual([latin1, 'x'])
+  })
+
+  it('go by all of its tags or by none', () => {
+    const many = (count: number) => Array.from({ length: count }, (_, i) => `t${i}`).join(' ')
+    expect(tagsOf(respondWith(`Surrogate-Key: ${many(64)} t0 t1`))?.length).toBe(64)
+    expect(tagsOf(respondWith(`Surrogate-Key: ${many(65)}`))).toBe(null)
+    expect(tagsOf(respondWith(`Cache-Tag: ${'a'.repeat(256)}`))?.length).toBe(1)
+    expect(tagsOf(respondWith(`Cache-Tag: a, ${'a'.repeat(257)}`))).toBe(null)
   })
 })
 

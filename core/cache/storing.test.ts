@@ -88,6 +88,15 @@ describe('what may be stored', () => {
     })
   })
 
+  it('has no more tags, and no longer ones, than a purge can name', () => {
+    const tags = Array.from({ length: 65 }, (_, i) => `t${i}`)
+    expect(judge(['Cache-Control: max-age=60', 'Cache-Tag: a, b'])).toMatchObject({
+      tags: ['a', 'b'],
+    })
+    expect(refusal(['Cache-Control: max-age=60', `Surrogate-Key: ${tags.join(' ')}`])).toBe('tags')
+    expect(refusal(['Cache-Control: max-age=60', `Cache-Tag: ${'t'.repeat(257)}`])).toBe('tags')
+  })
+
   it('must be understood where the server asks for it', () => {
     const headers = ['Cache-Control: max-age=60, must-understand, no-store']
     expect(refusal(headers)).toBe('')

@@ -12,6 +12,7 @@ import {
   heuristicLifetimeMs,
   initialAgeMs,
 } from './freshness.ts'
+import { tagsOf } from './tags.ts'
 import { targetedDirectives } from './targeted.ts'
 import { varyNames } from './vary.ts'
 
@@ -31,6 +32,7 @@ export type Refusal =
   | 'authorization'
   | 'set-cookie'
   | 'vary'
+  | 'tags'
   | 'freshness'
   | 'framing'
   | 'size'
@@ -41,6 +43,7 @@ export interface Assessment {
   readonly refusal: Refusal // '' when it may be stored; the rest has no meaning otherwise
   readonly withheld: readonly string[] // fields that are not stored
   readonly vary: readonly string[]
+  readonly tags: readonly string[]
   readonly bornAt: number
   readonly freshUntil: number
   readonly refreshUntil: number
@@ -60,6 +63,7 @@ const refused = (refusal: Refusal): Assessment => ({
   refusal,
   withheld: [],
   vary: [],
+  tags: [],
   bornAt: 0,
   freshUntil: 0,
   refreshUntil: 0,
@@ -91,6 +95,8 @@ export function assess(subject: Subject, policy: StoringPolicy, times: ExchangeT
   if (refusal !== '') return refused(refusal)
   const vary = varyNames(response)
   if (vary === null) return refused('vary')
+  const tags = tagsOf(response)
+  if (tags === null) return refused('tags')
   const explicit = explicitLifetimeMs(response, directives, targeted === null, times.wallMs)
   const lifetime =
     explicit === ABSENT ? impliedLifetime(subject, directives, policy, times) : explicit
@@ -101,7 +107,8 @@ export function assess(subject: Subject, policy: StoringPolicy, times: ExchangeT
   // It would never be used: nothing can be served of it, and nothing be asked about it.
   const used = Math.max(limits.freshUntil, limits.refreshUntil, limits.errorUntil)
   if (!validates && (directives.noCache || used <= times.answeredAt)) return refused('freshness')
-  return { refusal: '', withheld: directives.withheld, vary, ...limits, flags: flagsOf(directives) }
+  const { withheld } = directives
+  return { refusal: '', withheld, vary, tags, ...limits, flags: flagsOf(directives) }
 }
 
 function refusalBy(

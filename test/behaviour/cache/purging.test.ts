@@ -2,7 +2,7 @@
 
 import type http from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type CacheScene, startCacheScene } from '../../support/cache-scene.ts'
+import { type CacheScene, fresh, startCacheScene } from '../../support/cache-scene.ts'
 import { eventually } from '../../support/wait.ts'
 
 let scene: CacheScene
@@ -38,5 +38,31 @@ test('what was purged while its server was asked does not stand in for an error'
     expect([way, await purged(way)]).toEqual([way, 1])
     for (const response of held) response.writeHead(503).end('down')
     expect(await asked).toMatchObject({ status: 503, body: 'down', cache: 'MISS' })
+  }
+})
+
+test('a response with more or longer tags than are kept is not stored', async () => {
+  const tags = Array.from({ length: 80 }, (_, i) => `node${i}`)
+  const cases: [string, http.OutgoingHttpHeaders][] = [
+    ['/many', { 'Surrogate-Key': tags.join(' ') }],
+    ['/long', { 'Cache-Tag': 'a'.repeat(300) }],
+  ]
+  for (const [path, headers] of cases) {
+    scene.answer(path, (response) => response.writeHead(200, { ...fresh, ...headers }).end())
+    const { headers: told } = await scene.ask(path)
+    expect(told['cache-status']).toBe('sluice; fwd=uri-miss; detail=tags')
+    expect([path, (await scene.ask(path)).cache]).toEqual([path, 'MISS'])
+  }
+})
+
+test('a tag may be any text in UTF-8', async () => {
+  const tags = ['Müller', 'voilà', '靴']
+  const sent = Buffer.from(tags.join(', ')).toString('latin1') // how node:http sends bytes
+  scene.answer('/text', (response) =>
+    response.writeHead(200, { ...fresh, 'Cache-Tag': sent }).end(),
+  )
+  for (const tag of tags) {
+    expect((await scene.ask('/text')).cache).toBe('MISS')
+    expect([tag, await purged(`tag=${encodeURIComponent(tag)}`)]).toEqual([tag, 1])
   }
 })
