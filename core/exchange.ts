@@ -152,6 +152,9 @@ export class Exchange {
   status = 0
   responseKind: BodyKind = BODY_NONE
   responseLength = 0
+  // Of the server's response, whatever the client gets of it: the end of the connection was the end of its body, so that
+  // nobody can tell whether it is whole. Means nothing before a server has answered; whoever reads a head sets it.
+  endsWithConnection = false
   answerBody: string | Uint8Array = '' // of a local answer
   reason = '' // reason phrase as the server sent it; '' for the standard one
   error = 0 // a code of core/errors.ts when something went wrong

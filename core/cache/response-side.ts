@@ -3,7 +3,7 @@
 //
 // Hot: once per response that did not come from the cache.
 
-import { BODY_CLOSE, type Exchange } from '../exchange.ts'
+import type { Exchange } from '../exchange.ts'
 import type { Head } from '../headers.ts'
 import type { Counter, WorkerServices } from '../middleware/worker.ts'
 import { type CacheStore, FAILED, STORED, UNSTORABLE } from './contract.ts'
@@ -100,9 +100,8 @@ export class ResponseSide {
       return this.unstorable(exchange, note, 'rewritten')
     if (exchange.serverUrl === '' || exchange.error !== 0)
       return this.unstorable(exchange, note, 'local')
-    const { response, status, responseKind } = exchange
+    const { response, status, endsWithConnection } = exchange
     const { authorized } = note
-    const endsWithConnection = responseKind === BODY_CLOSE
     const assessment = assess(
       { response, status, authorized, endsWithConnection },
       this.policy,

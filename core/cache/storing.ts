@@ -76,7 +76,7 @@ export interface Subject {
   readonly response: Head
   readonly status: number
   readonly authorized: boolean // the request had Authorization
-  readonly endsWithConnection: boolean // its end is told by the end of the server's connection
+  readonly endsWithConnection: boolean // the server's: exchange.endsWithConnection
 }
 
 // Whether it is about the URL. 206, 304 and 416 answer what one request has asked of it; the next one has not.

@@ -106,12 +106,16 @@ export class ResponseFields {
   // RFC 9112 section 6.3: a response to HEAD, and 1xx, 204, 304, end with their head whatever it says.
   frame(exchange: Exchange, status: number): void {
     exchange.responseLength = 0
+    exchange.endsWithConnection = false
     if (hasNoBody(exchange.methodId, status)) exchange.responseKind = BODY_NONE
     else if (this.encodings > 0) exchange.responseKind = BODY_CHUNKED
     else if (this.length >= 0) {
       exchange.responseKind = BODY_LENGTH
       exchange.responseLength = this.length
-    } else exchange.responseKind = BODY_CLOSE
+    } else {
+      exchange.responseKind = BODY_CLOSE
+      exchange.endsWithConnection = true
+    }
   }
 
   // A 204 that announces a body may be followed by one: such a connection is not used again.

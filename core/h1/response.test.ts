@@ -133,6 +133,7 @@ describe('the end of a body is where RFC 9112 section 6.3 puts it', () => {
     const { result, exchange, parser } = parse(text, method === 'HEAD' ? METHOD_HEAD : METHOD_GET)
     expect(result).toBe(text.length)
     expect([exchange.responseKind, exchange.responseLength]).toEqual([kind, length])
+    expect(exchange.endsWithConnection).toBe(kind === BODY_CLOSE)
     expect(parser.keepAlive).toBe(keepAlive)
     expect(parser.contentLengthSeen).toBe(text.includes('Content-Length'))
   })
@@ -179,5 +180,14 @@ describe('hop-by-hop lines', () => {
     expect(parser.parse(exchange, bytes, 0, bytes.length, LIMITS)).toBe(bytes.length)
     expect(exchange.response.count).toBe(1)
     expect(exchange.status).toBe(200)
+  })
+
+  test('a response with a length after one that ended with its connection does not end so', () => {
+    const { exchange, parser } = parse(withLines())
+    const bytes = Buffer.from(withLines('Content-Length: 1'))
+    expect(exchange.endsWithConnection).toBe(true)
+    parser.reset()
+    parser.parse(exchange, bytes, 0, bytes.length, LIMITS)
+    expect(exchange.endsWithConnection).toBe(false)
   })
 })

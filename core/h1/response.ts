@@ -58,8 +58,8 @@ export class ResponseParser {
     this.reasonEnd = 0
   }
 
-  // The same contract as RequestParser.parse. Fills exchange.response, status, reason, responseKind and
-  // responseLength (from exchange.methodId, the request's) and the fields above; what the head before this
+  // The same contract as RequestParser.parse. Fills exchange.response, status, reason, responseKind, responseLength
+  // and endsWithConnection (from exchange.methodId, the request's) and the fields above; what the head before this
   // one (1xx) left in exchange.response is forgotten.
   parse(exchange: Exchange, bytes: Buffer, start: number, end: number, limits: HeadLimits): number {
     const bound = start + limits.headBytesMax

@@ -40,7 +40,7 @@ for (const id of [CONNECTION, TRANSFER_ENCODING, UPGRADE, KEEP_ALIVE, PROXY_CONN
 for (const id of [TE, HTTP2_SETTINGS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION]) rule[id] = DROP
 
 // `fields` is the flat list of names and values; `ended` says that no body and no trailers follow. Fills
-// exchange.response, status, reason, responseKind, responseLength. Returns NONE or a code.
+// exchange.response, status, reason, responseKind, responseLength, endsWithConnection. Returns NONE or a code.
 export function readResponse(
   exchange: Exchange,
   fields: readonly string[],
@@ -92,6 +92,7 @@ const LENGTH_BAD = -2
 
 function frame(exchange: Exchange, length: number, ended: boolean): number {
   exchange.responseLength = 0
+  exchange.endsWithConnection = false
   if (hasNoBody(exchange.methodId, exchange.status)) {
     exchange.responseKind = BODY_NONE
     return NONE

@@ -118,6 +118,7 @@ function read(list: readonly string[], methodId = METHOD_GET, ended = false) {
   const exchange = new Exchange()
   exchange.reset()
   exchange.methodId = methodId
+  exchange.endsWithConnection = true // of another server, by HTTP/1, before a retry
   const code = readResponse(exchange, list, ended)
   return { exchange, name: errorTable[code]!.name, ok: code === NONE }
 }
@@ -139,6 +140,7 @@ describe('a response', () => {
   ])('with %j has its end told as it should', (list, methodId, ended, kind, length) => {
     const { exchange, ok } = read([':status', '200', ...list], methodId, ended)
     expect([ok, exchange.responseKind, exchange.responseLength]).toEqual([true, kind, length])
+    expect(exchange.endsWithConnection).toBe(false)
   })
 
   test('keeps to itself what is meant for one connection', () => {

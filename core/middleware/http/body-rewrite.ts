@@ -10,7 +10,7 @@
 // Collected, so that a text is found across any two pieces and the length is known.
 
 import { NONE, RESPONSE_BODY_TOO_LARGE } from '../../errors.ts'
-import { BODY_CLOSE, METHOD_HEAD, SAW_UPGRADE, type Exchange } from '../../exchange.ts'
+import { METHOD_HEAD, SAW_UPGRADE, type Exchange } from '../../exchange.ts'
 import {
   type ResponseRewriter,
   addResponseRewriter,
@@ -81,11 +81,9 @@ export class BodyRewrite extends RequestMiddleware {
       describeChanged(response)
       return KEEP
     }
-    const fieldsAreFinal = exchange.responseKind !== BODY_CLOSE
     if (!announceRewritten(exchange)) return KEEP
     describeChanged(response)
-    const body = new RewrittenBody(this.options, this.texts!, exchange, fieldsAreFinal)
-    addResponseRewriter(exchange, body)
+    addResponseRewriter(exchange, new RewrittenBody(this.options, this.texts!, exchange))
     return KEEP
   }
 
@@ -103,7 +101,7 @@ class RewrittenBody implements ResponseRewriter {
   fault = NONE
   readonly keepsTrailers = false // they may speak of the bytes as they were
   holdsHead = true
-  readonly fieldsAreFinal: boolean
+  readonly fieldsAreFinal = true
   readonly goesToFile = false
   private readonly options: RewriteOptions
   private readonly texts: TextReplacements
@@ -111,16 +109,10 @@ class RewrittenBody implements ResponseRewriter {
   private bytes = 0
   private held: Uint8Array[] = []
 
-  constructor(
-    options: RewriteOptions,
-    texts: TextReplacements,
-    exchange: Exchange,
-    fieldsAreFinal: boolean,
-  ) {
+  constructor(options: RewriteOptions, texts: TextReplacements, exchange: Exchange) {
     this.options = options
     this.texts = texts
     this.exchange = exchange
-    this.fieldsAreFinal = fieldsAreFinal
   }
 
   piece(bytes: Uint8Array, from: number, to: number): Uint8Array {

@@ -22,10 +22,13 @@ beforeAll(async () => {
       inner: { headers: { customRequestHeaders: { 'X-Inner': 'yes' } } },
       whole: { buffering: {} },
       small: { compress: {} },
+      links: { bodyRewrite: { replacements: [{ literal: 'a', replacement: 'b' }] } },
     },
     routers: {
       whole: { ...behind('whole'), middlewares: ['whole', 'cache'] },
       small: { ...behind('small'), middlewares: ['small', 'cache'] },
+      wholeWithin: { ...behind('whole-within'), middlewares: ['cache', 'whole'] },
+      linksWithin: { ...behind('links-within'), middlewares: ['cache', 'links', 'whole'] },
     },
   })
 })
@@ -120,6 +123,21 @@ test('a response that is cut off is not stored, nor one of another length than a
   await scene.ask('/cut').catch(() => null)
   await scene.ask('/cut').catch(() => null)
   expect(scene.count('/cut')).toBe(2)
+})
+
+test('a response that ends with its connection is not stored, whatever has changed it on the way', async () => {
+  scene.answer('/closed', (_response, { socket }) =>
+    socket.end(
+      'HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Type: text/html\r\n\r\n<html>half of',
+    ),
+  )
+  for (const host of ['plain', 'whole-within', 'links-within']) {
+    const headers = { Host: `${host}.test` }
+    const { headers: told } = await scene.ask('/closed', headers)
+    expect([host, told['cache-status']]).toEqual([host, 'sluice; fwd=uri-miss; detail=framing'])
+    expect([host, (await scene.ask('/closed', headers)).cache]).toEqual([host, 'MISS'])
+  }
+  expect(scene.count('/closed')).toBe(6)
 })
 
 test('a client that leaves in the middle leaves nothing behind', async () => {
