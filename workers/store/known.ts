@@ -3,19 +3,22 @@
 // Owner:  a LimitStore. At most KNOWN_MAX sources; the oldest is forgotten then, permits and all.
 // Hot:    yes, where a lease is set or a source is over its limit: one look-up.
 //
-// A refusal says when the next request can pass, if nobody else takes that. Until then nobody needs to ask: others can only
-// make it later. So a flood over the limit costs Redis one question per permit, and is counted exactly all the same.
+// A refusal says when the next request can pass, if nobody else takes that: others can only make it later. But who empties a
+// key can make it sooner, and a quota's "later" may be weeks away. So of those who come before that, one a second asks all the
+// same, and the rest is refused: a flood over the limit costs Redis next to nothing, and is counted exactly.
 
 import { UNDECIDED } from '../../core/rate/store.ts'
 import type { StoreAsk, StoreDecision, StoreWaiter } from '../../core/rate/store.ts'
 
 export const KNOWN_MAX = 10_000
+export const BELIEVED_MS = 1000 // that nobody asks after a refusal
 const WAITERS_MAX = 1000 // for the answer to one question; a worker holds no more of one source
 
 export class Known {
   permits = 0
   permitsUntil = 0
   refusedUntil = 0 // when the next request could pass without waiting
+  believedUntil = 0 // one that comes later asks whether that still holds
   remaining = 0
   resetAt = 0
   waiters: StoreWaiter[] | null = null // while the store is asked for permits
@@ -27,7 +30,15 @@ export class Known {
       return this.decision(0, now)
     }
     const wait = this.refusedUntil - now
-    return wait > ask.maxDelayMs ? this.decision(wait, now) : null
+    if (wait <= ask.maxDelayMs) return null
+    if (now < this.believedUntil) return this.decision(wait, now)
+    this.believedUntil = now + BELIEVED_MS // for the others, while this one asks
+    return null
+  }
+
+  refused(waitMs: number, now: number): void {
+    this.refusedUntil = now + waitMs
+    this.believedUntil = now + BELIEVED_MS
   }
 
   // Joins those who wait for an answer that is on its way.
@@ -63,6 +74,12 @@ export class KnownTable {
     if (this.sources.size >= KNOWN_MAX) this.forgetOldest()
     this.sources.set(key, known)
     return known
+  }
+
+  // Something was given: what was said before is over.
+  forgive(key: string): void {
+    const known = this.sources.get(key)
+    if (known !== undefined) known.refusedUntil = 0
   }
 
   // One that is being asked for stays with its question, which answers its waiters.

@@ -21,7 +21,8 @@ import { type LinkUser, StoreLink } from './link.ts'
 // One question: for one request, or for the permits of a source that several wait for.
 interface Question {
   readonly ask: StoreAsk
-  readonly key: string
+  readonly key: string // in Redis
+  readonly local: string // in the table of what is known
   readonly known: Known | null
   readonly waiter: StoreWaiter | null
   readonly deadline: number
@@ -43,30 +44,25 @@ export class RedisLimitStore implements LimitStore, LinkUser {
   take(ask: StoreAsk, source: string, waiter: StoreWaiter): StoreDecision | null {
     const now = performance.now()
     const key = ask.prefix + source
-    const known = this.known.get(key, now)
+    const local = localKey(ask, key)
+    const known = this.known.get(local, now)
     if (known !== undefined) {
       const decision = known.decide(ask, now)
       if (decision !== null) return decision
       if (known.waiters !== null) return known.join(waiter)
     }
     if (!this.link.mayAsk(now) || this.asked.size >= COMMANDS_MAX) return UNDECIDED
-    if (ask.lease <= 1) this.put(ask, key, null, waiter, now)
+    const deadline = now + this.plan.timeoutMs
+    if (ask.lease <= 1) this.put({ ask, key, local, known: null, waiter, deadline })
     else {
-      const leased = known ?? this.known.add(key)
+      const leased = known ?? this.known.add(local)
       leased.waiters = [waiter]
-      this.put(ask, key, leased, null, now)
+      this.put({ ask, key, local, known: leased, waiter: null, deadline })
     }
     return null
   }
 
-  private put(
-    ask: StoreAsk,
-    key: string,
-    known: Known | null,
-    waiter: StoreWaiter | null,
-    now: number,
-  ): void {
-    const question = { ask, key, known, waiter, deadline: now + this.plan.timeoutMs }
+  private put(question: Question): void {
     this.asked.add(question)
     if (this.timer === null) this.armTimer(this.plan.timeoutMs)
     const { client } = this.link
@@ -96,7 +92,8 @@ export class RedisLimitStore implements LimitStore, LinkUser {
     const now = performance.now()
     const waitMs = waitMicros / 1000
     if (question.known === null) {
-      if (given === 0) this.noteRefusal(question.key, waitMs, remaining, resetMs, now)
+      if (given === 0) this.noteRefusal(question.local, waitMs, remaining, resetMs, now)
+      else this.known.forgive(question.local)
       question.waiter!.onDecision({ failed: false, waitMs, remaining, resetMs })
       return
     }
@@ -104,21 +101,21 @@ export class RedisLimitStore implements LimitStore, LinkUser {
   }
 
   private noteRefusal(
-    key: string,
+    local: string,
     waitMs: number,
     remaining: number,
     resetMs: number,
     now: number,
   ): void {
-    const known = this.known.get(key, now) ?? this.known.add(key)
-    known.refusedUntil = now + waitMs
+    const known = this.known.get(local, now) ?? this.known.add(local)
+    known.refused(waitMs, now)
     known.remaining = remaining
     known.resetAt = now + resetMs
   }
 
   // Permits go to those who wait, in their order; the rest is kept for who comes within leaseMs.
   private share(
-    { ask, key }: Question,
+    question: Question,
     known: Known,
     given: number,
     waitMs: number,
@@ -131,8 +128,8 @@ export class RedisLimitStore implements LimitStore, LinkUser {
     known.remaining = remaining
     known.resetAt = now + resetMs
     known.permits = given
-    known.permitsUntil = now + ask.leaseMs
-    if (given === 0) known.refusedUntil = now + waitMs
+    known.permitsUntil = now + question.ask.leaseMs
+    known.refused(given === 0 ? waitMs : 0, now)
     const served = given === 0 ? waiters.length : Math.min(given, waiters.length)
     known.permits = Math.max(0, given - served)
     const decision = known.decision(waitMs, now)
@@ -140,7 +137,7 @@ export class RedisLimitStore implements LimitStore, LinkUser {
     const rest = waiters.slice(served)
     if (rest.length === 0) return
     known.waiters = rest
-    this.put(ask, key, known, null, now)
+    this.put({ ...question, deadline: now + this.plan.timeoutMs })
   }
 
   private failed(question: Question, fault: unknown): void {
@@ -192,4 +189,9 @@ export class RedisLimitStore implements LimitStore, LinkUser {
     this.timer = null
     this.link.close()
   }
+}
+
+// Redis counts on when a limit changes; what it has said of the old one says nothing of the new one.
+function localKey(ask: StoreAsk, key: string): string {
+  return `${ask.parameters.join(' ')} ${key}`
 }

@@ -124,14 +124,44 @@ describe.skipIf(!hasRedis)(`One Redis (skipped when ${withoutRedis})`, () => {
     expect((await calls(redis)) - before).toBeLessThan(40)
   })
 
-  test('a source that is refused asks no more until a request can pass', async () => {
+  test.each([1, 20])(
+    'a source that is refused asks once a second until a request can pass, with a lease of %d',
+    async (lease) => {
+      const opened = open(plan())
+      const question = bucket(1, { lease, leaseMs: 60_000 })
+      for (const first of [1, 0]) expect(await passed(opened, question, 'a', 1)).toBe(first)
+      const from = performance.now()
+      const before = await calls(redis)
+      let asked = 0
+      await eventually('it to be asked twice', async () => {
+        expect(await passed(opened, question, 'a', 1000)).toBe(0)
+        asked = (await calls(redis)) - before
+        return asked >= 2
+      })
+      expect(asked).toBeLessThanOrEqual(1 + (performance.now() - from) / 1000)
+    },
+  )
+
+  test.each([1, 20])(
+    'a source that is refused passes soon when its key is deleted, with a lease of %d',
+    async (lease) => {
+      const opened = open(plan())
+      const question = { ...quota(2, 720 * 3_600_000), lease, leaseMs: 60_000 }
+      expect(await passed(opened, question, 'a', 3)).toBe(2)
+      expect((await ask(opened, question, 'a')).waitMs).toBeGreaterThan(3_600_000)
+      await redisIn(redis, 3, ['DEL', `${question.prefix}a`])
+      await eventually('one to pass', async () => (await passed(opened, question, 'a', 1)) === 1)
+      expect(await passed(opened, question, 'a', 2)).toBe(1)
+    },
+  )
+
+  test('a source that is refused passes at once when its limit is raised, and Redis has counted on', async () => {
     const opened = open(plan())
-    const question = bucket(1)
-    expect(await passed(opened, question, 'a', 1)).toBe(1)
+    const question = quota(2, 720 * 3_600_000)
+    expect(await passed(opened, question, 'a', 3)).toBe(2)
+    const raised = { ...question, parameters: ['5', question.parameters[1]!] }
+    expect(await passed(opened, raised, 'a', 9)).toBe(3)
     expect(await passed(opened, question, 'a', 1)).toBe(0)
-    const before = await calls(redis)
-    expect(await passed(opened, question, 'a', 1000)).toBe(0)
-    expect((await calls(redis)) - before).toBe(0)
   })
 
   test('a key that holds something else fails, and breaks nothing', async () => {
