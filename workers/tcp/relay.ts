@@ -322,7 +322,7 @@ export class TcpRelay implements Swept, Relaying {
       else server.close()
       this.context.upstreamConnections(-1)
     }
-    this.router.leave(this.facts.clientAddress, this.context)
+    this.router.leave(this.facts.clientAddress)
     this.point.connectionClosed(this)
   }
 }

@@ -6,12 +6,12 @@
 import type { TcpMiddlewarePlan, TcpRouterPlan } from '../../config/protocol-plans.ts'
 import { AddressSet } from '../../core/address.ts'
 import { IN_FLIGHT, NONE, REFUSED_ADDRESS } from '../../core/errors.ts'
+import type { SharedTables } from '../../core/middleware/worker.ts'
 import { type TcpRoute, compileTcpRule, isCatchAll } from '../../core/tcp/matcher.ts'
 import { parseRule } from '../../core/route/parse.ts'
 import type { RuleNode } from '../../core/route/rule.ts'
 import { type InFlightCounts, REFUSED } from '../../core/shared/in-flight-counts.ts'
 import type { KeyedHash } from '../../core/shared/keyed-hash.ts'
-import type { WorkerContext } from '../context.ts'
 import type { EntryPoint } from '../entry-point.ts'
 import type { LiveTcpService } from './service.ts'
 
@@ -33,12 +33,14 @@ export class LiveTcpRouter implements Pick<TcpRoute<unknown>, 'rule' | 'conditio
   readonly service: LiveTcpService
   private readonly allowed: readonly AddressSet[]
   private readonly amounts: readonly { readonly key: string; readonly amount: number }[]
+  private readonly inFlight: InFlightCounts | null // of all workers; null: no limit
   private readonly counters = new Map<string, TcpCounters>()
 
   constructor(
     plan: TcpRouterPlan,
     middlewares: readonly TcpMiddlewarePlan[],
     service: LiveTcpService,
+    shared: SharedTables,
   ) {
     this.name = plan.name
     this.plan = plan
@@ -58,21 +60,29 @@ export class LiveTcpRouter implements Pick<TcpRoute<unknown>, 'rule' | 'conditio
         key: `tcp ${plan.name} ${m.name} ${i} `,
         amount: (m.options as { amount: number }).amount,
       }))
+    // Asked for now, not at the first connection: that gives back what the worker held whose place this one has taken, and
+    // until then the others would refuse clients for connections that nobody has.
+    this.inFlight = this.amounts.length === 0 ? null : shared.inFlight
   }
 
   // NONE, or the code of the error for which the connection is refused. What was entered must be left.
-  enter(address: string, context: WorkerContext): number {
+  enter(address: string): number {
     for (const set of this.allowed) if (!set.contains(address)) return REFUSED_ADDRESS
     for (const [i, { key, amount }] of this.amounts.entries()) {
-      if (enter(context, key + address, amount)) continue
-      for (const entered of this.amounts.slice(0, i)) leave(context, entered.key + address)
+      if (this.inFlight!.enter(keyOf(this.inFlight!, key + address), amount) !== REFUSED) continue
+      this.leaveFirst(i, address)
       return IN_FLIGHT
     }
     return NONE
   }
 
-  leave(address: string, context: WorkerContext): void {
-    for (const { key } of this.amounts) leave(context, key + address)
+  leave(address: string): void {
+    this.leaveFirst(this.amounts.length, address)
+  }
+
+  private leaveFirst(count: number, address: string): void {
+    for (const { key } of this.amounts.slice(0, count))
+      this.inFlight!.leaveKey(keyOf(this.inFlight!, key + address))
   }
 
   countersOf(point: EntryPoint, service: string): TcpCounters {
@@ -93,16 +103,6 @@ export class LiveTcpRouter implements Pick<TcpRoute<unknown>, 'rule' | 'conditio
 }
 
 // One count for all workers. Once per connection: the key is worked out anew each time.
-function enter(context: WorkerContext, source: string, amount: number): boolean {
-  const { inFlight } = context.services.shared
-  return inFlight.enter(keyOf(inFlight, source), amount) !== REFUSED
-}
-
-function leave(context: WorkerContext, source: string): void {
-  const { inFlight } = context.services.shared
-  inFlight.leaveKey(keyOf(inFlight, source))
-}
-
 function keyOf(inFlight: InFlightCounts, source: string): KeyedHash {
   const key = inFlight.hashFor('tcp')
   key.of(source)

@@ -21,7 +21,7 @@ export function serveTcp(
   facts: TcpConnectionFacts,
 ): void {
   const { context } = point
-  const refusal = router.enter(facts.clientAddress, context)
+  const refusal = router.enter(facts.clientAddress)
   if (refusal !== NONE) {
     context.countError(refusal)
     return socket.close()
@@ -29,7 +29,7 @@ export function serveTcp(
   const relay = new TcpRelay(socket, first, router, point, facts)
   if (!point.connectionOpened(relay)) {
     context.countError(SHED_CONNECTIONS)
-    router.leave(facts.clientAddress, context)
+    router.leave(facts.clientAddress)
     return socket.close()
   }
   relay.start()

@@ -8,6 +8,7 @@ import type {
   TcpServicePlan,
   TcpTransportPlan,
 } from '../../config/protocol-plans.ts'
+import type { SharedTables } from '../../core/middleware/worker.ts'
 import { type TcpFacts, TcpMatcher, type TcpRoute } from '../../core/tcp/matcher.ts'
 import type { WorkerContext } from '../context.ts'
 import type { ProtocolPlans } from '../live-generation.ts'
@@ -104,7 +105,10 @@ function* piecesOf(
   }
   const routers = new Map<string, LiveTcpRouter>()
   for (const plan of next.tcpRouters.values()) {
-    routers.set(plan.name, routerOf(plan, next, before.tcpParts.routers, services.built))
+    routers.set(
+      plan.name,
+      routerOf(plan, next, before.tcpParts.routers, services.built, context.services.shared),
+    )
     yield
   }
   next.tcpParts = { routers, services: services.built }
@@ -127,6 +131,7 @@ function routerOf(
   next: TcpPlans,
   before: ReadonlyMap<string, LiveTcpRouter>,
   services: ReadonlyMap<string, LiveTcpService>,
+  shared: SharedTables,
 ): LiveTcpRouter {
   const service = present(services.get(plan.service), 'TCP service', plan.service)
   const middlewares = plan.middlewares.map((name) =>
@@ -138,7 +143,7 @@ function routerOf(
     old.plan === plan &&
     old.service === service &&
     old.middlewares.every((m, i) => m === middlewares[i])
-  return same ? old : new LiveTcpRouter(plan, middlewares, service)
+  return same ? old : new LiveTcpRouter(plan, middlewares, service, shared)
 }
 
 function present<Value>(value: Value | undefined, what: string, name: string): Value {
