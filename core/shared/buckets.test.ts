@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import * as fc from 'fast-check'
 import { rateOf } from '../rate/rate.ts'
+import { interleave } from '../../test/support/interleave.ts'
 import { BUCKETS_BYTES, Buckets } from './buckets.ts'
 import type { KeyedHash } from './keyed-hash.ts'
 
@@ -145,3 +146,70 @@ describe('more keys than room', () => {
     expect(buckets.uncounted).toBe(0)
   })
 })
+
+// After more than half a wrap the old time of a bucket looks like the future.
+describe('two threads at a bucket that nobody has asked for a long time', () => {
+  const BURST = 10
+  const rate = rateOf({ average: 10, period: 1000, burst: BURST }, false)
+  const wrapMs = 2 ** 32 / rate.ticksPerMs
+  const shares = [
+    0, 0.2, 0.249999, 0.25, 0.250001, 0.3, 0.499999, 0.5, 0.500001, 0.8, 0.999999, 1, 1.3,
+  ]
+  const skews = [-300, -1, 0, 1, 300] // of the other's clock, which is of its turn
+
+  // Three of the burst are taken, then comes the rest that is a share of a wrap.
+  function rested(share: number): { one: Buckets; two: Buckets; now: number } {
+    const memory = new SharedArrayBuffer(BUCKETS_BYTES)
+    const [one, two] = [newBuckets(0, memory), newBuckets(1, memory)]
+    for (let i = 0; i < 3; i++) one.take(keyed(one.hashFor('limit'), 'a'), rate, START)
+    return { one, two, now: START + 3000 + wrapMs * share }
+  }
+
+  const takeFrom = (buckets: Buckets, now: number): number =>
+    buckets.take(keyed(buckets.hashFor('limit'), 'a'), rate, now)
+
+  it.each(shares)('neither waits, and together they get the burst, after %d of a wrap', (share) => {
+    for (const skew of skews) {
+      for (let at = 0, more = true; more; at++) {
+        const { one, two, now } = rested(share)
+        let other = -1
+        let own = -1
+        more = interleave(
+          at,
+          () => (own = takeFrom(one, now)),
+          () => (other = takeFrom(two, now + skew)),
+        )
+        expect([own, Math.max(0, other)]).toEqual([0, 0])
+        let passed = other === 0 ? 2 : 1
+        const latest = now + Math.max(0, skew)
+        while (takeFrom(two, latest) === 0) passed++
+        const refilled = Math.ceil(Math.abs(skew) / 100)
+        expect(passed).toBeGreaterThanOrEqual(BURST)
+        expect(passed).toBeLessThanOrEqual(BURST + refilled + two.uncounted)
+        expect(one.uncounted).toBe(0)
+      }
+    }
+  })
+
+  it.each(shares)('one that is ended at any step leaves it right, after %d of a wrap', (share) => {
+    for (let at = 0, more = true; more; at++) {
+      const { one, two, now } = rested(share)
+      more = diesBefore(at, () => takeFrom(one, now))
+      newBuckets(0, (two as unknown as { words: Int32Array }).words.buffer as SharedArrayBuffer)
+      let passed = 0
+      while (takeFrom(two, now) === 0) passed++
+      expect([BURST - 1, BURST]).toContain(passed) // the one it died in may have been counted
+      expect(two.uncounted).toBe(0)
+    }
+  })
+})
+
+function diesBefore(at: number, one: () => void): boolean {
+  try {
+    return interleave(at, one, () => {
+      throw new Error('ended')
+    })
+  } catch {
+    return true
+  }
+}

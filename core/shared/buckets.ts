@@ -10,6 +10,11 @@
 // mistaken for a new one. CONTROL is raised before TIME and never lowered, hence an upper bound at every moment, and
 // TIME moves by compare-and-swap alone. So the overshoot is 0, whatever threads do at the same time.
 //
+// Between the two, others see a CONTROL of now and the old TIME: it must say "empty" for as long as CONTROL can hold. One that
+// has wrapped can say anything. So an old TIME that does not lie in the quarter of a wrap before now is first made now's,
+// in the way that a slot is taken over (keyed-slots.ts): CONTROL is busy meanwhile. CONTROL holds for a sixteenth of a wrap
+// (core/rate/rate.ts) after it was raised, so a TIME that lay in that quarter does not reach the half that looks like the future.
+//
 // A window counts the requests of one key in one period; a sliding window looks at two of them (core/rate/quota.ts).
 //
 // Room: a key has a window of 8 slots. A bucket that is empty is worth nothing, and the next key takes its slot: that
@@ -23,6 +28,7 @@ import { CONTROL, KeyedSlots, TAG, slotsBytes } from './keyed-slots.ts'
 const TIME = 2 // of a bucket
 const COUNT = 2 // of a window
 const SHAPE = { windows: 16_384, window: 8, stride: 4 } // 2 MiB of address space, touched as it is used
+const OLD_TICKS = 2 ** 30 // a quarter of what wraps
 const TRIES_MAX = 1000 // of one decision; each lost try is one that another thread has won
 export const BUCKETS_BYTES = slotsBytes(SHAPE)
 
@@ -64,10 +70,15 @@ export class Buckets extends KeyedSlots {
       let at = this.find(first, tag)
       if (at < 0) at = this.claim(first, tag, second, nowTicks)
       if (at < 0) break
+      const emptyAt = Atomics.load(words, at + CONTROL) // first: what a CONTROL of now says, it says of TIMEs behind it
       const time = Atomics.load(words, at + TIME)
-      const emptyAt = Atomics.load(words, at + CONTROL)
       if (emptyAt < 0 || Atomics.load(words, at + TAG) !== tag) continue
-      const used = emptyAt < second ? 0 : Math.max(0, (time - nowTicks) | 0)
+      const ahead = (time - nowTicks) | 0
+      if (emptyAt < second && (ahead > 0 || ahead < -OLD_TICKS)) {
+        this.restart(at, emptyAt, second, nowTicks)
+        continue
+      }
+      const used = Math.max(0, ahead)
       const next = used + rate.ticks
       const wait = next - rate.burstTicks
       if (wait > rate.delayTicks) return this.result(rate, used, wait)
@@ -80,6 +91,14 @@ export class Buckets extends KeyedSlots {
     }
     this.uncounted++
     return this.result(rate, 0, 0)
+  }
+
+  // Of a bucket that is empty for so long that nobody can read its TIME.
+  private restart(at: number, emptyAt: number, second: number, nowTicks: number): void {
+    const { words, busy } = this
+    if (Atomics.compareExchange(words, at + CONTROL, emptyAt, busy) !== emptyAt) return
+    Atomics.store(words, at + TIME, nowTicks)
+    Atomics.store(words, at + CONTROL, second)
   }
 
   // Sets remaining and resetMs without taking anything.

@@ -48,7 +48,7 @@ export abstract class KeyedSlots {
   protected readonly slots: number
   private readonly mask: number
   private chosen = 0 // CONTROL of the slot that choose() gave, when it did
-  private readonly busy: number // CONTROL of a slot that this thread is taking over
+  protected readonly busy: number // CONTROL of a slot that this thread is taking over
 
   // `worker` is unique among the threads that write; a thread that replaces another one has its number.
   constructor(memory: SharedArrayBuffer, shape: SlotsShape, worker: number) {

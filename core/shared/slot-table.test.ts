@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { interleave } from '../../test/support/interleave.ts'
 import { CELLS, SLOTS, SLOT_TABLE_BYTES, SlotTable, slotTableBytes } from './slot-table.ts'
 
 test('a name has one slot for all who look, and other names have others', () => {
@@ -100,31 +101,6 @@ test('whoever builds something learns which slots it has claimed', () => {
 })
 
 // ---- two threads at once: between any two steps of the one, the other does all of its work
-
-const { load, store, compareExchange } = Atomics
-const atomics = { load, store, compareExchange }
-
-// Runs `other` before the `at`th atomic operation of `one`. False: there are fewer.
-function interleave(at: number, one: () => void, other: () => void): boolean {
-  let step = 0
-  const restore = (): void => void Object.assign(Atomics, atomics)
-  for (const [name, original] of Object.entries(atomics)) {
-    const counting = (...given: unknown[]): unknown => {
-      if (step++ === at) {
-        restore()
-        other()
-      }
-      return (original as (...given: unknown[]) => unknown)(...given)
-    }
-    Object.assign(Atomics, { [name]: counting })
-  }
-  try {
-    one()
-  } finally {
-    restore()
-  }
-  return step > at
-}
 
 const PLACES = 16
 const PLACE = 3
