@@ -43,3 +43,15 @@ it('holds no more text than a bound, however long the values are', () => {
   expect(table.covers(asked(400, 'http://else/'))).toBe(true)
   expect(table.covers(asked(900, 'http://else/'))).toBe(false)
 })
+
+it('answers as fast with thousands of prefixes as with a few', () => {
+  const costs = [5, 5000].map((count) => {
+    const table = new PurgeTable(10_000)
+    for (let i = 0; i < count; i++) table.add(100, wish({ prefix: `http://shop.example/c/${i}/` }))
+    const before = process.cpuUsage()
+    for (let i = 0; i < 10_000; i++) table.means(asked(50, `http://shop.example/products/${i}`))
+    const { user, system } = process.cpuUsage(before)
+    return user + system
+  })
+  expect(costs[1]! / costs[0]!).toBeLessThan(50) // 500 when they were asked one after the other
+})

@@ -1,10 +1,12 @@
 // workers/cache/purge-table.ts: what was purged, and when: for responses that were asked for before.
 //
-// Owner:  a Store. Bounded in purges and in characters; of those that gave way only the time of the last is known, and what
-//         was asked for before that is not stored any more. Hot: no; one look per response that is stored.
+// Owner:  a Store, or its sweep. Bounded in purges and in characters; of those that gave way only the time of the last is
+//         known, and what was asked for before that is not stored any more.
+// Hot:    one look per response that is stored; while purges are swept, per hit.
 
 import type { PurgeWish } from '../../core/cache/contract.ts'
 import type { CacheEntry } from '../../core/cache/entry.ts'
+import { PrefixTimes } from './prefix-times.ts'
 
 const CHARACTERS_MAX = 4_194_304
 
@@ -12,7 +14,7 @@ export class PurgeTable {
   private readonly purgesMax: number
   private readonly urls = new Map<string, number>()
   private readonly tags = new Map<string, number>()
-  private readonly prefixes = new Map<string, number>()
+  private readonly prefixes = new PrefixTimes()
   private all = -Infinity
   private forgotten = -Infinity
   private characters = 0
@@ -70,8 +72,6 @@ export class PurgeTable {
     if (askedAt <= this.all || askedAt <= (this.urls.get(url) ?? -Infinity)) return true
     if (this.tags.size > 0 && tags.some((tag) => askedAt <= (this.tags.get(tag) ?? -Infinity)))
       return true
-    for (const [prefix, at] of this.prefixes)
-      if (askedAt <= at && url.startsWith(prefix)) return true
-    return false
+    return this.prefixes.means(url, askedAt)
   }
 }

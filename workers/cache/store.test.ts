@@ -83,6 +83,8 @@ const request = (...headers: string[]) => requestOf('GET / HTTP/1.1', headers).r
 const wish = (over: Partial<PurgeWish>): PurgeWish => {
   return { store: '', url: '', tag: '', prefix: '', all: false, ...over }
 }
+const purge = (store: Store, at: number, over: Partial<PurgeWish>): Promise<number> =>
+  new Promise((resolve) => store.purge(at, wish(over), resolve))
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('what is stored', () => {
@@ -144,24 +146,42 @@ describe('what is purged', () => {
     expect(two.find('a', request())).not.toBe(null)
   })
 
-  it('is what the wish means, and nothing else', () => {
+  it('is what the wish means, and nothing else', async () => {
     const [one] = new World().stores as [Store]
     one.put('http://x/a', entryOf('http://x/a', { tags: ['shoes'] }))
     one.put('http://x/b', entryOf('http://x/b'))
     one.put('http://y/', entryOf('http://y/'))
-    expect(one.purge(1000, wish({ tag: 'shoe' }))).toBe(0)
-    expect(one.purge(1000, wish({ tag: 'shoes' }))).toBe(1)
-    expect(one.purge(1000, wish({ prefix: 'http://x/' }))).toBe(1)
-    expect(one.purge(1000, wish({ url: 'http://y' }))).toBe(0)
-    expect(one.purge(1000, wish({ all: true }))).toBe(1)
+    expect(await purge(one, 1000, { tag: 'shoe' })).toBe(0)
+    expect(await purge(one, 1000, { tag: 'shoes' })).toBe(1)
+    expect(await purge(one, 1000, { prefix: 'http://x/' })).toBe(1)
+    expect(await purge(one, 1000, { url: 'http://y' })).toBe(0)
+    expect(await purge(one, 1000, { all: true })).toBe(1)
   })
 
-  it('stays purged for responses under way, however many purges follow', () => {
+  it('stays purged for responses under way, however many purges follow', async () => {
     const [one] = new World().stores as [Store]
-    one.purge(1000, wish({ tag: 'shoes' }))
-    for (let i = 0; i < 100; i++) one.purge(1001, wish({ tag: `t${i}` }))
+    await purge(one, 1000, { tag: 'shoes' })
+    for (let i = 0; i < 100; i++) await purge(one, 1001, { tag: `t${i}` })
     one.put('a', entryOf('a', { askedAt: 999, tags: ['shoes'] }))
     expect(one.find('a', request())).toBe(null)
+  })
+
+  it('is not served while it is still to be swept, and is counted', async () => {
+    const [one] = new World().stores as [Store]
+    for (const url of ['a', 'b', 'c']) one.put(url, entryOf(url, { tags: ['shoes'] }))
+    const gone = purge(one, 1000, { tag: 'shoes' })
+    expect(one.find('a', request())).toBe(null)
+    one.put('a', entryOf('a', { askedAt: 1001, tags: ['shoes'] }))
+    expect(await gone).toBe(3)
+    expect(one.find('a', request())).not.toBe(null)
+  })
+
+  it('is gone for all who purge at the same time, and counted for one of them', async () => {
+    const [one] = new World().stores as [Store]
+    one.put('a', entryOf('a', { tags: ['shoes', 'hats'] }))
+    one.put('b', entryOf('b', { tags: ['hats'] }))
+    const counts = [{ tag: 'shoes' }, { tag: 'hats' }, { prefix: 'b' }, { tag: 'none' }]
+    expect(await Promise.all(counts.map((over) => purge(one, 1000, over)))).toEqual([1, 1, 0, 0])
   })
 })
 

@@ -26,6 +26,7 @@ import type { CacheBoard } from '../../core/shared/cache-board.ts'
 import { Fills, type FillWorker } from './fills.ts'
 import type { CacheNews } from './messages.ts'
 import type { TimedPurge, Told } from './purge-log.ts'
+import { PurgeSweep, type Swept } from './purge-sweep.ts'
 import { PurgeTable } from './purge-table.ts'
 import { RedisTier, type TierWorker, type TieredStore } from './redis-tier.ts'
 
@@ -72,6 +73,8 @@ export class Store implements CacheStore, TieredStore {
   private readonly board: CacheBoard
   private readonly fills: Fills
   private readonly index: LRUCache<string, Held | VaryMark>
+  private readonly all = new Set<Held>() // of the index, without its order, which changes with every hit
+  private readonly sweep: PurgeSweep<Held>
   private readonly purges: PurgeTable
   private readonly tier: RedisTier | null
 
@@ -81,7 +84,15 @@ export class Store implements CacheStore, TieredStore {
     this.worker = worker
     this.board = worker.board
     this.fills = new Fills(worker, name, limits.collapseMs)
-    this.index = new LRUCache({ maxSize: Math.ceil(limits.bytesMax * SLACK) })
+    this.index = new LRUCache({
+      maxSize: Math.ceil(limits.bytesMax * SLACK),
+      dispose: (gone) => gone instanceof Held && this.all.delete(gone),
+    })
+    this.sweep = new PurgeSweep(
+      this.all,
+      (held) => this.index.delete(held.entry.key),
+      () => this.tellSize(),
+    )
     const { tier } = limits
     this.purges = new PurgeTable(tier === null ? PURGES_MAX : TIER_PURGES_MAX)
     this.tier = tier === null ? null : new RedisTier(name, tier.plan, tier.policy, worker, this)
@@ -102,7 +113,7 @@ export class Store implements CacheStore, TieredStore {
       found = this.index.peek(this.place)
     }
     if (!(found instanceof Held)) return null
-    if (this.board.isPurged(found.hash, found.entry.askedAt)) {
+    if (this.isPurged(found)) {
       this.index.delete(this.place)
       return null
     }
@@ -112,6 +123,11 @@ export class Store implements CacheStore, TieredStore {
       this.index.get(this.place)
     }
     return found.entry
+  }
+
+  private isPurged({ hash, entry }: Held): boolean {
+    if (this.board.isPurged(hash, entry.askedAt)) return true
+    return this.sweep.isUnderWay && this.sweep.takes(entry)
   }
 
   put(base: string, entry: CacheEntry): void {
@@ -142,6 +158,7 @@ export class Store implements CacheStore, TieredStore {
     if (before instanceof Held && before.entry.askedAt > entry.askedAt) return false
     if (entry.vary.length > 0) this.mark(base, entry.vary)
     this.index.set(entry.key, held, { size })
+    this.all.add(held)
     return true
   }
 
@@ -199,27 +216,20 @@ export class Store implements CacheStore, TieredStore {
   }
 
   purgeFar(purges: readonly TimedPurge[]): void {
-    for (const { at, wish } of purges) this.purges.add(at, wish)
-    this.sweep()
+    for (const purge of purges) this.begin(purge, null)
   }
 
   // ---- purges
 
-  // Returns how many responses are gone. Those that were asked for before `at` are not stored any more either.
-  purge(at: number, wish: PurgeWish): number {
-    this.purges.add(at, wish)
-    return this.sweep()
+  // From now on none of it is served, nor stored if it was asked for before `at`. `swept` is told how many responses are gone
+  // once they are.
+  purge(at: number, wish: PurgeWish, swept: Swept): void {
+    this.begin({ at, wish }, swept)
   }
 
-  private sweep(): number {
-    let count = 0
-    for (const [key, found] of this.index.entries()) {
-      if (!(found instanceof Held) || !this.purges.means(found.entry)) continue
-      this.index.delete(key)
-      count++
-    }
-    this.tellSize()
-    return count
+  private begin(purge: TimedPurge, swept: Swept | null): void {
+    this.purges.add(purge.at, purge.wish)
+    this.sweep.add(purge, swept)
   }
 
   private tellSize(): void {

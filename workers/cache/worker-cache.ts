@@ -155,17 +155,26 @@ export class WorkerCache implements CacheServices, StoreWorker {
     const stores = [...this.stores]
       .filter(([name]) => wish.store === '' || wish.store === name)
       .flatMap(([, held]) => held.deref() ?? [])
-    const count = stores.reduce((sum, store) => sum + store.purge(at, wish), 0)
     const late: string[] = []
-    let waiting = tells ? stores.length : 0
-    const answer = (): void =>
+    let count = 0
+    let waiting = 1
+    const done = (): void => {
+      if (--waiting > 0) return
       this.context.say({ type: 'cache', message: { kind: 'purged', id, count, late } })
-    if (waiting === 0) return answer()
-    for (const store of stores)
-      store.tellPurge(wish, (told) => {
-        if (!told) late.push(store.name)
-        if (--waiting === 0) answer()
+    }
+    for (const store of stores) {
+      waiting += tells ? 2 : 1
+      store.purge(at, wish, (gone) => {
+        count += gone
+        done()
       })
+      if (tells)
+        store.tellPurge(wish, (told) => {
+          if (!told) late.push(store.name)
+          done()
+        })
+    }
+    done()
   }
 
   private store(name: string): Store | undefined {

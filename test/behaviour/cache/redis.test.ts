@@ -281,6 +281,23 @@ describe.skipIf(!hasRedis)(`A cache of two gateways (skipped when ${withoutRedis
     expect((await there('/stays')).body).toBe('/stays 1')
   })
 
+  test('thousands of purges of others are all heard of, and end nothing else', async () => {
+    for (const path of ['/of-many/2999/a', '/of-none']) await fill(path)
+    const name = 'cache:cache@file:1:purges'
+    for (let i = 0; i < 3000; i++)
+      await redis.command('XADD', name, '*', 'w', `phttp://shop.example/of-many/${i}/`)
+    await eventually(
+      'the last to be heard of',
+      async () => !(await here('/of-many/2999/a')).body.endsWith(' 1'),
+    )
+    expect((await here('/of-none')).cache).toBe('HIT')
+    await eventually(
+      'the other to hear of it',
+      async () => !(await there('/of-many/2999/a')).body.endsWith(' 1'),
+    )
+    expect(scene.count('/of-none')).toBe(1)
+  })
+
   test('an unsafe method ends what Redis has of its URL, for whatever router', async () => {
     const key = await keyOf('/changed')
     await askBy(scene.gateway, '/changed', {}, 'POST')
