@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import type { PurgeWish } from '../../core/cache/contract.ts'
 import type { StoreClient } from '../store/client.ts'
-import { PurgeLog } from './purge-log.ts'
+import { PurgeLog, type TimedPurge } from './purge-log.ts'
 
 const wish = (over: Partial<PurgeWish>): PurgeWish => ({
   store: '',
@@ -46,6 +46,12 @@ const open = (): PurgeLog =>
     (url) => `key of ${url}`,
     () => 2000,
   )
+async function heardBy(log: PurgeLog, redis: Fake): Promise<TimedPurge[]> {
+  const all: TimedPurge[] = []
+  expect(await log.read(redis, (purges) => all.push(...purges))).toBe(true)
+  return all
+}
+
 const waited = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 describe('reading', () => {
@@ -57,31 +63,31 @@ describe('reading', () => {
       ['1001600-0', ['w', 'phttp://b/']],
       ['1001700-0', ['w', 'a']],
     ]
-    expect(await log.read(redis)).toEqual([
+    expect(await heardBy(log, redis)).toEqual([
       { at: 1501, wish: wish({ url: 'http://a/' }) },
       { at: 1501, wish: wish({ tag: 'shoes' }) },
       { at: 1601, wish: wish({ prefix: 'http://b/' }) },
       { at: 1701, wish: wish({ all: true }) },
     ])
     expect([log.isKnown, log.early, log.late]).toEqual([true, 1_000_000, 1_000_000])
-    expect(await log.read(redis)).toEqual([])
+    expect(await heardBy(log, redis)).toEqual([])
     redis.records.push(['1001700-1', ['w', 'tlate']])
-    expect(await log.read(redis)).toEqual([{ at: 1701, wish: wish({ tag: 'late' }) }])
+    expect(await heardBy(log, redis)).toEqual([{ at: 1701, wish: wish({ tag: 'late' }) }])
   })
 
   it('takes what it does not know for a purge of everything', async () => {
     const [log, redis] = [open(), new Fake()]
     redis.records = [['1001500-0', ['w', 'znew']]]
-    expect(await log.read(redis)).toEqual([{ at: 1501, wish: wish({ all: true }) }])
+    expect(await heardBy(log, redis)).toEqual([{ at: 1501, wish: wish({ all: true }) }])
   })
 
   it('ends everything from before what it has missed', async () => {
     const [log, redis] = [open(), new Fake()]
     redis.records = [['1001500-0', ['w', 'ta']]]
-    await log.read(redis)
+    await heardBy(log, redis)
     redis.records = [['1001900-0', ['w', 'tb']]]
     redis.count = 10_000
-    expect(await log.read(redis)).toEqual([
+    expect(await heardBy(log, redis)).toEqual([
       { at: 1901, wish: wish({ all: true }) },
       { at: 1901, wish: wish({ tag: 'b' }) },
     ])
@@ -90,12 +96,27 @@ describe('reading', () => {
   it('reads page by page to the end', async () => {
     const [log, redis] = [open(), new Fake()]
     redis.records = Array.from({ length: 450 }, (_, i) => [`${1_001_000 + i}-0`, ['w', `t${i}`]])
-    expect((await log.read(redis))!.length).toBe(450)
+    expect((await heardBy(log, redis))!.length).toBe(450)
+  })
+
+  it('tells each page before it asks for the next, so that none is lost when that fails', async () => {
+    const [log, redis] = [open(), new Fake()]
+    redis.records = Array.from({ length: 250 }, (_, i) => [`${1_001_000 + i}-0`, ['w', `t${i}`]])
+    const tags: string[] = []
+    const heard = (purges: readonly TimedPurge[]): void => {
+      redis.isAway = tags.length === 0 // from now on, the first time
+      tags.push(...purges.map((one) => one.wish.tag))
+    }
+    await expect(log.read(redis, heard)).rejects.toThrow('closed')
+    expect([log.isKnown, tags.length]).toEqual([false, 200])
+    redis.isAway = false
+    expect(await log.read(redis, heard)).toBe(true)
+    expect(tags).toEqual(redis.records.map(([, [, text]]) => text!.slice(1)))
   })
 
   it('knows nothing after an answer that is none of ours, or none', async () => {
     const [log, redis] = [open(), new Fake()]
-    await log.read(redis)
+    await heardBy(log, redis)
     for (const answer of [
       1,
       [],
@@ -104,13 +125,13 @@ describe('reading', () => {
       ['1', '0', 1, '1-1', [1]],
     ]) {
       redis.answer = answer
-      expect(await log.read(redis)).toBe(null)
+      expect(await log.read(redis, () => {})).toBe(false)
       expect(log.isKnown).toBe(false)
     }
     redis.answer = null
-    await log.read(redis)
+    await heardBy(log, redis)
     redis.isAway = true
-    await expect(log.read(redis)).rejects.toThrow('closed')
+    await expect(log.read(redis, () => {})).rejects.toThrow('closed')
     expect(log.isKnown).toBe(false)
   })
 })

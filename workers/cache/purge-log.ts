@@ -20,6 +20,8 @@ export interface TimedPurge {
   readonly wish: PurgeWish
 }
 
+type Heard = (purges: readonly TimedPurge[]) => void
+
 // True: Redis has it.
 export type Told = (told: boolean) => void
 
@@ -66,15 +68,15 @@ export class PurgeLog {
 
   // ---- reading
 
-  // What is new; null for an answer that is none of ours. Rejects as the client does.
-  async read(client: StoreClient): Promise<TimedPurge[] | null> {
+  // `heard` is told what is new, page by page; false for an answer that is none of ours. Rejects as the client does.
+  async read(client: StoreClient, heard: Heard): Promise<boolean> {
     if (this.reading) {
       this.isKnown = false // asked a second ago
       throw new Error('no answer in time')
     }
     this.reading = true
     try {
-      return await this.readAll(client)
+      return (this.isKnown = await this.readAll(client, heard))
     } catch (fault) {
       this.isKnown = false
       throw fault
@@ -83,25 +85,22 @@ export class PurgeLog {
     }
   }
 
-  private async readAll(client: StoreClient): Promise<TimedPurge[] | null> {
-    const purges: TimedPurge[] = []
+  private async readAll(client: StoreClient, heard: Heard): Promise<boolean> {
     for (;;) {
       const begun = this.exactNow()
       const answer = parseAnswer(await client.run('cacheLog', this.key, [this.from, String(PAGE)]))
-      if (answer === null) {
-        this.isKnown = false
-        return null
-      }
+      if (answer === null) return false
       this.early = answer.now - this.exactNow()
       this.late = answer.now - begun
-      this.take(answer, purges)
-      if (answer.records.length < PAGE) break
+      const purges = this.take(answer)
+      // Before the next is asked for, which may fail: a page is never read twice.
+      if (purges.length > 0) heard(purges)
+      if (answer.records.length < PAGE) return true
     }
-    this.isKnown = true
-    return purges
   }
 
-  private take({ count, first, records }: LogAnswer, purges: TimedPurge[]): void {
+  private take({ count, first, records }: LogAnswer): TimedPurge[] {
+    const purges: TimedPurge[] = []
     if (count === 0) this.from = '-' // nobody has purged, or Redis has lost it all
     // Some have been dropped from the log before they were read here.
     const isGap = count >= KEPT_MAX && (this.from === '-' || isAfter(first, this.from))
@@ -109,6 +108,7 @@ export class PurgeLog {
     for (const { id, wish } of records) purges.push({ at: this.local(id), wish })
     const last = records.at(-1)
     if (last !== undefined) this.from = after(last.id)
+    return purges
   }
 
   // Ids are cut to milliseconds.

@@ -266,11 +266,11 @@ export class RedisTier implements LinkUser {
   }
 
   private catchUp(client: StoreClient): void {
-    this.log.read(client).then(
-      (purges) => {
-        if (purges === null) return this.link.complain('an answer that is none of ours')
+    const heard = (purges: readonly TimedPurge[]): void => this.store.deref()?.purgeFar(purges)
+    this.log.read(client, heard).then(
+      (isRead) => {
+        if (!isRead) return this.link.complain('an answer that is none of ours')
         this.link.answered()
-        if (purges.length > 0) this.store.deref()?.purgeFar(purges)
         this.worker.reaches(this.name, this.link.isReady && this.log.isKnown)
       },
       (fault: unknown) => this.failed(fault),
