@@ -165,6 +165,19 @@ describe('telling', () => {
     expect(redis.told).toEqual(['cacheTell tt'])
   })
 
+  it('drops a URL again that it is already dropping: something may have been written between', async () => {
+    const [log, redis] = [open(), new Fake()]
+    for (let i = 0; i < 2; i++) {
+      log.drop('http://a/')
+      log.drop('http://a/')
+      log.flush(redis, () => {})
+    }
+    await waited()
+    expect(redis.told).toEqual(['cacheDrop', 'cacheDrop'])
+    log.flush(redis, () => {})
+    expect(redis.told.length).toBe(2)
+  })
+
   it('makes one that ends everything of more than it keeps', async () => {
     const [log, redis] = [open(), new Fake()]
     for (let i = 0; i < 1001; i++) log.drop(`http://a/${i}`)

@@ -125,7 +125,10 @@ export class PurgeLog {
   drop(url: string): void {
     const wish = { ...nothing, url }
     const key = 'd' + url
-    if (!this.pending.has(key)) this.put(key, new Pending(wish, false, this.exactNow(), null))
+    const before = this.pending.get(key)
+    // One under way may have been before what was written since.
+    if (before === undefined || before.underway)
+      this.put(key, new Pending(wish, false, this.exactNow(), null))
   }
 
   private put(key: string, one: Pending): void {

@@ -35,6 +35,7 @@ const TICK_MS = 1000
 
 // A store, as its tier sees it.
 export interface TieredStore {
+  isPurged(entry: CacheEntry): boolean
   found(base: string, entry: CacheEntry): void
   marked(base: string, names: readonly string[]): void
   purgeFar(purges: readonly TimedPurge[]): void
@@ -209,8 +210,9 @@ export class RedisTier implements LinkUser {
     })
   }
 
-  // Never rejects.
+  // Never rejects. What an unsafe method has ended since it was stored must not follow the word of that to Redis.
   private sendEntry(base: string, entry: CacheEntry, ttl: number): Promise<void> | null {
+    if (this.isPurged(entry)) return null
     const client = this.usable(performance.now())
     if (client === null) return this.notSent('away')
     const bytes = encodeEntry(entry, this.log.early, this.bytesMax)
@@ -225,12 +227,18 @@ export class RedisTier implements LinkUser {
       () => {
         this.countWrite('stored')
         this.countBytes('written', bytes.length)
+        // Another worker's word of it, on a connection of its own, may have been there first.
+        if (this.isPurged(entry)) this.drop(entry.url)
       },
       (fault: unknown) => {
         this.failed(fault)
         this.countWrite('error')
       },
     )
+  }
+
+  private isPurged(entry: CacheEntry): boolean {
+    return this.store.deref()?.isPurged(entry) === true
   }
 
   private notSent(outcome: WriteOutcome): null {

@@ -113,7 +113,7 @@ export class Store implements CacheStore, TieredStore {
       found = this.index.peek(this.place)
     }
     if (!(found instanceof Held)) return null
-    if (this.isPurged(found)) {
+    if (this.hasEnded(found)) {
       this.index.delete(this.place)
       return null
     }
@@ -125,7 +125,7 @@ export class Store implements CacheStore, TieredStore {
     return found.entry
   }
 
-  private isPurged({ hash, entry }: Held): boolean {
+  private hasEnded({ hash, entry }: Held): boolean {
     if (this.board.isPurged(hash, entry.askedAt)) return true
     return this.sweep.isUnderWay && this.sweep.takes(entry)
   }
@@ -152,7 +152,7 @@ export class Store implements CacheStore, TieredStore {
     const held = new Held(entry)
     const size = bytesOf(entry)
     if (size > this.limits.bytesMax) return false
-    if (this.board.isPurged(held.hash, entry.askedAt) || this.purges.covers(entry)) return false
+    if (this.isPurged(entry)) return false
     const before = this.index.peek(entry.key)
     // Two workers have asked, and the later response came first.
     if (before instanceof Held && before.entry.askedAt > entry.askedAt) return false
@@ -160,6 +160,11 @@ export class Store implements CacheStore, TieredStore {
     this.index.set(entry.key, held, { size })
     this.all.add(held)
     return true
+  }
+
+  // Or may have been: it is stored nowhere.
+  isPurged(entry: CacheEntry): boolean {
+    return this.board.isPurged(hashOf(entry.url), entry.askedAt) || this.purges.covers(entry)
   }
 
   private mark(base: string, names: readonly string[]): void {

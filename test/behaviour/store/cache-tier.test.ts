@@ -74,6 +74,10 @@ class Peer implements TieredStore {
 
   marked(): void {}
 
+  isPurged(): boolean {
+    return false
+  }
+
   purgeFar(purges: readonly TimedPurge[]): void {
     this.purges.push(...purges)
   }
