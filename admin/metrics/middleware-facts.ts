@@ -147,7 +147,7 @@ export const middlewareFacts: readonly MetricFact[] = [
   fact(
     'sluice_limit_decisions_total',
     'counter',
-    'Requests by what a rate limit or quota decided: allowed, delayed, limited, store_error (Redis could not be asked).',
+    'Requests by what a rate limit or quota decided: allowed, delayed, limited, store_error (Redis could not be asked), uncounted (allowed, as a stopped thread held the count).',
     'decision',
     'kind',
     'middleware',

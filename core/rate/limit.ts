@@ -15,6 +15,7 @@ export interface Limit {
   // Of the last take or look.
   remaining: number
   resetMs: number
+  isCounted: boolean // false: it passes because another thread, stopped in the middle, kept the count from being had
   // Milliseconds to wait; 0 for none. More than maxDelayMs: refused, and not counted.
   take(source: string, now: number): number
   // Sets remaining and resetMs without counting.
@@ -28,6 +29,7 @@ export class BucketLimit implements Limit {
   readonly maxDelayMs: number
   remaining = 0
   resetMs = 0
+  isCounted = true
   private readonly rate: Rate
   private readonly buckets: Buckets
   private readonly key: KeyedHash
@@ -45,7 +47,9 @@ export class BucketLimit implements Limit {
   take(source: string, now: number): number {
     const { buckets, key } = this
     key.of(source)
+    const { uncounted } = buckets
     const wait = buckets.take(key, this.rate, now)
+    this.isCounted = buckets.uncounted === uncounted
     this.remaining = buckets.remaining
     this.resetMs = buckets.resetMs
     return wait
@@ -74,6 +78,7 @@ export class QuotaLimit implements Limit {
   readonly maxDelayMs = 0
   remaining = 0
   resetMs = 0
+  isCounted = true
   private readonly periodMs: number
   private readonly buckets: Buckets
   private readonly key: KeyedHash
@@ -93,13 +98,16 @@ export class QuotaLimit implements Limit {
     key.ofPeriod(source, period - 1)
     const before = buckets.countOf(key)
     key.ofPeriod(source, period)
+    const { uncounted } = buckets
+    this.isCounted = true
     for (;;) {
       const count = buckets.countOf(key)
       const used = before * (1 - share) + count
       if (used + 1 > quota) return this.result(used, share, quotaWait(quota, before, count, share))
       // False when another worker has counted meanwhile; each loss is somebody's progress.
-      if (buckets.count(key, count, now, (period + 2) * periodMs))
-        return this.result(used + 1, share, 0)
+      if (!buckets.count(key, count, now, (period + 2) * periodMs)) continue
+      this.isCounted = buckets.uncounted === uncounted
+      return this.result(used + 1, share, 0)
     }
   }
 

@@ -40,6 +40,7 @@ export const LIMIT_DECISIONS = 'sluice_limit_decisions_total'
 
 interface Counters {
   readonly allowed: Counter
+  readonly uncounted: Counter // allowed, because the count could not be had
   readonly delayed: Counter
   readonly limited: Counter
   readonly failed: Counter
@@ -82,8 +83,19 @@ export abstract class Limiter extends RequestMiddleware {
     if (limit === null) return NEXT
     const source = this.source.of(exchange)
     if (this.store !== null) return this.askStore(exchange, source)
+    return this.takeHere(exchange, null, limit, source)
+  }
+
+  // Of the count of this host.
+  private takeHere(
+    exchange: Exchange,
+    note: LimitNote | null,
+    limit: Limit,
+    source: string,
+  ): Verdict {
     const wait = limit.take(source, this.worker.preciseNow())
-    return this.settle(exchange, null, wait, limit.remaining, limit.resetMs)
+    const passed = limit.isCounted ? this.counters.allowed : this.counters.uncounted
+    return this.settle(exchange, note, wait, limit.remaining, limit.resetMs, passed)
   }
 
   private askStore(exchange: Exchange, source: string): Verdict {
@@ -95,13 +107,13 @@ export abstract class Limiter extends RequestMiddleware {
   // What a store has said, or has failed to say.
   decide(exchange: Exchange, note: LimitNote, decision: StoreDecision): Verdict {
     const { limit, shared } = this
-    if (!decision.failed)
-      return this.settle(exchange, note, decision.waitMs, decision.remaining, decision.resetMs)
+    const { failed, waitMs, remaining, resetMs } = decision
+    if (!failed)
+      return this.settle(exchange, note, waitMs, remaining, resetMs, this.counters.allowed)
     this.counters.failed.add(1)
     if (shared!.onStoreError === 'allow') return NEXT
     if (shared!.onStoreError === 'deny') return refuseWith(exchange, LIMIT_STORE, 0)
-    const wait = limit!.take(note.source, this.worker.preciseNow())
-    return this.settle(exchange, note, wait, limit!.remaining, limit!.resetMs)
+    return this.takeHere(exchange, note, limit!, note.source)
   }
 
   private settle(
@@ -110,11 +122,12 @@ export abstract class Limiter extends RequestMiddleware {
     waitMs: number,
     remaining: number,
     resetMs: number,
+    passed: Counter,
   ): Verdict {
     if (this.headers !== null) note ??= this.noteOf(exchange, '')
     note?.decided(remaining, resetMs)
     if (waitMs === 0) {
-      this.counters.allowed.add(1)
+      passed.add(1)
       return NEXT
     }
     if (waitMs > this.limit!.maxDelayMs) return this.refuse(exchange, waitMs)
@@ -217,6 +230,7 @@ function countersOf(worker: WorkerServices, middleware: string, kind: string): C
     worker.counter(LIMIT_DECISIONS, { middleware, kind, decision })
   return {
     allowed: counter('allowed'),
+    uncounted: counter('uncounted'),
     delayed: counter('delayed'),
     limited: counter('limited'),
     failed: counter('store_error'),
