@@ -51,8 +51,8 @@ export interface Middleware {
 
 // What a middleware is given when it is built. Core itself has no clock and no sockets.
 export interface MiddlewareContext {
-  readonly router: string // 'shop@file': limits are counted per router and middleware; of a service's own its name
-  readonly scope: string // 'router shop@file', 'service shop@file': the place where it stands, and nowhere else
+  readonly router: string // 'shop@file', as counters name it; of a service's own its name
+  readonly scope: string // 'router shop@file', 'service shop@file': the place where it stands and nowhere else. Limits are counted by it
   readonly worker: WorkerServices
   readonly codecs: Codecs // one set per worker
   readonly crypto: CryptoServices

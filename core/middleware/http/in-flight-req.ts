@@ -32,7 +32,7 @@ export class InFlightReq extends RequestMiddleware {
     super(name)
     this.amount = options.amount
     this.counts = context.worker.shared.inFlight
-    this.key = this.counts.hashFor(context.router + '\n' + name)
+    this.key = this.counts.hashFor(context.scope + '\n' + name)
     this.source = new Source(options.sourceCriterion, 'host')
   }
 

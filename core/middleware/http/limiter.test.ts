@@ -58,6 +58,16 @@ const request = (...headers: string[]): Exchange => requestOf('GET / HTTP/1.1', 
 
 const header = (exchange: Exchange, name: string): string | null => exchange.response.get(name)
 
+it('a limit on a router and on a service of the same name counts for each', () => {
+  const { context } = scene()
+  const burst = { burst: 1, mode: 'reject' } as const
+  for (const kind of ['router', 'service']) {
+    const place = { ...context, scope: `${kind} shop@file` }
+    const limit = new RateLimit('limit@file', 'rateLimit', rate(burst), place)
+    expect([limit.onRequest(request()), limit.onRequest(request())]).toEqual([NEXT, ANSWERED])
+  }
+})
+
 describe('rateLimit', () => {
   it('passes a burst, lets the next one wait, and refuses the rest with the time to come back', () => {
     const at = scene()

@@ -18,7 +18,7 @@ export class Quota extends Limiter {
 
   constructor(name: string, options: QuotaOptions, context: MiddlewareContext) {
     const { limit, period, shared } = options
-    const scope = `${context.router}\n${name}`
+    const scope = `${context.scope}\n${name}`
     const counted = new QuotaLimit(context.worker.shared.buckets, scope, limit, period)
     super(name, 'quota', options, counted, shared, context)
   }

@@ -22,7 +22,7 @@ export class RateLimit extends Limiter {
   constructor(name: string, kind: string, options: RateLimitOptions, context: MiddlewareContext) {
     const { average, period, burst, mode, shared } = options
     const { buckets } = context.worker.shared
-    const scope = `${context.router}\n${name}`
+    const scope = `${context.scope}\n${name}`
     const limit =
       average === 0
         ? null
