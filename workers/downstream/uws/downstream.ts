@@ -234,7 +234,7 @@ export class UwsDownstream implements Downstream {
     if (exchange.tunnel) return // see beginTunnel
     const { context, draining } = this.listener.point
     if (draining || context.overload.closesConnections) this.writer.closing = true
-    this.writer.takeHead(exchange, context.date)
+    this.writer.takeHead(exchange)
   }
 
   sendBody(

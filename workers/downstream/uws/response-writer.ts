@@ -8,9 +8,11 @@
 //   unknown length           writeStatus(head) write(piece) ... end()
 //   no body                  writeStatus(head) endWithoutBody()
 //
-// Only end() can close the connection, and only a response that is in hand can be sent by one end(). In the
-// other cases a connection that is not to be kept is told so and stays paused: what the client sends on is
-// never read, and the client, or the idle timeout, closes.
+// Where the client's Connection line is "close" alone, uWebSockets.js closes behind the response, however it is
+// sent. Else only end() can close the connection, and only a response that is in hand can be sent by one end(). In
+// the other cases a connection that is not to be kept is told so and stays paused: what the client sends on is
+// never read, and the client, or the idle timeout, closes. close() is for none of them: it throws away what is
+// still in the cork, and the cork is not ours to empty while the handler of the request runs.
 
 import { Buffer } from 'node:buffer'
 import { BODY_LENGTH, SAW_CLOSE } from '../../../core/exchange.ts'
@@ -43,7 +45,6 @@ export class ResponseWriter {
   blocked = false // the client is slow: bytes wait for onWritable
   private socketPaused = false
   private head = '' // until it goes out with the first bytes of the body
-  private date = ''
   private total = UNKNOWN // bytes of the body
   private isEmpty = false // no body by its nature: HEAD, 204, 304
   private saidClose = false
@@ -85,9 +86,8 @@ export class ResponseWriter {
     this.res.resume()
   }
 
-  takeHead(exchange: Exchange, date: string): void {
+  takeHead(exchange: Exchange): void {
     this.head = headBlock(exchange)
-    this.date = date
     this.total = exchange.responseKind === BODY_LENGTH ? exchange.responseLength : UNKNOWN
     this.isEmpty = hasNoBody(exchange.methodId, exchange.status)
     this.saidClose = (exchange.facts & SAW_CLOSE) !== 0
@@ -179,10 +179,8 @@ export class ResponseWriter {
   private run(act: Act, bytes: Uint8Array): void {
     this.act = act
     this.bytes = bytes
-    const res = this.res!
-    res.cork(this.corked)
+    this.res!.cork(this.corked)
     this.bytes = nothing
-    if (act === END_WITHOUT_BODY && this.canCloseNow()) res.close()
   }
 
   private perform(): void {
@@ -205,15 +203,14 @@ export class ResponseWriter {
   }
 
   private finish(res: HttpResponse, act: Act, bytes: Uint8Array): void {
-    const closes = act !== LAST_CHUNK && this.canCloseNow()
+    const closes = act === END && this.canCloseNow()
     if (!closes) this.readyConnection()
-    if (closes && act === END_WITHOUT_BODY) this.writeWholeHead(res)
-    else if (closes) this.writeHeadToClose(res)
+    if (closes) this.writeHeadToClose(res)
     else this.writeHead(res)
     this.res = null
     if (act === LAST_CHUNK) res.end()
     else if (act === END) res.end(bytes, closes)
-    else if (!closes) res.endWithoutBody()
+    else res.endWithoutBody() // given a closeConnection, it would invent a Content-Length
   }
 
   // With a body that is still arriving a close would reset the connection under the response.
@@ -239,12 +236,5 @@ export class ResponseWriter {
     const { head } = this
     this.head = ''
     res.writeStatus(asWireBytes(this.saidClose ? head + CLOSE_LINE : head))
-  }
-
-  // endWithoutBody can't close without inventing a Content-Length: this is the head to its blank line.
-  private writeWholeHead(res: HttpResponse): void {
-    const { head } = this
-    this.head = ''
-    res.writeStatus(asWireBytes(head + CLOSE_LINE + '\r\nDate: ' + this.date + '\r\n'))
   }
 }
