@@ -57,8 +57,11 @@ const KINDS: readonly Kind[] = [
   { name: '304 of a long one', path: '/stored/long', headers: ifSame, status: 304, body: '' },
 ]
 
+const asked: string[] = [] // of the server
+
 function serve(request: http.IncomingMessage, response: http.ServerResponse): void {
   const path = request.url!
+  asked.push(path)
   const isLong = path.includes('long')
   const headers: http.OutgoingHttpHeaders = { ETag: '"a"', 'Cache-Control': 'max-age=600' }
   if (path === '/auth') return void response.end()
@@ -155,6 +158,18 @@ for (const engine of ['node', 'uws'] as const satisfies readonly Engine[]) {
       clients.push(client)
       return client
     }
+
+    // RFC 9112, section 9.6. It may be another client's, behind a proxy, or no request at all.
+    test('serves nothing that comes behind a request that wants its connection closed', async () => {
+      const evil = { name: 'evil', path: '/server/evil', status: 200, body: SHORT }
+      const client = await connect()
+      const first = { ...evil, path: '/moved' }
+      client.send(requestOf(first, '/now', 'close') + requestOf(evil, '/now', ''))
+      await client.untilEnded(CLOSED_WITHIN_MS)
+      // Engine uws closes without an answer, as always when requests are pipelined.
+      if (engine === 'node') expect((await client.readResponse()).status).toBe(302)
+      expect([client.received, asked.filter((path) => path.includes('evil'))]).toEqual(['', []])
+    })
 
     for (const kind of KINDS) {
       for (const when of ['/now', '/later']) {

@@ -5,14 +5,15 @@
 //         again, because uWebSockets.js goes on to call its onData.
 // Hot:    yes.
 //
-//   take --(body chunked, or refused)--> setImmediate --.
+//   take --(last of its connection)----> setImmediate --.
 //     '--------------------------------------------> begin -> sendHead, sendBody, sendEnd -> finishBody
 //                                                      '---> beginTunnel -> WebSocketRelay -> tunnelClosed
 //
 // Rules that keep a client's bytes from being read as another request (docs/engines.md has the reasons):
-// a chunked request is never answered in the turn in which it arrived, and the connection is not read again
-// after it; nor after a refusal. While a response is pending, uWebSockets.js closes a connection on which
-// another request arrives. A response that has ended is forgotten at once: a call on it would throw.
+// a chunked request, one that wants its connection closed and one that is refused are never answered in the turn
+// in which they arrived, and the connection is not read again after them. While a response is pending,
+// uWebSockets.js closes a connection on which another request arrives. A response that has ended is forgotten at
+// once: a call on it would throw.
 
 import { Buffer } from 'node:buffer'
 import {
@@ -120,17 +121,13 @@ export class UwsDownstream implements Downstream {
       if (this.handshake === null) this.refusal = UPGRADE_ENGINE
     }
     if (this.refusal !== NONE) return this.defer()
-    this.writer.closing = (exchange.facts & SAW_CLOSE) !== 0
-    if (!hasRequestBody(exchange)) {
-      exchange.requestComplete = true
-      return this.begin(exchange)
-    }
-    this.writer.bodyOpen = true
-    res.onData(this.onData)
-    if (exchange.bodyKind === BODY_CHUNKED) {
-      this.writer.closing = true
-      this.defer()
-    } else this.begin(exchange)
+    if (hasRequestBody(exchange)) {
+      this.writer.bodyOpen = true
+      res.onData(this.onData)
+    } else exchange.requestComplete = true
+    this.writer.closing = (exchange.facts & SAW_CLOSE) !== 0 || exchange.bodyKind === BODY_CHUNKED
+    if (this.writer.closing) this.defer()
+    else this.begin(exchange)
   }
 
   // uWebSockets.js reads chunk sizes and trailers too laxly to know where such a body ends. What comes of it
