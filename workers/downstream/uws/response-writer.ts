@@ -30,6 +30,10 @@ const GATHER_BYTES_MAX = 64 * 1024 // a body that ends its connection is sent in
 const UNKNOWN = -1
 const nothing = Buffer.alloc(0)
 
+// uWebSockets.js leaves what it has buffered to whoever has set onWritable: it goes out with the next write, or at the
+// end of a cork. A server that has nothing to add for now would keep its last bytes from a slow client.
+const drain = (): void => {}
+
 // What the corked callback does.
 const END = 0
 const TRY_END = 1
@@ -126,11 +130,12 @@ export class ResponseWriter {
     this.rest = owned ? rest : Buffer.from(rest)
   }
 
-  // The client can take more. False: not all of what was kept.
+  // The client can take more. False: nobody waits for that, or not all of what was kept has gone.
   goOn(offset: number): boolean {
-    const { rest } = this
+    const { rest, blocked } = this
     if (this.res === null) return true
-    if (rest !== null) {
+    if (rest === null) this.res.cork(drain)
+    else {
       this.rest = rest.subarray(offset - this.offset)
       this.offset = offset
       this.run(TRY_END, this.rest)
@@ -138,7 +143,7 @@ export class ResponseWriter {
       this.rest = null
     }
     this.blocked = false
-    return true
+    return blocked
   }
 
   // A head of unknown length waits for the first bytes of its body: it can't be sent alone.
