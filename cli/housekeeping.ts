@@ -5,9 +5,8 @@
 // routes the process grew by 10 to 16 %, of which nothing was alive. Workers are not touched by it.
 // One collection of 20 MiB takes this thread some 20 ms, at its low priority, at the most every INTERVAL_MS.
 
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { timerMs } from '../core/timer-ms.ts'
+import { collector } from '../workers/collector.ts'
 
 const QUIET_MS = 500 // another reload may follow at once
 const INTERVAL_MS = 5000
@@ -32,12 +31,4 @@ export class Housekeeping {
     this.collectedAt = performance.now()
     this.collect()
   }
-}
-
-// V8's own function, which is there for contexts that are made while the flag is set.
-function collector(): () => void {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
-  setFlagsFromString('--no-expose-gc')
-  return collect
 }

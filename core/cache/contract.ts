@@ -7,6 +7,7 @@
 import type { Exchange } from '../exchange.ts'
 import type { CacheEntry } from './entry.ts'
 import type { Fields } from './fields.ts'
+import type { RecordingRoom } from './recorder.ts'
 import type { TierPlan, TierPolicy } from './tier.ts'
 
 export interface TierLimits {
@@ -33,7 +34,7 @@ export const UNSTORABLE = 1 // for a moment requests go to the server side by si
 export const FAILED = 2 // it never came, or not whole: one of those who waited asks again
 export type Outcome = typeof STORED | typeof UNSTORABLE | typeof FAILED
 
-export interface CacheStore {
+export interface CacheStore extends RecordingRoom {
   readonly limits: StoreLimits
   // What is stored for the URL and these fields, if nobody has purged it. `place` is set to the key that it has, or would
   // have.
@@ -92,6 +93,8 @@ const nothing: CacheStore = {
   place: '',
   find: () => null,
   put: () => {},
+  reserve: () => true,
+  giveBack: () => {},
   askTier: () => false,
   isTiered: false,
   invalidate: () => {},

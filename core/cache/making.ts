@@ -50,13 +50,15 @@ export class Recording extends KeptBody {
     assessment: Assessment,
     date: string,
   ) {
-    super(lengthOf(exchange), store.limits.entryBytesMax, exchange.responseRewriter !== null)
+    super(lengthOf(exchange), store.limits.entryBytesMax, exchange.responseRewriter !== null, store)
     const { response, status, reason } = exchange
     this.store = store
     this.note = note
     this.draft = draftOf(response, status, reason, note, key, assessment)
     this.lines = keptLines(response, assessment.withheld)
     this.date = date
+    note.recording?.release() // of an earlier response to the same request
+    note.recording = this
   }
 
   protected commit(body: Uint8Array): void {

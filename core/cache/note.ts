@@ -6,6 +6,7 @@ import type { RequestDirectives } from './directives.ts'
 import type { CacheEntry } from './entry.ts'
 import { SeenFields } from './fields.ts'
 import type { Conditions } from './preconditions.ts'
+import type { KeptBody } from './recorder.ts'
 import { type Exchange, METHOD_GET } from '../exchange.ts'
 
 export const FETCH = 0 // its response may be stored
@@ -29,6 +30,7 @@ export class CacheNote {
   waits = 0 // how often it has waited for another one
   waiting = false
   askedTier = false // once, whatever came of it
+  recording: KeptBody | null = null // of the response, ended or not
   background = false // nobody waits for its response but the store
   askedAt = 0
 

@@ -8,6 +8,7 @@ import { hashOf } from '../../core/cache/key.ts'
 import { CacheBoard } from '../../core/shared/cache-board.ts'
 import type { WorkerHandle } from '../worker-handle.ts'
 import { type CacheFromWorker, type CacheNews, ENTRIES_UNDERWAY_MAX } from './messages.ts'
+import { UnseenMemory } from './unseen-memory.ts'
 
 interface Purge {
   readonly at: number
@@ -25,6 +26,7 @@ export class CacheRelay {
   private readonly handles: readonly WorkerHandle[]
   private readonly underway = new WeakMap<WorkerHandle, number>()
   private readonly purges = new Map<number, Purge>()
+  private readonly memory = new UnseenMemory()
   private lastPurge = 0
 
   constructor(memory: SharedArrayBuffer, handles: readonly WorkerHandle[]) {
@@ -45,6 +47,7 @@ export class CacheRelay {
   }
 
   private passOn(from: WorkerHandle, news: CacheNews): void {
+    if (news.kind === 'entry') this.memory.came(news.entry.body.length, 0)
     for (const handle of this.handles) {
       if (handle !== from && handle.isAlive && this.hasRoom(handle, news))
         handle.post({ type: 'cache', message: news })

@@ -29,6 +29,8 @@ class World {
   private worker(index: number, memory: SharedArrayBuffer): StoreWorker {
     return {
       index,
+      workers: 2,
+      came: () => {},
       board: new CacheBoard(memory),
       preciseNow: () => this.now,
       exactNow: () => this.now,
@@ -132,6 +134,13 @@ describe('what is stored', () => {
     expect(two.find('a', request('Foo: 3'))).toBe(null)
     expect(two.place).toBe(key('3'))
   })
+})
+
+it('records no more bodies at a time than the store has room for, in all workers', () => {
+  const [one] = new World().stores as [Store]
+  expect([one.reserve(60_000), one.reserve(40_000), one.reserve(1)]).toEqual([true, true, false])
+  one.giveBack(40_000)
+  expect(one.reserve(1)).toBe(true)
 })
 
 describe('what is purged', () => {

@@ -59,7 +59,9 @@ class VaryMark {
 }
 
 export interface StoreWorker extends FillWorker, TierWorker {
+  readonly workers: number // how many there are
   exactNow(): number // not the beginning of the turn
+  came(bytes: number, limit: number): void // a body, of a store with this limit
   tell(news: CacheNews): void // the other workers
   stored(name: string, change: 'stored' | 'evicted', count: number): void // counts
   holds(name: string, bytes: number, entries: number): void
@@ -77,6 +79,7 @@ export class Store implements CacheStore, TieredStore {
   private readonly sweep: PurgeSweep<Held>
   private readonly purges: PurgeTable
   private readonly tier: RedisTier | null
+  private recording = 0 // bytes of bodies that are under way, of this worker
 
   constructor(name: string, limits: StoreLimits, worker: StoreWorker) {
     this.name = name
@@ -130,6 +133,20 @@ export class Store implements CacheStore, TieredStore {
     return this.sweep.isUnderWay && this.sweep.takes(entry)
   }
 
+  // Bodies under way: of all workers no more than the store may hold, but two of each worker at the least.
+  reserve(bytes: number): boolean {
+    const { bytesMax, entryBytesMax } = this.limits
+    const most = Math.max(bytesMax / this.worker.workers, 2 * entryBytesMax)
+    if (this.recording + bytes > most) return false
+    this.recording += bytes
+    this.worker.came(bytes, bytesMax)
+    return true
+  }
+
+  giveBack(bytes: number): void {
+    this.recording -= bytes
+  }
+
   put(base: string, entry: CacheEntry): void {
     if (!this.keep(base, entry)) return
     this.worker.stored(this.name, 'stored', 1)
@@ -145,6 +162,7 @@ export class Store implements CacheStore, TieredStore {
 
   // What another worker has stored.
   take(base: string, entry: CacheEntry): void {
+    this.worker.came(entry.body.length, this.limits.bytesMax)
     if (this.keep(base, entry)) this.tellSize()
   }
 
@@ -205,6 +223,7 @@ export class Store implements CacheStore, TieredStore {
 
   // What may be older than this machine is up, and its clock began.
   found(base: string, entry: CacheEntry): void {
+    this.worker.came(entry.body.length, this.limits.bytesMax)
     if (this.purges.covers(entry)) return
     const clocked = { ...entry, askedAt: Math.max(entry.askedAt, EARLIEST) }
     if (this.keep(base, clocked)) this.share(base, clocked)

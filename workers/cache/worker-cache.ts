@@ -23,6 +23,7 @@ import { AWAY, BYTES_CELL, ENTRIES_CELL, REACHED, TIER_CELL, gaugeName } from '.
 import { type CacheNews, type CacheToWorker, ENTRIES_UNDERWAY_MAX } from './messages.ts'
 import { beginRefresh } from './refresh.ts'
 import { Store, type StoreWorker } from './store.ts'
+import { UnseenMemory } from './unseen-memory.ts'
 
 // What the rest of the worker does for it.
 export interface CacheHost {
@@ -36,16 +37,19 @@ export interface CacheHost {
 
 export class WorkerCache implements CacheServices, StoreWorker {
   readonly index: number
+  readonly workers: number
   readonly board: CacheBoard
   private readonly context: WorkerContext
   private readonly host: CacheHost
   private readonly stores = new Map<string, WeakRef<Store>>()
+  private readonly memory = new UnseenMemory()
   private underway = 0 // entries that the supervisor has not passed on yet
 
   constructor(context: WorkerContext, host: CacheHost) {
     this.context = context
     this.host = host
     this.index = context.plan.index
+    this.workers = context.plan.workers
     this.board = new CacheBoard(context.plan.shared.cache)
   }
 
@@ -94,8 +98,12 @@ export class WorkerCache implements CacheServices, StoreWorker {
     return this.host.after(ms, action)
   }
 
+  came(bytes: number, limit: number): void {
+    this.memory.came(bytes, limit)
+  }
+
   tell(news: CacheNews): void {
-    if (this.context.plan.workers === 1) return
+    if (this.workers === 1) return
     if (news.kind === 'entry') {
       if (this.underway >= ENTRIES_UNDERWAY_MAX) return // the supervisor is behind: the others ask for themselves
       this.underway++

@@ -318,6 +318,7 @@ export class HttpCache extends RequestMiddleware {
     if (note === null) return
     exchange.notes!.delete(this)
     if (note.waiting) this.store.leave(note.place, exchange)
+    note.recording?.release()
     settle(this.store, note, FAILED)
   }
 

@@ -24,6 +24,7 @@ const date = 'Thu, 01 Jan 1970 00:00:00 GMT'
 // The only worker of a gateway.
 class Alone implements StoreWorker {
   readonly index = 0
+  readonly workers = 1
   readonly board = new CacheBoard(new SharedArrayBuffer(CACHE_BOARD_BYTES))
   readonly store: Store
   answers = false
@@ -62,6 +63,7 @@ class Alone implements StoreWorker {
   }
 
   after = () => () => {}
+  came = () => {}
   counter = () => ({ add: () => {} })
   date = () => date
   tell = () => {}
