@@ -30,10 +30,13 @@ export interface CacheEntry {
 }
 
 const OVERHEAD = 512 // objects, arrays, the place in the index
+const TAG_OVERHEAD = 32 // of the string and its place in the list
 
 export function bytesOf(entry: CacheEntry): number {
-  const { body, head, key } = entry
-  return body.length + head.text.length + head.ids.length * 17 + key.length * 2 + OVERHEAD
+  const { body, head, key, tags } = entry
+  let bytes = body.length + head.text.length + head.ids.length * 17 + key.length * 2 + OVERHEAD
+  for (const tag of tags) bytes += tag.length + TAG_OVERHEAD
+  return bytes
 }
 
 export function hasValidator(entry: CacheEntry): boolean {

@@ -321,8 +321,8 @@ describe('keys', () => {
 
   it('go by all of its tags or by none', () => {
     const many = (count: number) => Array.from({ length: count }, (_, i) => `t${i}`).join(' ')
-    expect(tagsOf(respondWith(`Surrogate-Key: ${many(64)} t0 t1`))?.length).toBe(64)
-    expect(tagsOf(respondWith(`Surrogate-Key: ${many(65)}`))).toBe(null)
+    expect(tagsOf(respondWith(`Surrogate-Key: ${many(1000)} t0 t1`))?.length).toBe(1000)
+    expect(tagsOf(respondWith(`Surrogate-Key: ${many(1001)}`))).toBe(null)
     expect(tagsOf(respondWith(`Cache-Tag: ${'a'.repeat(256)}`))?.length).toBe(1)
     expect(tagsOf(respondWith(`Cache-Tag: a, ${'a'.repeat(257)}`))).toBe(null)
   })

@@ -5,7 +5,7 @@
 
 import type { Head } from '../headers.ts'
 
-export const TAGS_MAX = 64 // of one response
+export const TAGS_MAX = 1000 // of one response: pages of Drupal and Magento have hundreds
 export const TAG_MAX = 256 // bytes
 
 // null: more or longer ones than we keep. A purge of one that was left out would leave the response where it is.
