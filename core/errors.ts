@@ -393,7 +393,7 @@ export const REWRITE_INVALID = define(
   'REWRITE_INVALID',
   400,
   'client',
-  'A rewrite made a path that may not be sent.',
+  'A rewrite made a path that may not be sent, or takes too much.',
 )
 export const GRPC_WEB_BODY = define(
   'GRPC_WEB_BODY',

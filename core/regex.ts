@@ -10,7 +10,6 @@ import { emitRegex } from './regex/emit.ts'
 import { isLinear } from './regex/safety.ts'
 import { RegexError } from './regex/reader.ts'
 import { parseRegex, type Regex, type RegexNode } from './regex/syntax.ts'
-import { expandTemplate, parseTemplate, type Template } from './regex/template.ts'
 
 export { RegexError } from './regex/reader.ts'
 
@@ -22,8 +21,15 @@ export interface SafeRegex {
   test(text: string): boolean
   // The first match and its groups (null: did not take part); null when there is none.
   exec(text: string): readonly (string | null)[] | null
-  // Every match replaced; the replacement in Go's syntax ($1, ${name}, $$).
-  replace(text: string, replacement: string): string
+  // The first match that begins at `from` or behind it. Each call is linear, not all that it takes to find every match:
+  // see regex/url-replacing.ts.
+  find(text: string, from: number): Found | null
+}
+
+export interface Found {
+  readonly start: number
+  readonly end: number
+  readonly groups: readonly (string | null)[]
 }
 
 // A long expression is tried at each place of the input even when it is harmless in itself.
@@ -57,54 +63,19 @@ function literalOf(node: RegexNode): string {
   return String.fromCodePoint(node.set[0]!)
 }
 
-interface Found {
-  readonly start: number
-  readonly end: number
-  readonly groups: readonly (string | null)[]
-}
-
 abstract class AnyRegex {
   readonly source: string
   readonly groupNames: readonly string[]
-  private lastReplacement = ''
-  private template: Template
 
   constructor(source: string, regex: Regex) {
     this.source = source
     this.groupNames = regex.groupNames
-    this.template = parseTemplate('', [])
   }
 
-  protected abstract findFrom(text: string, from: number): Found | null
+  abstract find(text: string, from: number): Found | null
 
   exec(text: string): readonly (string | null)[] | null {
-    return this.findFrom(text, 0)?.groups ?? null
-  }
-
-  // As Go: an empty match that touches the match before it is passed over.
-  replace(text: string, replacement: string): string {
-    const template = this.templateOf(replacement)
-    let out = ''
-    let copied = 0
-    for (let at = 0; at <= text.length;) {
-      const found = this.findFrom(text, at)
-      if (found === null) break
-      if (found.end > copied || found.start === 0) {
-        out += text.slice(copied, found.start) + expandTemplate(template, found.groups)
-        copied = found.end
-      }
-      at = found.end > at ? found.end : at + (text.codePointAt(at)! > 0xffff ? 2 : 1)
-    }
-    return out + text.slice(copied)
-  }
-
-  // A middleware always asks with the same replacement.
-  private templateOf(replacement: string): Template {
-    if (replacement !== this.lastReplacement) {
-      this.template = parseTemplate(replacement, this.groupNames)
-      this.lastReplacement = replacement
-    }
-    return this.template
+    return this.find(text, 0)?.groups ?? null
   }
 }
 
@@ -124,7 +95,7 @@ class V8Regex extends AnyRegex implements SafeRegex {
     return this.program.test(text)
   }
 
-  protected findFrom(text: string, from: number): Found | null {
+  find(text: string, from: number): Found | null {
     this.finder.lastIndex = from
     const found = this.finder.exec(text)
     if (found === null) return null
@@ -150,7 +121,7 @@ class LinearRegex extends AnyRegex implements SafeRegex {
     return this.program.test(text)
   }
 
-  protected findFrom(text: string, from: number): Found | null {
+  find(text: string, from: number): Found | null {
     const matcher = this.program.matcher(text)
     if (!matcher.find(from)) return null
     const groups: (string | null)[] = []

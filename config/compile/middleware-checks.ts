@@ -29,6 +29,7 @@ import {
   wantPort,
   wantRange,
   wantRegex,
+  wantReplacing,
   wantStatus,
 } from './middleware-words.ts'
 import type { Fault } from './middleware-words.ts'
@@ -109,11 +110,11 @@ const checks: Checks = {
   stripPrefixRegex: ({ regex }) => failing('regex', regex, wantRegex),
   replacePath: ({ path }) => one('path', path, wantPath),
   replacePathRegex: ({ regex, replacement }) => [
-    ...one('regex', regex, wantRegex),
+    ...one('regex', regex, wantReplacing),
     ...one('replacement', replacement, hasControls),
   ],
   redirectRegex: ({ regex, replacement }) => [
-    ...one('regex', regex, wantRegex),
+    ...one('regex', regex, wantReplacing),
     ...one('replacement', replacement, hasControls),
   ],
   ipAllowList: addressRanges,

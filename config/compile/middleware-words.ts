@@ -4,6 +4,7 @@
 
 import { parseCidr } from '../../core/address.ts'
 import { compileRegex } from '../../core/regex.ts'
+import { UrlReplacing } from '../../core/regex/url-replacing.ts'
 import type { Path } from '../problem.ts'
 
 export interface Fault {
@@ -43,9 +44,15 @@ export function wantPort(port: string): string {
 export const wantRange = (value: string): string =>
   parseCidr(value) === null ? `${quoted(value)} is not an address or CIDR` : ''
 
-export function wantRegex(source: string): string {
+export const wantRegex = (source: string): string => whyNot(source, () => compileRegex(source))
+
+// Of an expression whose matches are to be replaced.
+export const wantReplacing = (source: string): string =>
+  whyNot(source, () => new UrlReplacing(source, ''))
+
+function whyNot(source: string, compile: () => unknown): string {
   try {
-    compileRegex(source)
+    compile()
     return ''
   } catch (error) {
     return `${quoted(source)}: ${(error as Error).message}`

@@ -129,7 +129,7 @@ function compiled(source: string): { inst: Instruction[]; start: number } {
 }
 
 const tooMuch = (what: string): RegexError =>
-  new RegexError(`the expression ${what}: too many for a body`)
+  new RegexError(`the expression ${what}: too many to replace by`)
 
 function plainOp({ op }: Instruction): number {
   if (op === SPLIT_MATCH) return SPLIT

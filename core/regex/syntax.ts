@@ -135,6 +135,7 @@ function readEscapeNode(reader: Reader): RegexNode {
   const letter = reader.source[reader.at + 1]
   if (letter === 'A' || letter === 'z' || letter === 'b' || letter === 'B') {
     reader.at += 2
+    if (letter === 'B') reader.exotic = true // V8 finds it between the halves of a pair
     if (letter === 'A') return { type: 'begin' }
     return letter === 'z' ? { type: 'end' } : { type: 'word', negated: letter === 'B' }
   }

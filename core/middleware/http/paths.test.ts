@@ -138,6 +138,26 @@ describe('replacePathRegex', () => {
   })
 })
 
+describe('replacePathRegex on a path made to be slow', () => {
+  const middleware = new ReplacePathRegex('m', {
+    regex: '/index\\.php(/.*\\.html)?',
+    replacement: '/x$1',
+  })
+
+  it('refuses it: each of a thousand matches would look for .html to its end', () => {
+    const target = '/index.php'.repeat(1_000)
+    const exchange = requestOf(`GET ${target} HTTP/1.1`)
+    expect(middleware.explain(exchange)).toMatch(/^Refuses/)
+    expect(middleware.onRequest(exchange)).toBe(ANSWERED)
+    expect([exchange.status, exchange.error]).toEqual([400, REWRITE_INVALID])
+    expect(exchange.path).toBe(target)
+  })
+
+  it('replaces what comes behind it all the same', () => {
+    expect(run(middleware, '/index.php/a.html').path).toBe('/x/a.html')
+  })
+})
+
 describe('encodedCharacters', () => {
   const none = {
     allowEncodedSlash: false,

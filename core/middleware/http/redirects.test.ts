@@ -124,4 +124,11 @@ describe('redirectRegex', () => {
       expect(exchange.response.has('location')).toBe(false)
     }
   })
+
+  it('refuses a URL made to be slow, and does not let it pass', () => {
+    const url = `http://a.example${'/p'.repeat(6_000)}`
+    const exchange = redirect('/p(/.*\\.html)?', '/x', url)!
+    expect([exchange.status, exchange.error]).toEqual([400, REWRITE_INVALID])
+    expect(exchange.response.has('location')).toBe(false)
+  })
 })

@@ -3,10 +3,10 @@
 // Hot: yes. The query stays. The server learns the path as it was from X-Replaced-Path; a line of that name
 // from the client is removed, because the server would take it for ours.
 
+import { REWRITE_INVALID } from '../../errors.ts'
 import type { Exchange } from '../../exchange.ts'
 import { rewritePath } from '../../normalise.ts'
-import { compileRegex } from '../../regex.ts'
-import type { SafeRegex } from '../../regex.ts'
+import { UrlReplacing } from '../../regex/url-replacing.ts'
 import { NEXT, RequestMiddleware } from '../contract.ts'
 import type { Verdict } from '../contract.ts'
 import { refuseWith } from '../refuse.ts'
@@ -19,6 +19,8 @@ export interface ReplacePathRegexOptions {
   readonly regex: string
   readonly replacement: string // $1, ${1} and ${name} as in Go
 }
+
+const TOO_MUCH = 'Refuses the request: its path takes too much to replace.'
 
 function replaceBy(exchange: Exchange, path: string): Verdict {
   const before = exchange.path
@@ -48,32 +50,31 @@ export class ReplacePath extends RequestMiddleware {
 
 export class ReplacePathRegex extends RequestMiddleware {
   readonly kind = 'replacePathRegex'
-  private readonly expression: SafeRegex
-  private readonly template: string // '' switches the middleware off, as in Traefik
+  private readonly expression: UrlReplacing
+  private readonly isOff: boolean // nothing is to replace the path, as in Traefik
 
   constructor(name: string, options: ReplacePathRegexOptions) {
     super(name)
-    this.expression = compileRegex(options.regex.trim())
-    this.template = options.replacement.trim()
+    const replacement = options.replacement.trim()
+    this.expression = new UrlReplacing(options.regex.trim(), replacement)
+    this.isOff = replacement === ''
   }
 
   onRequest(exchange: Exchange): Verdict {
     if (!this.applies(exchange)) return NEXT
-    return replaceBy(exchange, this.rewritten(exchange))
+    const path = this.expression.replace(exchange.path)
+    return path === null ? refuseWith(exchange, REWRITE_INVALID, 0) : replaceBy(exchange, path)
   }
 
   explain(exchange: Exchange): string {
     if (!this.applies(exchange)) {
       return `Leaves the path alone: ${this.expression.source} does not match it.`
     }
-    return `Replaces the path by ${this.rewritten(exchange)}.`
+    const path = this.expression.replace(exchange.path)
+    return path === null ? TOO_MUCH : `Replaces the path by ${path}.`
   }
 
   private applies(exchange: Exchange): boolean {
-    return this.template !== '' && this.expression.test(exchange.path)
-  }
-
-  private rewritten(exchange: Exchange): string {
-    return this.expression.replace(exchange.path, this.template)
+    return !this.isOff && this.expression.test(exchange.path)
   }
 }
