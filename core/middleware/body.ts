@@ -1,7 +1,7 @@
 // core/middleware/body.ts: what a middleware gives the pipeline that wants a body changed as it passes.
 //
-// A middleware puts one into exchange.requestRewriter (in onRequest), or gives one to addResponseRewriter (in onResponse),
-// and sees to the head: what a rewritten body's length is, nobody knows before its end (announceRewritten).
+// A middleware gives one to addRequestRewriter (in onRequest) or to addResponseRewriter (in onResponse), and sees to the
+// head: what a rewritten body's length is, nobody knows before its end (announceRewritten).
 // Hot: yes, per piece of such bodies.
 
 import type { BodyRecorder } from '../cache/recorder.ts'
@@ -51,7 +51,45 @@ export function announceLength(exchange: Exchange, length: number): void {
   exchange.responseLength = length
 }
 
-// Several middlewares may change one body: the later one gets what the earlier one has made. A cache between the two
+// Several middlewares may change one body: the later one gets what the earlier one has made.
+export function addRequestRewriter(exchange: Exchange, rewriter: BodyRewriter): void {
+  const { requestRewriter: inner } = exchange
+  exchange.requestRewriter = inner === null ? rewriter : new RequestPair(inner, rewriter)
+}
+
+class RequestPair implements BodyRewriter {
+  private readonly inner: BodyRewriter
+  private readonly outer: BodyRewriter
+
+  constructor(inner: BodyRewriter, outer: BodyRewriter) {
+    this.inner = inner
+    this.outer = outer
+  }
+
+  get fault(): number {
+    return this.inner.fault !== NONE ? this.inner.fault : this.outer.fault
+  }
+
+  get keepsTrailers(): boolean {
+    return this.inner.keepsTrailers && this.outer.keepsTrailers
+  }
+
+  piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
+    return this.passOn(this.inner.piece(bytes, from, to))
+  }
+
+  end(trailers: Head | null): Uint8Array {
+    const before = this.passOn(this.inner.end(trailers))
+    if (this.fault !== NONE) return nothing
+    return joined(before, this.outer.end(this.inner.keepsTrailers ? trailers : null))
+  }
+
+  private passOn(bytes: Uint8Array): Uint8Array {
+    return bytes.length === 0 ? nothing : this.outer.piece(bytes, 0, bytes.length)
+  }
+}
+
+// The same, where later is nearer to the client. A cache between the two
 // records what passes there.
 export function addResponseRewriter(exchange: Exchange, rewriter: ResponseRewriter): void {
   const { responseRewriter: inner, recorder } = exchange

@@ -20,7 +20,13 @@ import {
 import type { Exchange } from '../../exchange.ts'
 import type { Head } from '../../headers.ts'
 import { Base64Reader, encodeBase64 } from '../../base64-pieces.ts'
-import { type BodyRewriter, type ResponseRewriter, announceRewritten } from '../body.ts'
+import {
+  type BodyRewriter,
+  type ResponseRewriter,
+  addRequestRewriter,
+  addResponseRewriter,
+  announceRewritten,
+} from '../body.ts'
 import {
   ANSWERED,
   KEEP,
@@ -66,7 +72,7 @@ export class GrpcWeb extends RequestMiddleware {
     head.remove('x-grpc-web')
     exchange.facts |= SAW_TE_TRAILERS | SAW_HOP
     if (!text) return NEXT
-    exchange.requestRewriter = new TextRequest()
+    addRequestRewriter(exchange, new TextRequest())
     exchange.bodyKind = BODY_CHUNKED
     exchange.bodyLength = 0
     return NEXT
@@ -81,7 +87,7 @@ export class GrpcWeb extends RequestMiddleware {
     if (type === null || !type.startsWith('application/grpc')) return KEEP // an answer of ours, or an error page
     head.set('Content-Type', asked)
     if (announceRewritten(exchange))
-      exchange.responseRewriter = new WebResponse(asked.startsWith(TEXT))
+      addResponseRewriter(exchange, new WebResponse(asked.startsWith(TEXT)))
     return KEEP
   }
 

@@ -1,10 +1,12 @@
-// requestSize, requestId and maintenance by themselves.
+// requestSize, alone and with grpcWeb, requestId and maintenance by themselves.
 
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { BODY_TOO_LARGE, MAINTENANCE } from '../../errors.ts'
-import { ANSWERED, NEXT } from '../contract.ts'
+import { BODY_CHUNKED } from '../../exchange.ts'
+import { ANSWERED, KEEP, NEXT } from '../contract.ts'
 import { contextOf, requestOf, respond } from '../exchange.fixture.ts'
+import { GrpcWeb } from './grpc-web.ts'
 import { Maintenance } from './maintenance.ts'
 import { RequestId } from './request-id.ts'
 import { RequestSize } from './request-size.ts'
@@ -25,6 +27,51 @@ test('requestSize refuses a declared length at once, and counts a body without o
   expect(body.fault).toBe(0)
   body.piece(bytes, 0, 1)
   expect(body.fault).toBe(BODY_TOO_LARGE)
+})
+
+const webText = ['Content-Type: application/grpc-web-text', 'Transfer-Encoding: chunked']
+
+test('requestSize counts the body as it came where grpcWeb decodes it later, and as decoded where it did so before', () => {
+  const limit = new RequestSize('limit@file', { maxBytes: 6 })
+  const web = new GrpcWeb('web@file', { allowOrigins: ['*'] })
+  const encoded = Buffer.from(Buffer.from('abcdef').toString('base64'))
+  for (const [first, second, fault] of [
+    [limit, web, BODY_TOO_LARGE],
+    [web, limit, 0],
+  ] as const) {
+    const exchange = requestOf('POST / HTTP/1.1', webText)
+    expect([first.onRequest(exchange), second.onRequest(exchange)]).toEqual([NEXT, NEXT])
+    const body = exchange.requestRewriter!
+    const out = Buffer.from(body.piece(encoded, 0, encoded.length)).toString()
+    expect([out, body.fault]).toEqual([fault === 0 ? 'abcdef' : '', fault])
+    body.piece(encoded, 0, 4)
+    expect([body.end(null).length, body.fault]).toEqual([0, BODY_TOO_LARGE])
+  }
+})
+
+test('grpcWeb encodes what a middleware behind it has made of the response', () => {
+  const exchange = requestOf('POST / HTTP/1.1', webText)
+  const web = new GrpcWeb('web@file', { allowOrigins: ['*'] })
+  web.onRequest(exchange)
+  respond(exchange, 200, ['Content-Type: application/grpc'])
+  exchange.responseKind = BODY_CHUNKED
+  const upper = (text: string) => Buffer.from(text.toUpperCase())
+  exchange.responseRewriter = {
+    fault: 0,
+    keepsTrailers: true,
+    holdsHead: false,
+    fieldsAreFinal: true,
+    goesToFile: false,
+    piece: (bytes, from, to) => upper(Buffer.from(bytes).toString('latin1', from, to)),
+    flush: () => Buffer.alloc(0),
+    end: () => Buffer.from('!!!'),
+  }
+  expect(web.onResponse(exchange)).toBe(KEEP)
+  const body = exchange.responseRewriter
+  const out = [body.piece(Buffer.from('abc'), 0, 3), body.end(null)].map((x) => Buffer.from(x))
+  expect(out.map(String)).toEqual(
+    ['ABC', '!!!'].map((text) => Buffer.from(text).toString('base64')),
+  )
 })
 
 const context = contextOf()

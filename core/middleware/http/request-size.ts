@@ -6,8 +6,7 @@
 
 import { BODY_TOO_LARGE, NONE } from '../../errors.ts'
 import { BODY_CHUNKED, BODY_LENGTH, type Exchange } from '../../exchange.ts'
-import type { Head } from '../../headers.ts'
-import type { BodyRewriter } from '../body.ts'
+import { type BodyRewriter, addRequestRewriter } from '../body.ts'
 import { NEXT, RequestMiddleware } from '../contract.ts'
 import type { Verdict } from '../contract.ts'
 import { refuseWith } from '../refuse.ts'
@@ -32,7 +31,7 @@ export class RequestSize extends RequestMiddleware {
     // Somebody has it already, or nobody counts it yet.
     if (keeper !== null && keeper.complete && keeper.bytes > this.maxBytes)
       return this.refuse(exchange)
-    exchange.requestRewriter = new CountedBody(this.maxBytes, exchange.requestRewriter)
+    addRequestRewriter(exchange, new CountedBody(this.maxBytes))
     return NEXT
   }
 
@@ -48,36 +47,27 @@ export class RequestSize extends RequestMiddleware {
   }
 }
 
-// Passes on what it counts, by way of the rewriter of an earlier middleware where there is one.
+// Passes on what it counts: what an earlier middleware has made of the body, where one changes it.
 class CountedBody implements BodyRewriter {
+  fault = NONE
+  readonly keepsTrailers = true
   private readonly maxBytes: number
-  private readonly inner: BodyRewriter | null
   private seen = 0
-  private isTooLong = false
 
-  constructor(maxBytes: number, inner: BodyRewriter | null) {
+  constructor(maxBytes: number) {
     this.maxBytes = maxBytes
-    this.inner = inner
-  }
-
-  get fault(): number {
-    return this.isTooLong ? BODY_TOO_LARGE : (this.inner?.fault ?? NONE)
-  }
-
-  get keepsTrailers(): boolean {
-    return this.inner?.keepsTrailers ?? true
   }
 
   piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
     this.seen += to - from
-    this.isTooLong = this.seen > this.maxBytes
-    if (this.isTooLong) return nothing
-    if (this.inner !== null) return this.inner.piece(bytes, from, to)
-    return Uint8Array.prototype.slice.call(bytes, from, to) // fresh, as is promised; slice() of a Buffer is a view
+    // Fresh, as is promised; slice() of a Buffer is a view.
+    if (this.seen <= this.maxBytes) return Uint8Array.prototype.slice.call(bytes, from, to)
+    this.fault = BODY_TOO_LARGE
+    return nothing
   }
 
-  end(trailers: Head | null): Uint8Array {
-    return this.inner === null ? nothing : this.inner.end(trailers)
+  end(): Uint8Array {
+    return nothing
   }
 }
 
