@@ -108,21 +108,32 @@ export class Buffering extends RequestMiddleware implements RetryPolicy {
 
   onRequest(exchange: Exchange): Verdict {
     if (this.expression !== null) exchange.retry = this
-    const { bodyKind, bodyLength, keeper } = exchange
-    const { maxRequestBodyBytes: max } = this.options
-    if (!hasRequestBody(exchange) || keeper?.spilled === true) return NEXT
+    const { keeper } = exchange
+    if (!hasRequestBody(exchange)) return NEXT
+    if (this.isTooLong(exchange)) return refuseWith(exchange, BODY_TOO_LARGE, 0)
     if (keeper?.complete === true) return withLength(exchange, keeper)
-    if (max > 0 && bodyKind === BODY_LENGTH && bodyLength > max)
-      return refuseWith(exchange, BODY_TOO_LARGE, 0)
     if (isStream(exchange.request)) return NEXT
-    return this.collect(exchange)
+    return keeper === null ? this.collect(exchange) : this.limit(keeper)
+  }
+
+  private isTooLong({ bodyKind, bodyLength, keeper }: Exchange): boolean {
+    const { maxRequestBodyBytes: max } = this.options
+    const known = bodyKind === BODY_LENGTH ? bodyLength : 0
+    return max > 0 && Math.max(known, keeper === null ? 0 : keeper.bytes) > max
+  }
+
+  // Somebody keeps it already, or this middleware did and it was too long for memory: what is still to come counts.
+  private limit(keeper: BodyKeeper): Verdict {
+    const { maxRequestBodyBytes: max } = this.options
+    if (max > 0) keeper.bodyMax = keeper.bodyMax > 0 ? Math.min(keeper.bodyMax, max) : max
+    return NEXT
   }
 
   private collect(exchange: Exchange): Verdict {
     const { maxRequestBodyBytes: max, memRequestBodyBytes, disableRequestBuffer } = this.options
     const memory = disableRequestBuffer ? 0 : memRequestBodyBytes
     const isLong = exchange.bodyKind === BODY_LENGTH && exchange.bodyLength > memory
-    if ((isLong && !this.files) || exchange.keeper !== null) return NEXT
+    if (isLong && !this.files) return NEXT
     if (memory === 0 && max === 0 && !this.files) return NEXT
     const keeper = new BodyKeeper(max > 0 ? Math.min(max, memory) : memory, COLLECT)
     keeper.spills = max === 0 || max > memory
