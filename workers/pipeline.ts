@@ -315,10 +315,14 @@ export function requestBody(
   return passPiece(exchange, bytes, from, to, owned)
 }
 
-// What was collected is all that is waited for; the client's next bytes come when the server has got it.
+// What was collected is all that is waited for; the client's next bytes come when the server has got it, or at once where
+// the next middleware collects them too.
 function goOnWithRest(exchange: LiveExchange): boolean {
+  const { serial } = exchange
   exchange.downstream?.pauseBody(exchange)
-  if (exchange.waiting) wake(exchange, exchange.serial, NEXT)
+  if (exchange.waiting) wake(exchange, serial, NEXT)
+  if (exchange.serial === serial && exchange.waiting && collects(exchange))
+    exchange.downstream?.resumeBody(exchange)
   return true // who takes the rest has resumed it, or will
 }
 

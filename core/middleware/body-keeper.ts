@@ -24,8 +24,7 @@ export class BodyKeeper {
   complete = false // the end of the body is here
   overflowed = false // it is longer than bytesMax; nothing is kept then
   refusesMore = false // of TEE: a body that is longer is answered 413 as well
-  spills = false // of COLLECT
-  spilled = false // it was COLLECT, and is TEE now because the body is longer than bytesMax
+  spills = false // of COLLECT: one that is longer becomes TEE
   files = false // of COLLECT: `spills` has nothing to say then
   inFile = false // all of it; `pieces` is empty
   bodyMax = 0 // of the whole body, however much of it is kept: beyond it is answered 413; 0: no limit
@@ -63,7 +62,17 @@ export class BodyKeeper {
   private mayBeLast(): boolean {
     if (!this.collects || !this.spills) return false
     this.mode = TEE
-    this.spilled = true
+    return true
+  }
+
+  // One that passes on, or was to, collects the whole of it, up to another bound; the client is still to be read. False: it is
+  // longer, or not all of it is here any more.
+  collectWhole(bytesMax: number): boolean {
+    if (this.overflowed || this.inFile || this.bytes > bytesMax) return false
+    if (this.complete) return true
+    this.bytesMax = this.collects ? Math.min(this.bytesMax, bytesMax) : bytesMax
+    this.mode = COLLECT
+    this.spills = false
     return true
   }
 

@@ -119,17 +119,13 @@ export class ForwardAuth extends RequestMiddleware {
     return this.memory === null ? asks : `${asks} ${this.memory.describe()}`
   }
 
-  // A body that another middleware has collected already is taken from there.
+  // A body that another middleware has collected already is taken from there. One that it found too long for itself, and let
+  // go on, is collected further.
   private collect(exchange: Exchange): number {
     if (exchange.bodyKind === BODY_LENGTH && exchange.bodyLength > this.bodyMax)
       return BODY_TOO_LARGE
-    const { keeper } = exchange
-    if (keeper === null || !keeper.collects) {
-      exchange.keeper = new BodyKeeper(this.bodyMax, COLLECT)
-      return NONE
-    }
-    if (!keeper.complete) keeper.bytesMax = Math.min(keeper.bytesMax, this.bodyMax)
-    return keeper.bytes > this.bodyMax || keeper.inFile ? BODY_TOO_LARGE : NONE
+    exchange.keeper ??= new BodyKeeper(this.bodyMax, COLLECT)
+    return exchange.keeper.collectWhole(this.bodyMax) ? NONE : BODY_TOO_LARGE
   }
 
   private methodFor(exchange: Exchange): string {

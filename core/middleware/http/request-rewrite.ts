@@ -40,8 +40,9 @@ export class RequestRewrite {
     const { maxBytes } = this.options
     if (!hasRequestBody(exchange) || !this.takes(exchange)) return NEXT
     if (bodyKind === BODY_LENGTH && bodyLength > maxBytes) return this.tooLong(exchange)
-    if (keeper === null || !(keeper.complete || keeper.spilled)) return this.collect(exchange)
-    if (keeper.spilled || keeper.inFile || keeper.bytes > maxBytes) return this.tooLong(exchange)
+    if (keeper === null) return this.collect(exchange)
+    if (keeper.overflowed || keeper.inFile || keeper.bytes > maxBytes) return this.tooLong(exchange)
+    if (!keeper.complete) return this.collect(exchange)
     const whole = keeper.whole()
     const out = this.texts.rewrite(whole)
     if (out === null) return this.passOrFail(exchange)
@@ -57,14 +58,12 @@ export class RequestRewrite {
     return this.types.takes(request.get('content-type')) && isPlainText(request)
   }
 
-  // Who kept it beside while it passed (retry, mirror) has it all the same, up to their bound.
+  // Who kept it beside while it passed (retry, mirror) has it all the same, up to their bound, and so has who found it too
+  // long for itself (buffering).
   private collect(exchange: Exchange): Verdict {
     const { maxBytes } = this.options
     const keeper = (exchange.keeper ??= new BodyKeeper(maxBytes, COLLECT))
-    if (!keeper.collects) {
-      keeper.mode = COLLECT
-      keeper.bytesMax = Math.max(keeper.bytesMax, maxBytes)
-    }
+    keeper.collectWhole(Math.max(keeper.bytesMax, maxBytes))
     keeper.spills = true // what is too long comes here again, and is told from there
     return AGAIN
   }
