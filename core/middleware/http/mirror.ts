@@ -106,13 +106,17 @@ export class Mirror extends RequestMiddleware {
     const note = exchange.notes!.get(this) as Note
     exchange.notes!.delete(this)
     const { keeper } = exchange
-    const isKept =
-      keeper !== null && keeper.complete && !keeper.inFile && keeper.bytes <= this.bodyMax
+    const isKept = keeper !== null && this.hasWhole(keeper)
     const pieces = note.withBody && isKept ? keeper.pieces : noBody
     const isWhole = isKept || !note.withBody
     const isSent = isWhole && this.worker.copyTo(this.options.service, exchange, note, pieces)
     if (isSent) this.sent.add(1)
     else this.dropped.add(1)
+  }
+
+  // Another middleware may have let it go on, or put it into a file.
+  private hasWhole({ complete, overflowed, inFile, bytes }: BodyKeeper): boolean {
+    return complete && !overflowed && !inFile && bytes <= this.bodyMax
   }
 }
 

@@ -81,6 +81,7 @@ describe.each(['node', 'uws'] as const)('engine %s', (engine) => {
             fail: router('fail', 'fail'),
             again: router('again', 'again', 'pass'),
             copied: router('copied', 'copied', 'pass'),
+            behind: router('behind', 'pass', 'copied'),
             whole: router('whole', 'whole', 'pass'),
           },
           middlewares: {
@@ -175,6 +176,24 @@ describe.each(['node', 'uws'] as const)('engine %s', (engine) => {
     expect(await count('fail', 'too_long')).toBe(2 * lengths.length)
     expect(await count('pass', 'not_text')).toBe(lengths.length)
   })
+
+  test.skipIf(engine === 'uws')(
+    'of a body that was let go on there is no copy, and no empty one',
+    async () => {
+      const mirrored = async (outcome: string): Promise<number> => {
+        const labels = [`outcome="${outcome}"`, 'service="copies@file"']
+        const { body } = await gateway.admin('/metrics')
+        return metricSum(body, 'sluice_mirrored_requests_total', ...labels)
+      }
+      const before = [await mirrored('sent'), await mirrored('dropped')]
+      await post('behind', 'a'.repeat(1500), {}, false)
+      await eventually('it to be dropped', async () => (await mirrored('dropped')) > before[1]!)
+      expect([await mirrored('sent'), copied]).toEqual([before[0], []])
+      await post('behind', 'outer', {}, false)
+      await eventually('a copy', () => copied.length > 0)
+      expect(copied).toEqual(['inner'])
+    },
+  )
 
   test('it is the new body that is sent again and copied, and one that buffering has kept', async () => {
     expect(await post('again', 'outer', { 'X-Fail': '1' })).toEqual([200, 'inner'])
