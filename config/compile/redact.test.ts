@@ -61,3 +61,36 @@ test('a middleware of kind headers keeps its other options', () => {
   const headers = { stsSeconds: 5, frameDeny: true, accessControlAllowHeaders: ['X-Token'] }
   expect(redacted({ headers })).toEqual({ headers })
 })
+
+test.each(['requestHeaderModifier', 'responseHeaderModifier'])(
+  'headers that a %s sets or adds are taken care of too',
+  (kind) => {
+    const options = {
+      set: { 'X-Auth-Token': 'hush', Accept: 'a/b' },
+      Add: { 'X-Api-Secret': 'hush' },
+      remove: ['X-Token'],
+    }
+    expect(redacted({ [kind]: options })).toEqual({
+      [kind]: {
+        set: { 'X-Auth-Token': 'xxxx', Accept: 'a/b' },
+        Add: { 'X-Api-Secret': 'xxxx' },
+        remove: ['X-Token'],
+      },
+    })
+  },
+)
+
+test('the value of a parameter that a queryParam adds is not shown when its name says what it is', () => {
+  const plain = { name: 'page', value: '1' }
+  const taken = { name: 'token', value: '', fromHeader: 'X-Token' }
+  const queryParam = {
+    set: [{ name: 'api_key', value: 'hush' }, plain],
+    append: [{ NAME: 'access_token', Value: 'hush' }, taken],
+  }
+  expect(redacted({ queryParam })).toEqual({
+    queryParam: {
+      set: [{ name: 'api_key', value: 'xxxx' }, plain],
+      append: [{ NAME: 'access_token', Value: 'xxxx' }, taken],
+    },
+  })
+})

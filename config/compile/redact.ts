@@ -19,6 +19,8 @@ const headerMaps = new Set([
   'customresponseheaders',
   'sslproxyheaders',
   'headers',
+  'set', // of requestHeaderModifier and responseHeaderModifier, as `add`
+  'add',
 ])
 // 'X-Api-Key', 'apikey', 'x_auth_tokens', 'xGatewaySecret', but not 'X-Author' or 'X-Monkey'.
 const secretPart =
@@ -35,7 +37,16 @@ export function redacted(value: unknown): unknown {
     if (secretKeys.has(name)) result[key] = hidden(child)
     else result[key] = headerMaps.has(name) ? withoutSecretHeaders(child) : redacted(child)
   }
-  return result
+  return withoutSecretParameter(result)
+}
+
+// { name: 'api_key', value: 'hush' }: a parameter that a queryParam adds.
+function withoutSecretParameter(object: Record<string, unknown>): Record<string, unknown> {
+  const keyOf = (wanted: string) => Object.keys(object).find((key) => key.toLowerCase() === wanted)
+  const name = object[keyOf('name') ?? '']
+  const value = keyOf('value')
+  if (typeof name !== 'string' || value === undefined || object[value] === '') return object
+  return hasSecretName(name) ? { ...object, [value]: shown } : object
 }
 
 // '' is no secret: it removes the header.
