@@ -94,3 +94,16 @@ test('the value of a parameter that a queryParam adds is not shown when its name
     },
   })
 })
+
+test.each([
+  ['http://user:hush@a.test:80/x', 'http://xxxx@a.test:80/x'],
+  ['http://user:hu@sh@a.test', 'http://xxxx@a.test'],
+  ['http://user:hu/sh@a.test', 'http://xxxx@a.test'],
+  ['http://user:hu#sh@a.test', 'http://xxxx@a.test'],
+  ['http://user:hu?s@h@a.test', 'http://xxxx@a.test'],
+  ['http://a.test/users/@me', 'http://a.test/users/@me'],
+  ['https://a.test/?by=me@b.test', 'https://a.test/?by=me@b.test'],
+  ['someone@a.test', 'someone@a.test'],
+])('of %s the API shows %s', (written, expected) => {
+  expect(redacted({ url: written })).toEqual({ url: expected })
+})

@@ -73,9 +73,15 @@ function hidden(value: unknown): unknown {
   return Object.fromEntries(Object.keys(value).map((key) => [key, shown]))
 }
 
-// 'http://user:secret@host' is refused as a server, but would still be shown.
+// 'http://user:secret@host' is refused as a server, but would still be shown. Where a password has a "/", "?" or "#" in it
+// the text is no URL, so its host cannot be told from the password: then all up to the last "@" is hidden.
 function withoutCredentials(text: string): string {
-  return text.length < 4096
-    ? text.replace(/^([a-z0-9+.-]{1,20}:\/\/)[^/@]*@/i, `$1${shown}@`)
-    : text
+  if (text.length >= 4096) return text
+  const match = /^([a-z0-9+.-]{1,20}:\/\/)([^/?#]*@)?/i.exec(text)
+  if (match === null) return text
+  const [whole, scheme, credentials = ''] = match
+  if (URL.canParse(text))
+    return credentials === '' ? text : `${scheme}${shown}@${text.slice(whole.length)}`
+  const at = text.lastIndexOf('@')
+  return at < 0 ? text : `${scheme}${shown}@${text.slice(at + 1)}`
 }
