@@ -38,9 +38,12 @@ export function checkUsers({ users, usersFile, realm, headerField }: UsersOption
   ]
 }
 
+// "http://user:pass/word@host" is no URL, so what may have a password in it stays out of the message.
+const named = (url: string): string => (url.includes('@') ? 'it' : quoted(url))
+
 function wantAddress(address: string): string {
   if (address === '') return 'it is required'
-  if (!URL.canParse(address)) return `${quoted(address)} is not a URL`
+  if (!URL.canParse(address)) return `${named(address)} is not a URL`
   const { protocol, username, password, hash, hostname } = new URL(address)
   if (username !== '' || password !== '') return 'it holds credentials, which are not sent'
   if (protocol !== 'http:' && protocol !== 'https:')
@@ -49,7 +52,7 @@ function wantAddress(address: string): string {
 }
 
 const wantUrl = (url: string): string =>
-  URL.canParse(url) && isLocation(url) ? '' : `${quoted(url)} is not an absolute URL`
+  URL.canParse(url) && isLocation(url) ? '' : `${named(url)} is not an absolute URL`
 
 export function checkForwardAuth(options: MiddlewareOptions<'forwardAuth'>): Fault[] {
   const { address, authResponseHeadersRegex: regex, authSigninURL, headerField } = options
