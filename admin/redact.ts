@@ -1,5 +1,6 @@
 // admin/redact.ts: configuration without its secrets, for everybody who may look at the API. Hot: no.
 
+import { withoutCredentials } from '../config/compile/redact.ts'
 import { shapeOf, type Shape } from '../config/shape.ts'
 import { staticSchema } from '../config/static.ts'
 
@@ -12,7 +13,7 @@ export function staticWithoutSecrets(config: unknown): unknown {
 
 export function withoutSecrets(value: unknown, shape: Shape | null): unknown {
   if (shape?.meta.secret === true) return isUnset(value) ? value : REDACTED
-  if (typeof value === 'string') return withoutUrlPassword(value)
+  if (typeof value === 'string') return withoutCredentials(value)
   if (Array.isArray(value)) {
     return value.map((item) => withoutSecrets(item, shape?.element ?? null))
   }
@@ -45,8 +46,4 @@ function looksSecret(key: string, value: unknown): boolean {
 
 function isUnset(value: unknown): boolean {
   return value === null || value === undefined || value === ''
-}
-
-function withoutUrlPassword(text: string): string {
-  return text.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#\s]*@/i, `$1${REDACTED}@`)
 }
