@@ -75,6 +75,7 @@ export class UdpSession implements Swept, UdpOwner {
       return
     }
     if (this.socket.sendOn(bytes)) this.count(this.counters.received)
+    else if (!this.closed && this.socket.wasRefused) this.beginAnew(bytes)
     else this.listener.drop('send', 1)
   }
 
@@ -90,6 +91,13 @@ export class UdpSession implements Swept, UdpOwner {
   onFault(_reason: string): void {
     this.listener.drop('unreachable', 1)
     this.close()
+  }
+
+  // The kernel tells once that nobody listens, and to whoever comes first. That is a send, where a datagram follows the
+  // refused one before we have read: clients that send pairs would stay with a dead server as long as they do.
+  private beginAnew(bytes: Buffer): void {
+    this.onFault('ECONNREFUSED')
+    this.listener.onDatagram(bytes, this.address, this.port)
   }
 
   private count(block: number): void {

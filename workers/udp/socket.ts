@@ -59,6 +59,7 @@ export class UdpSocket {
   private readonly wide: boolean // IPv6, mapped IPv4 too
   private closed = false
   private hasQueued = false // datagrams may wait for the kernel
+  wasRefused = false // the last send failed because a datagram before it had met nobody
 
   constructor(owner: UdpOwner, wide: boolean) {
     this.owner = owner
@@ -132,6 +133,7 @@ export class UdpSocket {
       spareList = []
     } else {
       spareList.length = 0
+      if (fault < 0) this.wasRefused = getSystemErrorName(fault) === 'ECONNREFUSED'
     }
     return fault >= 0
   }

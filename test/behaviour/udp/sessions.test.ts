@@ -139,6 +139,22 @@ describe('servers', () => {
     expect(client.texts).toEqual(['two'])
   })
 
+  test('that are not there are left by a client whose datagrams come in pairs as well', async () => {
+    const dead = await peer()
+    const live = await peer(echo)
+    const deadPort = dead.port
+    await dead.close()
+    const worker = await startWorker([serviceOf([deadPort, live.port])])
+    const client = await peer()
+    await eventually('an answer', async () => {
+      client.send('one', worker.listener.port)
+      client.send('two', worker.listener.port)
+      return client.got.length > 0
+    })
+    expect(worker.count(dropped, 'unreachable')).toBeGreaterThan(0)
+    expect(worker.listener.size).toBe(1)
+  })
+
   test('or routers that are missing drop datagrams, which are counted', async () => {
     const worker = await startWorker([])
     const client = await peer()
