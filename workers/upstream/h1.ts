@@ -203,7 +203,8 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
       return
     }
     if (this.ending && quiet > ENDING_MAX_MS) return this.close()
-    if (this.state !== BUSY || this.blocked || this.phase === IN_TUNNEL) return
+    if (this.phase === IN_TUNNEL) return this.checkTunnel(now)
+    if (this.state !== BUSY || this.blocked) return
     if (this.isDiscardedTooLong(now)) return this.stopDiscarding()
     if (this.queue !== null && this.server.coalescer!.isHanging(quiet)) this.sendElsewhere()
     if (this.phase !== IN_HEAD || this.isUploadHeld(now)) {
@@ -219,9 +220,21 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     return this.requestDone || this.exchange!.wantsUpgrade
   }
 
-  // The server does not read what the client has sent. Bytes that leave our queue are progress.
+  // Nobody can say how long a tunnel may be silent, but a server that does not read has its client paused, and who is
+  // paused leaves without being heard.
+  private checkTunnel(now: number): void {
+    const { stallTimeoutMs } = this.server.transport
+    if (this.state !== BUSY || this.exchange === null || !this.isHeld(now)) return
+    if (stallTimeoutMs > 0 && now - this.activeAt > stallTimeoutMs) this.fail(UPSTREAM_STALL)
+  }
+
   private isUploadHeld(now: number): boolean {
-    if (this.requestDone || this.socket === null || this.socket.held === 0) return false
+    return !this.requestDone && this.isHeld(now)
+  }
+
+  // The server does not read what the client has sent. Bytes that leave our queue are progress.
+  private isHeld(now: number): boolean {
+    if (this.socket === null || this.socket.held === 0) return false
     const held = this.socket.heldBytes
     if (held !== this.heldBefore) this.activeAt = now
     this.heldBefore = held
