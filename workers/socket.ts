@@ -205,6 +205,12 @@ export class Socket implements Rounded {
   end(): void {
     if (this.closed || this.writeEnded) return
     this.writeEnded = true
+    if (this.held === 0) this.shutDown()
+  }
+
+  // Not before all is written: while a shutdown waits behind writes libuv refuses to reset, and a peer that is given up
+  // would take the part for the whole.
+  shutDown(): void {
     const fault = this.handle.shutdown(newShutdown())
     if (fault !== 0) this.failLater(fault)
   }
@@ -347,7 +353,9 @@ function onWritten(this: WriteRequest, status: number): void {
   if (socket === null || socket.closed) return
   socket.held--
   if (status < 0) return fail(socket, status)
-  if (socket.held > 0 || socket.owner === null) return
+  if (socket.held > 0) return
+  if (socket.writeEnded) socket.shutDown()
+  if (socket.owner === null) return
   try {
     socket.owner.onWritable()
   } catch (defect) {
