@@ -242,7 +242,9 @@ export class TcpRelay implements Swept, Relaying {
     if (this.server.isStalled(now, writeStallTimeoutMs)) return this.stalled(UPSTREAM_STALL)
     if (this.client.held || this.server.held) return
     const quiet = now - this.activeAt
-    if (this.client.hasEnded !== this.server.hasEnded) return this.checkTermination(now)
+    // Without a delay a half that was left open is idle, and asked after, as any other connection.
+    const hasDelay = this.balancer!.plan.terminationDelayMs >= 0
+    if (hasDelay && this.client.hasEnded !== this.server.hasEnded) return this.checkTermination(now)
     const { idleTimeoutMs } = this.balancer!.transport
     if (idleTimeoutMs > 0 && quiet > idleTimeoutMs) return this.close('idleTimeout', false)
     if (quiet > SETTLE_AFTER_MS) this.settle()
@@ -264,7 +266,7 @@ export class TcpRelay implements Swept, Relaying {
       return
     }
     const delay = this.balancer!.plan.terminationDelayMs
-    if (delay >= 0 && now - this.quietFrom > delay) this.close('terminationDelay', false)
+    if (now - this.quietFrom > delay) this.close('terminationDelay', false)
   }
 
   private settle(): void {

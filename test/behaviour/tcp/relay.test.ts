@@ -152,6 +152,19 @@ describe('an end', () => {
     expect(busy.ended || busy.closed).toBe(false)
   })
 
+  test('comes after idleTimeout to a half that terminationDelay lets stay for ever', async () => {
+    const server = await serverOf()
+    const worker = await workerOf({
+      routers: [routerOf(all)],
+      services: [serviceOf([server.port], { terminationDelayMs: -1 })],
+      transports: [transportOf({ idleTimeoutMs: 1000 })],
+    })
+    const client = await clientOf(worker)
+    client.end()
+    await (await server.next()).untilEnded()
+    await untilNothingIsLeft(worker)
+  })
+
   test('of both at once leaves nothing behind', async () => {
     const server = await serverOf((socket) => socket.end())
     const worker = await relayTo(server)
