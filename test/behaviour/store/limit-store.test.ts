@@ -81,6 +81,25 @@ describe.skipIf(!hasRedis)(`One Redis (skipped when ${withoutRedis})`, () => {
     expect(await passed(workers[0]!, question, '192.0.2.8', 5)).toBe(5)
   })
 
+  // As a pipelining client does: its next request is read within the decision on the one before.
+  test('answers those who ask again within a decision, while others still wait for permits', async () => {
+    const opened = open(plan())
+    const question = { ...quota(1000, 3_600_000), lease: 2 }
+    await untilAnswers(opened)
+    let told = 0
+    const take = (thenTake: () => void) => {
+      const onDecision = ({ failed }: StoreDecision) => {
+        if (!failed) told++
+        thenTake()
+      }
+      expect(opened.store.take(question, 'a', { onDecision })).toBe(null)
+    }
+    // One question for all ten: it asks for two permits, and eight wait on when the first two ask again. What was known has
+    // nothing to say then and is forgotten, so those two begin anew beside the eight.
+    for (let i = 0; i < 10; i++) take(() => told <= 2 && take(() => undefined))
+    await eventually('twelve answers', () => told === 12)
+  })
+
   test('keeps what Traefik keeps: tokens and the time of the last change, in microseconds', async () => {
     const opened = open(plan())
     const question = bucket(10)
