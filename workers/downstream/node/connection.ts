@@ -29,7 +29,7 @@ import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL } from './phase.ts'
 import { overdue } from './timeouts.ts'
 
 const TEXT_MAX = 8 * 1024 // shorter pieces of a body are gathered as text with the head
-const LINGER_BYTES_MAX = 256 * 1024 // thrown away after a response that ends the connection
+const LINGER_BYTES_MAX = 64 * 1024 * 1024 // read and thrown away behind a response that ends the connection
 
 export class Connection extends RequestReader implements Downstream {
   protected override asDownstream(): Downstream {

@@ -297,6 +297,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
   refuse(exchange: LiveExchange, code: number): void {
     this.closing = true
     this.phase = BUSY
+    this.inHand = 1 // or more: what follows a head that was not understood is unknown
     exchange.requestComplete = true
     if (this.clientAddress === '') this.learnPeer()
     exchange.clientAddress = this.clientAddress
@@ -312,7 +313,7 @@ export abstract class RequestReader implements SocketOwner, Swept {
 
   protected throwAway(at: number, end: number): number {
     this.left -= end - at
-    if (this.left < 0) this.close()
+    if (this.left < 0) this.socket.pause() // what is unread would make a reset of closing: that waits for its time
     return end
   }
 

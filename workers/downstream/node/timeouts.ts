@@ -11,7 +11,9 @@ import { BODY, CLOSED, HEAD, IDLE, LINGER, TUNNEL } from './phase.ts'
 import type { Connection } from './connection.ts'
 
 const SETTLE_AFTER_MS = 5000
-const LINGER_MS = 2000
+const LINGER_QUIET_MS = 5000 // the client has read its answer, or never will; nginx waits as long
+const LINGER_MAX_MS = 30_000
+const LINGER_DRAINING_MS = 2000
 const DRAIN_IDLE_MS = 1000
 const IN_TIME = -1
 
@@ -33,13 +35,19 @@ export function overdue(connection: Connection, now: number): number {
   }
   if (phase === HEAD)
     return late(now - connection.startedAt, times.headerTimeoutMs) ? HEADER_TIMEOUT : IN_TIME
-  if (phase === LINGER) return now - connection.startedAt > LINGER_MS ? NONE : IN_TIME
+  if (phase === LINGER) return lingers(connection, now) ? IN_TIME : NONE
   if (phase === CLOSED) return IN_TIME
   if (connection.socket.held > 0 && !isReading(connection, now)) return WRITE_TIMEOUT
   if (now - connection.activeAt > SETTLE_AFTER_MS && phase !== BODY) connection.socket.settle()
   if (responseIsLate(connection, now) || tunnelIsDead(connection, now)) return WRITE_TIMEOUT
   if (phase === TUNNEL || phase !== BODY || connection.paused) return IN_TIME
   return bodyIsLate(connection, times, now) ? BODY_TIMEOUT : IN_TIME
+}
+
+// A client that still sends is not looking at its answer yet: many read it when their body is out.
+function lingers({ startedAt, activeAt, point }: Connection, now: number): boolean {
+  if (now - startedAt > (point.draining ? LINGER_DRAINING_MS : LINGER_MAX_MS)) return false
+  return now - Math.max(startedAt, activeAt) <= LINGER_QUIET_MS
 }
 
 // Traefik's writeTimeout: the whole response, from the first byte of the request. A tunnel has none.
