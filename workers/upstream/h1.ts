@@ -209,8 +209,9 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     if (this.queue !== null && this.server.coalescer!.isHanging(quiet)) this.sendElsewhere()
     if (this.phase !== IN_HEAD || this.isUploadHeld(now)) {
       if (transport.stallTimeoutMs > 0 && now - this.activeAt > transport.stallTimeoutMs)
-        this.fail(UPSTREAM_STALL)
-    } else if (transport.responseHeaderTimeoutMs > 0 && this.hasAsked()) {
+        return this.fail(UPSTREAM_STALL)
+    }
+    if (this.phase === IN_HEAD && transport.responseHeaderTimeoutMs > 0 && this.hasAsked()) {
       // From the end of the request, not from the last byte: a head that trickles gets no more time.
       if (now - this.askedAt > transport.responseHeaderTimeoutMs) this.fail(UPSTREAM_HEADER_TIMEOUT)
     }
@@ -224,16 +225,12 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
   // paused leaves without being heard.
   private checkTunnel(now: number): void {
     const { stallTimeoutMs } = this.server.transport
-    if (this.state !== BUSY || this.exchange === null || !this.isHeld(now)) return
+    if (this.state !== BUSY || this.exchange === null || !this.isUploadHeld(now)) return
     if (stallTimeoutMs > 0 && now - this.activeAt > stallTimeoutMs) this.fail(UPSTREAM_STALL)
   }
 
+  // The server does not read what the client has sent, all of it or a part. Bytes that leave our queue are progress.
   private isUploadHeld(now: number): boolean {
-    return !this.requestDone && this.isHeld(now)
-  }
-
-  // The server does not read what the client has sent. Bytes that leave our queue are progress.
-  private isHeld(now: number): boolean {
     if (this.socket === null || this.socket.held === 0) return false
     const held = this.socket.heldBytes
     if (held !== this.heldBefore) this.activeAt = now
