@@ -73,8 +73,9 @@ function hidden(value: unknown): unknown {
   return Object.fromEntries(Object.keys(value).map((key) => [key, shown]))
 }
 
-// 'http://user:secret@host' is refused as a server, but would still be shown. The install configuration has such URLs too. Where a password has a "/", "?" or "#" in it
-// the text is no URL, so its host cannot be told from the password: then all up to the last "@" is hidden.
+// 'http://user:secret@host' is refused as a server, but would still be shown; the install configuration has such URLs too.
+// Where a password has a "/", "?" or "#" in it the text is no URL, so its host cannot be told from the password: then all up
+// to the last "@" is hidden.
 export function withoutCredentials(text: string): string {
   if (text.length >= 4096) return text
   const match = /^([a-z0-9+.-]{1,20}:\/\/)([^/?#]*@)?/i.exec(text)
