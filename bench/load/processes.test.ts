@@ -3,6 +3,7 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { constants } from 'node:crypto'
 import dgram from 'node:dgram'
+import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import tls from 'node:tls'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
@@ -14,7 +15,11 @@ import type { Generator, LoadPlan, LoadResult } from './contract.ts'
 import { smallRequest } from './contract.ts'
 import { runLoad } from './load.ts'
 
-function load(generator: Generator, port: number): Promise<LoadResult> {
+function load(
+  generator: Generator,
+  port: number,
+  more: Partial<LoadPlan> = {},
+): Promise<LoadResult> {
   const plan: LoadPlan = {
     generator,
     port,
@@ -25,6 +30,7 @@ function load(generator: Generator, port: number): Promise<LoadResult> {
     requests: [smallRequest],
     isClosing: false,
     ratePerSecond: 0,
+    ...more,
   }
   return runLoad(plan, null)
 }
@@ -33,6 +39,47 @@ function load(generator: Generator, port: number): Promise<LoadResult> {
 afterAll(() => rmSync(workFolder, { recursive: true, force: true }))
 
 const unharmed = { failedStatus: 0, failedConnections: 0, timeouts: 0 }
+
+function startHttp(answer: http.RequestListener): Promise<number> {
+  const server = http.createServer(answer)
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return new Promise((resolve) =>
+    server.listen(0, '127.0.0.1', () => resolve((server.address() as AddressInfo).port)),
+  )
+}
+
+// 40 requests fall due, and the first of them holds the only connection.
+const paced = { connections: 1, seconds: 1, ratePerSecond: 40 }
+
+test('What falls due and is answered after the end is no failure, and no part of the rate.', async () => {
+  let asked = 0
+  const port = await startHttp((_request, response) => {
+    if (++asked === 1) setTimeout(() => response.end('late'), 1200) // after the end
+    else response.end('ok')
+  })
+  expect(await load('own', port, paced)).toMatchObject({ ...unharmed, requests: 1 })
+  expect(asked).toBeGreaterThan(30)
+})
+
+test('What falls due and is never answered has timed out, sent or not.', async () => {
+  const result = await load('own', await startHttp(() => {}), paced)
+  expect(result).toMatchObject({ requests: 0, failedStatus: 0, failedConnections: 0 })
+  expect(result.timeouts).toBeGreaterThan(30)
+})
+
+test('What is asked after the end and refused is a failure.', async () => {
+  let asked = 0
+  const port = await startHttp((_request, response) => {
+    if (++asked === 1) setTimeout(() => response.end('late'), 1200)
+    else response.writeHead(503).end('no')
+  })
+  const result = await load('own', port, paced)
+  expect(result).toMatchObject({ requests: 1, timeouts: 0 })
+  expect(result.failedStatus).toBeGreaterThan(30)
+})
 
 // Echoes what `answer` makes of the n-th datagram; null drops it.
 function startUdp(answer: (bytes: Buffer, count: number) => Buffer | null): Promise<number> {
