@@ -54,14 +54,15 @@ export function announceLength(exchange: Exchange, length: number): void {
 // Several middlewares may change one body: the later one gets what the earlier one has made.
 export function addRequestRewriter(exchange: Exchange, rewriter: BodyRewriter): void {
   const { requestRewriter: inner } = exchange
-  exchange.requestRewriter = inner === null ? rewriter : new RequestPair(inner, rewriter)
+  exchange.requestRewriter = inner === null ? rewriter : new Pair(inner, rewriter)
 }
 
-class RequestPair implements BodyRewriter {
-  private readonly inner: BodyRewriter
-  private readonly outer: BodyRewriter
+// What both bodies have in common, which is all that a request's has.
+class Pair<Rewriter extends BodyRewriter> implements BodyRewriter {
+  protected readonly inner: Rewriter
+  protected readonly outer: Rewriter
 
-  constructor(inner: BodyRewriter, outer: BodyRewriter) {
+  constructor(inner: Rewriter, outer: Rewriter) {
     this.inner = inner
     this.outer = outer
   }
@@ -80,17 +81,15 @@ class RequestPair implements BodyRewriter {
 
   end(trailers: Head | null): Uint8Array {
     const before = this.passOn(this.inner.end(trailers))
-    if (this.fault !== NONE) return nothing
     return joined(before, this.outer.end(this.inner.keepsTrailers ? trailers : null))
   }
 
-  private passOn(bytes: Uint8Array): Uint8Array {
+  protected passOn(bytes: Uint8Array): Uint8Array {
     return bytes.length === 0 ? nothing : this.outer.piece(bytes, 0, bytes.length)
   }
 }
 
-// The same, where later is nearer to the client. A cache between the two
-// records what passes there.
+// The same, where later is nearer to the client. A cache between the two records what passes there.
 export function addResponseRewriter(exchange: Exchange, rewriter: ResponseRewriter): void {
   const { responseRewriter: inner, recorder } = exchange
   if (inner === null) {
@@ -99,26 +98,15 @@ export function addResponseRewriter(exchange: Exchange, rewriter: ResponseRewrit
   }
   const between = recorder !== null && recorder.afterRewriter ? recorder : null
   if (between !== null) exchange.recorder = null
-  exchange.responseRewriter = new RewriterPair(inner, rewriter, between)
+  exchange.responseRewriter = new ResponsePair(inner, rewriter, between)
 }
 
-class RewriterPair implements ResponseRewriter {
-  private readonly inner: ResponseRewriter
-  private readonly outer: ResponseRewriter
+class ResponsePair extends Pair<ResponseRewriter> implements ResponseRewriter {
   private readonly between: BodyRecorder | null
 
   constructor(inner: ResponseRewriter, outer: ResponseRewriter, between: BodyRecorder | null) {
-    this.inner = inner
-    this.outer = outer
+    super(inner, outer)
     this.between = between
-  }
-
-  get fault(): number {
-    return this.inner.fault !== NONE ? this.inner.fault : this.outer.fault
-  }
-
-  get keepsTrailers(): boolean {
-    return this.inner.keepsTrailers && this.outer.keepsTrailers
   }
 
   get holdsHead(): boolean {
@@ -133,25 +121,20 @@ class RewriterPair implements ResponseRewriter {
     return this.inner.goesToFile || this.outer.goesToFile
   }
 
-  piece(bytes: Uint8Array, from: number, to: number): Uint8Array {
-    return this.passOn(this.inner.piece(bytes, from, to))
-  }
-
   flush(): Uint8Array {
     const before = this.passOn(this.inner.flush())
     return this.inner.holdsHead ? before : joined(before, this.outer.flush())
   }
 
-  end(trailers: Head | null): Uint8Array {
+  override end(trailers: Head | null): Uint8Array {
     const before = this.passOn(this.inner.end(trailers))
     if (this.inner.fault === NONE) this.between?.end()
     return joined(before, this.outer.end(this.inner.keepsTrailers ? trailers : null))
   }
 
-  private passOn(bytes: Uint8Array): Uint8Array {
-    if (bytes.length === 0) return nothing
-    this.between?.piece(bytes, 0, bytes.length)
-    return this.outer.piece(bytes, 0, bytes.length)
+  protected override passOn(bytes: Uint8Array): Uint8Array {
+    if (bytes.length > 0) this.between?.piece(bytes, 0, bytes.length)
+    return super.passOn(bytes)
   }
 }
 
