@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { OriginConnection } from '../support/origin.ts'
 import type { RawClient } from '../support/raw-client.ts'
-import { eventually } from '../support/wait.ts'
+import { eventually, untilStill } from '../support/wait.ts'
 import { World, chunk, request } from './world.ts'
 
 const PIECE = chunk('x'.repeat(16 * 1024))
@@ -35,15 +35,7 @@ async function kernelPieces(): Promise<number> {
     return connection.untilEnded(60_000)
   })
   const client = await askWithoutReading(path)
-  let before = -1
-  let same = 0
-  await eventually('the server to be held', () => {
-    const now = server?.socket.bytesWritten ?? -1
-    const left = server?.socket.writableLength ?? 0
-    same = now - left === before && before > 0 ? same + 1 : 0
-    before = now - left
-    return same >= 15
-  })
+  await untilStill('what the server could send', () => server?.sentBytes ?? 0)
   server!.reset() // the gateway throws away what it has itself
   client.socket.resume()
   await client.untilEnded()

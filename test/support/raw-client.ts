@@ -60,6 +60,11 @@ export class RawClient {
     this.socket.destroy()
   }
 
+  // That the kernel has taken.
+  get sentBytes(): number {
+    return this.socket.bytesWritten - this.socket.writableLength
+  }
+
   reset(): void {
     this.socket.resetAndDestroy()
   }

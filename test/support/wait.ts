@@ -55,3 +55,20 @@ export async function eventually(
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
 }
+
+const STILL_LOOKS = 15 // of eventually(), 20 ms each at the least
+
+// A figure that has begun to grow, such as bytes that a peer could send, does so no longer.
+export async function untilStill(
+  what: string,
+  figure: () => number | Promise<number>,
+): Promise<void> {
+  let before = 0
+  let same = 0
+  await eventually(`${what} to stand still`, async () => {
+    const now = await figure()
+    same = now === before && now > 0 ? same + 1 : 0
+    before = now
+    return same >= STILL_LOOKS
+  })
+}

@@ -12,7 +12,7 @@ import {
 } from '../../support/tcp-scene.ts'
 import { echo } from '../../support/tcp-server.ts'
 import { routerOf, serviceOf, transportOf, type TcpPlans } from '../../support/tcp-worker.ts'
-import { eventually } from '../../support/wait.ts'
+import { eventually, untilStill } from '../../support/wait.ts'
 
 function hashOf(text: string | Buffer): string {
   return createHash('sha256')
@@ -61,14 +61,7 @@ describe('bytes', () => {
     client.send(sent)
     const behind = await server.next()
     // The kernel's buffers on both hops, our own one of 256 KiB, and the bound; the rest stays with the client.
-    let before = -1
-    await eventually('the client to be stopped', async () => {
-      const now = client.socket.writableLength
-      const same = now === before && now > 0
-      before = now
-      await new Promise((resolve) => setTimeout(resolve, 100))
-      return same
-    })
+    await untilStill('what the client could not send', () => client.socket.writableLength)
     expect(client.socket.writableLength).toBeGreaterThan(0)
     const heldBack = process.memoryUsage().arrayBuffers
     expect(heldBack).toBeLessThan(200 * 1024 * 1024)

@@ -124,12 +124,16 @@ describe('servers', () => {
     expect(answers.filter((answer) => answer === 'a')).toHaveLength(6)
   })
 
-  test('that are not there end the session, and the next datagram meets the next server', async () => {
+  async function workerOfDeadAndLive() {
     const dead = await peer()
     const live = await peer(echo)
-    const deadPort = dead.port
+    const ports = [dead.port, live.port]
     await dead.close()
-    const worker = await startWorker([serviceOf([deadPort, live.port])])
+    return startWorker([serviceOf(ports)])
+  }
+
+  test('that are not there end the session, and the next datagram meets the next server', async () => {
+    const worker = await workerOfDeadAndLive()
     const client = await peer()
     client.send('one', worker.listener.port)
     await untilCounted(() => worker.count(dropped, 'unreachable') === 1)
@@ -140,11 +144,7 @@ describe('servers', () => {
   })
 
   test('that are not there are left by a client whose datagrams come in pairs as well', async () => {
-    const dead = await peer()
-    const live = await peer(echo)
-    const deadPort = dead.port
-    await dead.close()
-    const worker = await startWorker([serviceOf([deadPort, live.port])])
+    const worker = await workerOfDeadAndLive()
     const client = await peer()
     await eventually('an answer', async () => {
       client.send('one', worker.listener.port)

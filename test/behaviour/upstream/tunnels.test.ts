@@ -5,7 +5,7 @@ import net, { type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Gateway, routesTo, startGateway } from '../../support/gateway.ts'
 import { connectRaw } from '../../support/raw-client.ts'
-import { eventually } from '../../support/wait.ts'
+import { eventually, untilStill } from '../../support/wait.ts'
 
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: own\r\n\r\n'
 const ASK = 'GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: own\r\n\r\n'
@@ -45,14 +45,7 @@ test('a tunnel whose server takes nothing for stallTimeout ends, though its clie
   client.send(ASK)
   await client.untilText('101 Switching Protocols')
   client.send(randomBytes(32 * 1024 * 1024))
-  let before = -1
-  await eventually('the client to be stopped', async () => {
-    const now = client.socket.writableLength
-    const same = now === before && now > 0
-    before = now
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    return same
-  })
+  await untilStill('what the client could not send', () => client.socket.writableLength)
   client.reset()
   await eventually('nobody to be connected', async () => (await openConnections()) === 0)
   expect((await gateway.admin('/metrics')).body).toMatch(/UPSTREAM_STALL"[^}]*\} 1/)

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { expect } from 'vitest'
 import type { RawClient } from '../../support/raw-client.ts'
-import { eventually } from '../../support/wait.ts'
+import { untilStill } from '../../support/wait.ts'
 import type { Case } from '../suite.ts'
 import { type World, answer, chunk, request } from '../world.ts'
 
@@ -175,8 +175,8 @@ export const bodyCases: readonly Case[] = [
       await client.until('the head', () => client.receivedBytes > 0)
       client.socket.pause()
       const before = residentBytes(world)
-      await standsStill('what the server could send', () => sentBy(sender[0]!))
-      expect(sentBy(sender[0]!)).toBeLessThan(FAR_TOO_MUCH / 2)
+      await untilStill('what the server could send', () => sender[0]!.sentBytes)
+      expect(sender[0]!.sentBytes).toBeLessThan(FAR_TOO_MUCH / 2)
       expect(residentBytes(world) - before).toBeLessThan(GROWTH_MAX)
       client.socket.resume()
       await readMany(client, FAR_TOO_MUCH)
@@ -196,8 +196,8 @@ export const bodyCases: readonly Case[] = [
       client.send(request(path, `Content-Length: ${FAR_TOO_MUCH}\r\n`, 'POST'))
       const before = residentBytes(world)
       const sending = sendBytes(client, FAR_TOO_MUCH)
-      await standsStill('what the client could send', () => sentBy(client))
-      expect(sentBy(client)).toBeLessThan(FAR_TOO_MUCH / 2)
+      await untilStill('what the client could send', () => client.sentBytes)
+      expect(client.sentBytes).toBeLessThan(FAR_TOO_MUCH / 2)
       expect(residentBytes(world) - before).toBeLessThan(GROWTH_MAX)
       reader[0]!.socket.resume()
       await sending
@@ -267,10 +267,6 @@ export const bodyCases: readonly Case[] = [
   },
 ]
 
-function sentBy(peer: RawClient): number {
-  return peer.socket.bytesWritten - peer.socket.writableLength
-}
-
 // Linux only, as is CI; elsewhere the figure is 0 and the test holds the rest.
 function residentBytes(world: World): number {
   const path = `/proc/${world.gateway.child.pid}/statm`
@@ -323,13 +319,3 @@ function checked(text: string, at: number): number {
 }
 
 // Nobody announces that nothing more happens: the same figure three times in a row.
-async function standsStill(what: string, figure: () => number): Promise<void> {
-  let before = -1
-  let same = 0
-  await eventually(`${what} to stand still`, () => {
-    const now = figure()
-    same = now === before && now > 0 ? same + 1 : 0
-    before = now
-    return same >= 15
-  })
-}
