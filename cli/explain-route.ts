@@ -10,7 +10,7 @@ import { MISDIRECTED, NO_ROUTER, NO_SERVER } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
 import { noCodecs } from '../core/middleware/codecs.ts'
-import { ANSWERED } from '../core/middleware/contract.ts'
+import { ANSWERED, type MiddlewareContext } from '../core/middleware/contract.ts'
 import type { CryptoServices } from '../core/middleware/crypto.ts'
 import { inertWorker } from '../core/middleware/inert-worker.ts'
 import { explainMatch, type Explanation } from '../core/route/explain.ts'
@@ -128,9 +128,9 @@ function passOne(
   plan: MiddlewarePlan,
   owner: string,
 ): boolean {
-  const context = {
+  const context: MiddlewareContext = {
     router: owner,
-    scope: owner, // nothing is kept
+    scope: `router ${owner}`, // or a service: nothing is kept
     worker: inertWorker(),
     codecs: noCodecs,
     crypto: explaining,

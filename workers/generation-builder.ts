@@ -13,7 +13,7 @@ import {
   type WeightedPlan,
 } from '../config/generation.ts'
 import { buildMiddleware } from '../core/middleware/build.ts'
-import type { Middleware, MiddlewareContext } from '../core/middleware/contract.ts'
+import type { Middleware, MiddlewareContext, Scope } from '../core/middleware/contract.ts'
 import { RolloutWatch } from '../core/balance/rollout.ts'
 import { RolloutCounts } from '../core/rollout/counts.ts'
 import { rolloutSlotName } from '../core/rollout/plan.ts'
@@ -22,7 +22,7 @@ import { MatcherBuilder } from '../core/route/matcher-builder.ts'
 import type { Matcher } from '../core/route/matcher.ts'
 import { parseRule } from '../core/route/parse.ts'
 import type { WorkerContext } from './context.ts'
-import { HeldSlots, type Holder } from './held-slots.ts'
+import { HeldSlots } from './held-slots.ts'
 import {
   LiveGeneration,
   LiveRouter,
@@ -288,7 +288,7 @@ export class GenerationBuilder {
 
   // Routers that must be made anew though their plan did not change: a middleware of theirs did, or a
   // child, which a router keeps in its own table, or it lacks a slot that there may be by now.
-  private findStale(lacking: ReadonlySet<Holder>): RouterPlan[] {
+  private findStale(lacking: ReadonlySet<Scope>): RouterPlan[] {
     const stale = new Map<string, RouterPlan>()
     if (lacking.size > 0) {
       for (const { plan } of this.next.routers.values())
@@ -307,7 +307,7 @@ export class GenerationBuilder {
 
   // Services whose middlewares or transport changed though they did not (a transport holds certificates, which are
   // renewed while nothing else is), and those that lack a slot.
-  private renewServices(lacking: ReadonlySet<Holder>): void {
+  private renewServices(lacking: ReadonlySet<Scope>): void {
     if (this.changedMiddlewares.size + this.changedTransports.size + lacking.size === 0) return
     const renewed = new Set(this.next.changedCells.map(({ cell }) => cell.name))
     for (const [name, cell] of this.next.cells) {

@@ -3,12 +3,12 @@
 // Owner:  a GenerationBuilder. What is not built anew claims nothing, but its slots belong to the new generation all the
 //         same: keepStep() says so in the table, or they would be given back (slot-sweep.ts). Hot: no.
 
+import type { Scope } from '../core/middleware/contract.ts'
 import type { SlotTable } from '../core/shared/slot-table.ts'
 
 const SLOTS_PER_STEP = 2000 // some 0.1 ms
 
-export type Holder = `router ${string}` | `service ${string}`
-export type SlotsByHolder = Map<Holder, readonly number[]> // -1: the table had no room
+export type SlotsByHolder = Map<Scope, readonly number[]> // -1: the table had no room
 
 export class HeldSlots {
   private readonly states: SlotTable
@@ -21,7 +21,7 @@ export class HeldSlots {
   }
 
   // Whatever `make` claims is the holder's, in place of what it had.
-  build<Made>(holder: Holder, make: () => Made): Made {
+  build<Made>(holder: Scope, make: () => Made): Made {
     const slots: number[] = []
     this.states.noteClaims(slots)
     try {
@@ -33,12 +33,12 @@ export class HeldSlots {
     }
   }
 
-  drop(holder: Holder): void {
+  drop(holder: Scope): void {
     this.held.delete(holder)
   }
 
   // Those that found no room; there may be some by now.
-  get lacking(): Holder[] {
+  get lacking(): Scope[] {
     return [...this.held].filter(([, slots]) => slots.includes(-1)).map(([holder]) => holder)
   }
 

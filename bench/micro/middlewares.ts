@@ -37,7 +37,7 @@ function fiveMiddlewares(): Middleware[] {
   let now = 0
   const worker = inertWorker({ preciseNow: () => (now += 0.02) })
   const codecs = noCodecs
-  const names = { router: 'bench@file', scope: 'router bench@file' }
+  const names = { router: 'bench@file', scope: 'router bench@file' as const }
   const context = { ...names, worker, codecs, crypto: noCrypto, now: () => now }
   const headers = { standardHeaders: false, responseHeaders: false }
   const rate = { average: 1e6, period: 1000, burst: 1e8, mode: 'delay', shared: null } as const

@@ -49,10 +49,13 @@ export interface Middleware {
   explain(exchange: Exchange): string
 }
 
+// A router or service by its qualified name, 'router shop@file': the two may have the same one.
+export type Scope = `router ${string}` | `service ${string}`
+
 // What a middleware is given when it is built. Core itself has no clock and no sockets.
 export interface MiddlewareContext {
   readonly router: string // 'shop@file', as counters name it; of a service's own its name
-  readonly scope: string // 'router shop@file', 'service shop@file': the place where it stands and nowhere else. Limits are counted by it
+  readonly scope: Scope // where it stands, and nothing else does: limits are counted by it, breakers and caches are found by it
   readonly worker: WorkerServices
   readonly codecs: Codecs // one set per worker
   readonly crypto: CryptoServices

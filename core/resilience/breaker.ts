@@ -39,8 +39,8 @@ export interface BreakerTimes {
 }
 
 // How the memory of one breaker is called in the table.
-export function breakerName(router: string, middleware: string): string {
-  return `breaker\n${router}\n${middleware}`
+export function breakerName(scope: string, middleware: string): string {
+  return `breaker\n${scope}\n${middleware}`
 }
 
 // For whoever only looks, as the supervisor does.

@@ -36,7 +36,7 @@ export class CircuitBreaker extends RequestMiddleware {
     this.worker = context.worker
     this.router = context.router
     const { states } = context.worker.shared
-    const place = breakerName(context.router, name)
+    const place = breakerName(context.scope, name)
     this.breaker = new Breaker(
       (part) => claimCells(states, part === 'state' ? place : `${place}\n${part}`),
       compileCondition(options.expression),

@@ -61,8 +61,8 @@ const header = (exchange: Exchange, name: string): string | null => exchange.res
 it('a limit on a router and on a service of the same name counts for each', () => {
   const { context } = scene()
   const burst = { burst: 1, mode: 'reject' } as const
-  for (const kind of ['router', 'service']) {
-    const place = { ...context, scope: `${kind} shop@file` }
+  for (const kind of ['router', 'service'] as const) {
+    const place = { ...context, scope: `${kind} shop@file` as const }
     const limit = new RateLimit('limit@file', 'rateLimit', rate(burst), place)
     expect([limit.onRequest(request()), limit.onRequest(request())]).toEqual([NEXT, ANSWERED])
   }

@@ -150,7 +150,7 @@ describe('inFlightReq', () => {
     const { context, middleware } = limiter({ amount: 1 })
     const running = requestOf('GET / HTTP/1.1')
     middleware.onRequest(running)
-    const place = { ...context, scope: 'router blog@file' }
+    const place = { ...context, scope: 'router blog@file' as const }
     const other = new InFlightReq('limit@file', { amount: 1 }, place)
     expect(other.onRequest(requestOf('GET / HTTP/1.1'))).toBe(NEXT)
     const reloaded = new InFlightReq('limit@file', { amount: 1 }, context)

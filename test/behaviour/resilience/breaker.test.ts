@@ -25,6 +25,7 @@ async function gatewayWith(breaker: Keys, responseHeaderTimeout = '20s'): Promis
     response.writeHead(health === 'well' ? 200 : 500).end()
   })
   stops.push(() => origin.stop())
+  const loadBalancer = { serversTransport: 'quick', servers: [{ url: origin.url }] }
   const gateway = await startGateway({
     workers: 2,
     routes: {
@@ -36,10 +37,12 @@ async function gatewayWith(breaker: Keys, responseHeaderTimeout = '20s'): Promis
             service: 'origin',
             middlewares: ['fuse'],
           },
+          other: { rule: 'Path(`/other`)', entryPoints: ['web'], service: 'all' },
         },
         middlewares: { fuse: { circuitBreaker: breaker } },
         services: {
-          origin: { loadBalancer: { serversTransport: 'quick', servers: [{ url: origin.url }] } },
+          origin: { loadBalancer },
+          all: { middlewares: ['fuse'], loadBalancer }, // as the router is called
         },
         serversTransports: { quick: { forwardingTimeouts: { responseHeaderTimeout } } },
       },
@@ -50,16 +53,16 @@ async function gatewayWith(breaker: Keys, responseHeaderTimeout = '20s'): Promis
 }
 
 // By a connection of its own, so that both workers get their part.
-async function ask(gateway: Gateway): Promise<Response> {
+async function ask(gateway: Gateway, path = '/'): Promise<Response> {
   const client = await connectRaw(gateway.port)
-  const answer = await client.send(requestText('GET', '/', 'Connection: close\r\n')).readResponse()
+  const answer = await client.send(requestText('GET', path, 'Connection: close\r\n')).readResponse()
   client.destroy()
   return answer
 }
 
-async function untilOpen(gateway: Gateway): Promise<void> {
+async function untilOpen(gateway: Gateway, path = '/'): Promise<void> {
   await eventually('the breaker to open', async () =>
-    (await ask(gateway)).body.includes('CIRCUIT_OPEN'),
+    (await ask(gateway, path)).body.includes('CIRCUIT_OPEN'),
   )
 }
 
@@ -109,6 +112,23 @@ test('a server that hangs opens it, and from then on answers take no time and no
   await eventually('nothing but the page itself to be under way', async () => {
     return metricSum((await gateway.admin('/metrics')).body, 'sluice_in_flight') === 1
   })
+})
+
+test('that of a service leaves that of a router of the same name alone', async () => {
+  const gateway = await gatewayWith({
+    expression: 'ResponseCodeRatio(500, 600, 0, 600) > 0.5',
+    fallbackDuration: '1h',
+  })
+  health = 'failing'
+  await untilOpen(gateway, '/other')
+  health = 'well'
+  for (let i = 0; i < 10; i++) expect((await ask(gateway)).status).toBe(200)
+  expect((await ask(gateway, '/other')).status).toBe(503)
+  // They are one series, which says the worse of the two.
+  const page = (await gateway.admin('/metrics')).body
+  expect(page.match(/^sluice_breaker_state\{.*/gm)).toEqual([
+    'sluice_breaker_state{middleware="fuse@file",router="all@file"} 1',
+  ])
 })
 
 test('an expression that is none disables the router and says where', async () => {
