@@ -37,7 +37,7 @@ async function gatewayWith(breaker: Keys, responseHeaderTimeout = '20s'): Promis
             service: 'origin',
             middlewares: ['fuse'],
           },
-          other: { rule: 'Path(`/other`)', entryPoints: ['web'], service: 'all' },
+          other: { rule: 'Path(`/of-the-service`)', entryPoints: ['web'], service: 'all' },
         },
         middlewares: { fuse: { circuitBreaker: breaker } },
         services: {
@@ -120,10 +120,10 @@ test('that of a service leaves that of a router of the same name alone', async (
     fallbackDuration: '1h',
   })
   health = 'failing'
-  await untilOpen(gateway, '/other')
+  await untilOpen(gateway, '/of-the-service')
   health = 'well'
   for (let i = 0; i < 10; i++) expect((await ask(gateway)).status).toBe(200)
-  expect((await ask(gateway, '/other')).status).toBe(503)
+  expect((await ask(gateway, '/of-the-service')).status).toBe(503)
   // They are one series, which says the worse of the two.
   const page = (await gateway.admin('/metrics')).body
   expect(page.match(/^sluice_breaker_state\{.*/gm)).toEqual([
