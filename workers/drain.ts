@@ -10,6 +10,7 @@
 
 import { timerMs } from '../core/timer-ms.ts'
 import type { WorkerContext } from './context.ts'
+import { whenDue } from './due.ts'
 import type { EntryPoint } from './entry-point.ts'
 
 export interface AcceptingEngine {
@@ -46,7 +47,7 @@ export class Drain {
     if (acceptGraceMs > 0)
       await new Promise((resolve) => setTimeout(resolve, timerMs(acceptGraceMs)))
     point.draining = true
-    setTimeout(() => this.end(point), timerMs(graceMs))
+    whenDue(graceMs, () => this.end(point))
     await listener.close()
   }
 

@@ -16,7 +16,7 @@ import { Buffer } from 'node:buffer'
 import type { SecureContext } from 'node:tls'
 import { TLS_CLIENT_CERTIFICATE, TLS_HANDSHAKE, TLS_TIMEOUT } from '../core/errors.ts'
 import { UPSTREAM_CERTIFICATE, UPSTREAM_TLS } from '../core/errors.ts'
-import { timerMs } from '../core/timer-ms.ts'
+import { whenDue } from './due.ts'
 import { type Handle, type Socket, failFor, tellDefect } from './socket.ts'
 import { type ClientAuthMode, clientFault } from './tls/client-auth.ts'
 import { OPEN, SHAKING, SecureStream, type TlsHandle, wrap } from './tls/secure-stream.ts'
@@ -74,7 +74,7 @@ export class SecureSocket extends SecureStream {
     tls.onhandshakestart = onHandshakeStart
     tls.onhandshakedone = onHandshakeDone
     tls.onerror = onTlsError
-    if (side.timeoutMs > 0) this.timer = setTimeout(lateHandshake, timerMs(side.timeoutMs), this)
+    if (side.timeoutMs > 0) this.timer = whenDue(side.timeoutMs, () => this.handshakeLate())
     this.reading = true
     const fault = tls.readStart()
     if (fault !== 0) this.failLater(fault)
@@ -128,7 +128,7 @@ export class SecureSocket extends SecureStream {
     this.settleHandshake(this.clientAuth === null ? UPSTREAM_TLS : TLS_HANDSHAKE, reason)
   }
 
-  handshakeLate(): void {
+  private handshakeLate(): void {
     this.settleHandshake(this.clientAuth === null ? UPSTREAM_TLS : TLS_TIMEOUT, 'TIMEOUT')
   }
 
@@ -229,10 +229,6 @@ function onNewSession(this: Handle, _id: Buffer, session: Buffer): void {
 
 function verifyFault(fault: (Error & { code?: string }) | null | undefined): string {
   return fault ? (fault.code ?? 'UNVERIFIED') : ''
-}
-
-function lateHandshake(socket: SecureSocket): void {
-  socket.handshakeLate()
 }
 
 // ---- the two ways in

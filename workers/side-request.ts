@@ -16,8 +16,8 @@ import { RequestParser } from '../core/h1/request.ts'
 import { BodyKeeper, COLLECT } from '../core/middleware/body-keeper.ts'
 import type { SideDone, SideRequest } from '../core/middleware/worker.ts'
 import { defaultPolicy, normalise } from '../core/normalise.ts'
-import { timerMs } from '../core/timer-ms.ts'
 import type { Downstream } from './downstream/contract.ts'
+import { whenDue } from './due.ts'
 import { finish, leaveUpstream } from './endings.ts'
 import type { EntryPoint } from './entry-point.ts'
 import { type LiveExchange, leaseExchange } from './live-exchange.ts'
@@ -43,7 +43,7 @@ export class SideExchange implements Downstream {
     this.done = done
     this.body = new BodyKeeper(bodyMax, COLLECT)
     this.wantsBody = bodyMax >= 0
-    this.timer = setTimeout(() => this.giveUp(SIDE_TIMEOUT), timerMs(timeoutMs))
+    this.timer = whenDue(timeoutMs, () => this.giveUp(SIDE_TIMEOUT))
   }
 
   // `head` ends with its blank line. A code of core/errors.ts when it can't be sent.

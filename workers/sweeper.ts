@@ -6,6 +6,8 @@
 //
 // Deadlines that are over at the same time are not: to end a connection takes 30 to 60 us, and 200 of them in one tick
 // held all others for 10 ms. So a tick that has taken SLICE_MS goes on in the next turn of the event loop.
+//
+// A tick reads the clock, and visits when this turn has read what there is to be read: see due.ts.
 
 import { tellDefect } from './socket.ts'
 
@@ -87,7 +89,7 @@ export class Sweeper {
     this.now = performance.now()
     if (this.left > 0) return // the last one has not ended; all that it still visits sees the new time
     this.left = this.members.length
-    this.visitSome()
+    if (this.left > 0) setImmediate(this.goOn)
   }
 
   // Backwards: a member that is removed by its own tick is replaced by one that was already visited.

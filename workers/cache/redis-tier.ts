@@ -17,8 +17,8 @@ import type { Exchange } from '../../core/exchange.ts'
 import { NEXT } from '../../core/middleware/contract.ts'
 import type { Counter } from '../../core/middleware/worker.ts'
 import type { PurgeWish } from '../../core/cache/contract.ts'
-import { timerMs } from '../../core/timer-ms.ts'
 import { cryptoModule } from '../builtins.ts'
+import { whenDue } from '../due.ts'
 import type { StoreClient } from '../store/client.ts'
 import { type LinkUser, StoreLink } from '../store/link.ts'
 import { VERSION, decode, encodeEntry, encodeMark } from './entry-codec.ts'
@@ -176,9 +176,8 @@ export class RedisTier implements LinkUser {
     this.worker.wake(question.exchange, question.serial, NEXT)
   }
 
-  // An answer that has come while this thread was busy is in time: it is read before the timer is believed.
   private arm(ms: number): void {
-    this.timer = setTimeout(() => setImmediate(() => this.onDeadline()), timerMs(Math.max(1, ms)))
+    this.timer = whenDue(Math.max(1, ms), () => this.onDeadline())
   }
 
   private onDeadline(): void {

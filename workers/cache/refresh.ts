@@ -7,6 +7,7 @@
 import { DOWNSTREAM_DONE, type Exchange, METHOD_GET, UPSTREAM_DONE } from '../../core/exchange.ts'
 import { ForwardedCache } from '../../core/forwarded.ts'
 import type { Downstream } from '../downstream/contract.ts'
+import { whenDue } from '../due.ts'
 import { finish, leaveUpstream } from '../endings.ts'
 import { type LiveExchange, leaseExchange } from '../live-exchange.ts'
 import * as pipeline from '../pipeline.ts'
@@ -93,7 +94,7 @@ class Sink implements Downstream {
   constructor(exchange: LiveExchange, forwarded: ForwardedCache) {
     this.exchange = exchange
     this.forwarded = forwarded
-    this.timer = setTimeout(() => this.giveUp(), REFRESH_TIMEOUT_MS)
+    this.timer = whenDue(REFRESH_TIMEOUT_MS, () => this.giveUp())
     this.timer.unref()
   }
 

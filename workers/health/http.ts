@@ -13,7 +13,7 @@ import type {
   PlanMaps,
   TransportPlan,
 } from '../../config/generation.ts'
-import { timerMs } from '../../core/timer-ms.ts'
+import { whenDue } from '../due.ts'
 import { parseAddress } from '../upstream/dial.ts'
 import { healthKey } from './board.ts'
 import { type HealthTarget, tryStep } from './checks.ts'
@@ -88,7 +88,7 @@ class HttpProbe {
     this.transport = transport
     this.done = done
     this.first = placeOf(check, server)
-    this.timer = setTimeout(() => this.end('no answer in time'), timerMs(check.timeoutMs))
+    this.timer = whenDue(check.timeoutMs, () => this.end('no answer in time'))
   }
 
   start(): void {

@@ -13,7 +13,7 @@ import type {
   StorePlan,
   StoreWaiter,
 } from '../../core/rate/store.ts'
-import { timerMs } from '../../core/timer-ms.ts'
+import { whenDue } from '../due.ts'
 import { COMMANDS_MAX, type StoreClient } from './client.ts'
 import { Known, KnownTable } from './known.ts'
 import { type LinkUser, StoreLink } from './link.ts'
@@ -162,7 +162,7 @@ export class RedisLimitStore implements LimitStore, LinkUser {
   // ---- time
 
   private armTimer(ms: number): void {
-    this.timer = setTimeout(() => this.deadline(), timerMs(Math.max(1, ms)))
+    this.timer = whenDue(Math.max(1, ms), () => this.deadline())
   }
 
   private deadline(): void {

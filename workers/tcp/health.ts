@@ -14,7 +14,7 @@ import type {
   TcpTransportPlan,
 } from '../../config/protocol-plans.ts'
 import { localHeader } from '../../core/proxy-protocol/write.ts'
-import { timerMs } from '../../core/timer-ms.ts'
+import { whenDue } from '../due.ts'
 import { healthKey } from '../health/board.ts'
 import { type HealthTarget, tryStep } from '../health/checks.ts'
 import { secureProbe } from '../health/secure.ts'
@@ -78,7 +78,7 @@ class Probe {
     this.transport = transport
     this.done = done
     this.expected = Buffer.from(check.expect)
-    this.timer = setTimeout(() => this.end('no answer in time'), timerMs(check.timeoutMs))
+    this.timer = whenDue(check.timeoutMs, () => this.end('no answer in time'))
     this.socket = new net.Socket()
   }
 

@@ -10,9 +10,9 @@
 import { lookup } from 'node:dns'
 import { isIP } from 'node:net'
 import type { TransportPlan } from '../../config/generation.ts'
-import { timerMs } from '../../core/timer-ms.ts'
 import type { WorkerContext } from '../context.ts'
 import { dialTcp, dialUnix } from '../dial-socket.ts'
+import { whenDue } from '../due.ts'
 import { type Socket, type SocketOwner, tellDefect } from '../socket.ts'
 
 export interface Address {
@@ -128,7 +128,7 @@ export class Dial {
   start(): void {
     const { dialTimeoutMs, dnsRefreshMs } = this.transport
     if (dialTimeoutMs > 0)
-      this.endTimer = setTimeout(() => this.finish(null, 'TIMEOUT'), timerMs(dialTimeoutMs))
+      this.endTimer = whenDue(dialTimeoutMs, () => this.finish(null, 'TIMEOUT'))
     if (this.address.path !== '') {
       this.racing.push(
         dialUnix(this.owner, this.address.path, (socket, fault) => this.tried(socket, fault)),

@@ -108,7 +108,7 @@ export class UwsDownstream implements Downstream {
     const peer = this.listener.peers.peerOfRequest(res)
     this.exchange = exchange
     this.forwarded = peer.forwarded
-    this.listener.inFlight++
+    this.listener.exchangeBegan()
     exchange.downstream = this
     exchange.arriveAt(point, this.tls)
     exchange.clientAddress = peer.address

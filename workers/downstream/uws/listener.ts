@@ -42,7 +42,7 @@ export class UwsListener {
   private socket: ListenSocket | null = null
   private readonly spare: UwsDownstream[] = []
   private readonly relays = new Set<UwsDownstream>() // WebSockets
-  private quietSince = 0
+  private quietSince = 0 // while it drains; 0: something has come since the last tick
   private closesAtAccept = false
   private descriptors: number[] = [] // of the listening socket; none where they can't be found
 
@@ -117,11 +117,17 @@ export class UwsListener {
 
   connectionCame(response: HttpResponse): void {
     if (this.closesAtAccept) this.closeSocket()
+    this.quietSince = 0
     this.peers.connectionFrom(response.getRemoteAddress())
     this.point.connectionCame()
     if (this.point.connections <= this.point.bounds.connectionsMax) return
     this.point.context.countError(SHED_CONNECTIONS)
     response.close()
+  }
+
+  exchangeBegan(): void {
+    this.inFlight++
+    this.quietSince = 0
   }
 
   exchangeEnded(): void {
