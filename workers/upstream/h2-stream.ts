@@ -309,7 +309,7 @@ export class H2Stream implements UpstreamConnection {
     if (this.exchange !== null) this.fail(this.exchange, code, pipeline.RETRY_NEVER)
   }
 
-  private giveUp(exchange: LiveExchange, code: number): void {
+  protected giveUp(exchange: LiveExchange, code: number): void {
     this.reset(CANCEL)
     this.fail(exchange, code, pipeline.RETRY_NEVER)
   }

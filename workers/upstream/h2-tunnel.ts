@@ -7,7 +7,7 @@
 
 import { cryptoModule } from '../builtins.ts'
 import type { Buffer } from 'node:buffer'
-import { NONE } from '../../core/errors.ts'
+import { NONE, UPSTREAM_STALL } from '../../core/errors.ts'
 import { METHOD_GET } from '../../core/exchange.ts'
 import { readSwitch } from '../../core/h2/upstream-response.ts'
 import type { Head } from '../../core/headers.ts'
@@ -82,8 +82,13 @@ export class H2Tunnel extends H2Stream {
     return true
   }
 
-  // Nobody can say how long a WebSocket may be silent.
+  // Nobody can say how long a WebSocket may be silent, but a server that takes nothing has its client paused, and who is
+  // paused leaves without being heard.
   override onTick(now: number): void {
-    if (!this.switched) super.onTick(now)
+    if (!this.switched) return super.onTick(now)
+    const { exchange } = this
+    const { stallTimeoutMs } = this.session.pool.server.transport
+    if (exchange === null || !this.hasPending || stallTimeoutMs === 0) return
+    if (now - this.activeAt > stallTimeoutMs) this.giveUp(exchange, UPSTREAM_STALL)
   }
 }

@@ -12,6 +12,7 @@ import {
   headers,
   requestFields,
   types,
+  windowUpdate,
 } from '../../support/h2-client.ts'
 import type { Keys } from '../../support/gateway.ts'
 import type { OriginConnection } from '../../support/origin.ts'
@@ -91,6 +92,21 @@ test('a drain says GOAWAY twice, serves what came in between and what was under 
   expect(held.take().filter((one) => one.id === 5)).toEqual([])
   await gateway.untilExit()
   expect(gateway.exit?.code).toBe(0)
+})
+
+// The whole window of the connection, in four streams, behind a frame that breaks the protocol.
+test('what a client has on its way when its connection ends does not reset it', async () => {
+  await start({})
+  const client = await connect()
+  const ids = [1, 3, 5, 7]
+  for (const id of ids) client.send(headers(id, requestFields('POST', '/'), END_HEADERS))
+  const pieces = Array.from({ length: 64 }, (_, i) => data(ids[i % 4]!, Buffer.alloc(16_384), 0))
+  client.send(windowUpdate(0, 0x7fffffff), ...pieces.slice(0, 32))
+  expect(await client.goaway()).toBe(3)
+  client.send(...pieces.slice(32)) // a client that has not read it yet
+  client.raw.end()
+  await client.raw.until('the end of both sides', () => client.raw.closed)
+  expect(client.raw.fault).toBe('')
 })
 
 test('requests without end behind our last GOAWAY are a flood', async () => {

@@ -52,7 +52,8 @@ import { CONNECTION_WINDOW, settingsPayload } from './settings.ts'
 import type { H2Stream } from './stream.ts'
 import { connectionOverdue, streamOverdue } from './timeouts.ts'
 
-const LINGER_BYTES_MAX = 256 * 1024
+// What may be on its way, with the heads of its frames and of others.
+const LINGER_BYTES_MAX = CONNECTION_WINDOW + 64 * 1024
 const UNREAD_MAX = 100 // control frames for a client that has more to read than it takes
 const LAST_CALL = Buffer.from('lastcall') // opaque data of the PING behind our first GOAWAY
 
