@@ -4,6 +4,7 @@
 // wherever a page points it. Whoever reaches api@internal decides the rest, as for reading. Hot: no.
 
 import type { IncomingHttpHeaders } from 'node:http'
+import { isIP } from 'node:net'
 import { rolloutActions } from '../core/rollout/progress.ts'
 import { errorReply, jsonReply, type Reply } from './reply.ts'
 import type { AdminState } from './state.ts'
@@ -25,7 +26,15 @@ export function refusalOf(state: AdminState, headers: IncomingHttpHeaders): Repl
 // Programs send neither header; browsers send both with what is not a plain navigation.
 function isForeign(host: string, origin: string, site: string): boolean {
   if (site !== '' && site !== 'same-origin' && site !== 'none') return true
-  return origin !== '' && origin !== `http://${host}` && origin !== `https://${host}`
+  if (origin === '' || origin === `https://${host}`) return false
+  return origin !== `http://${host}` || !isFixed(host)
+}
+
+// In clear text a page can give its own name our address after it was loaded, and then be of the same site (DNS rebinding).
+// An address and localhost can't be taken so; over TLS the certificate is in the way.
+function isFixed(host: string): boolean {
+  const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
+  return name === 'localhost' || isIP(name) !== 0
 }
 
 // POST /api/http/rollouts/NAME/ACTION; `path` is what follows /api/http/rollouts/.

@@ -40,9 +40,17 @@ describe('purging', () => {
       { fetchSite: 'cross-site' },
       { fetchSite: 'same-site' },
       { origin: 'http://admin.example.evil' },
+      { origin: 'http://admin.example', fetchSite: 'same-origin' }, // rebound
+      { host: 'localhost.evil:8080', origin: 'http://localhost.evil:8080' },
     ])
       expect(await purge('all=true', foreign)).toMatchObject({ status: 403, wishes: [] })
-    for (const own of [{}, { origin: 'https://admin.example', fetchSite: 'same-origin' }])
+    for (const own of [
+      {},
+      { origin: 'https://admin.example', fetchSite: 'same-origin' },
+      { host: 'localhost:8080', origin: 'http://localhost:8080' },
+      { host: '[::1]:8080', origin: 'http://[::1]:8080' },
+      { host: '10.0.0.7', origin: 'http://10.0.0.7' },
+    ])
       expect(await purge('all=true', own)).toMatchObject({ status: 200, text: '{"purged":1}' })
   })
 
