@@ -206,7 +206,7 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     if (this.phase === IN_TUNNEL) return this.checkTunnel(now)
     if (this.state !== BUSY || this.blocked) return
     if (this.isDiscardedTooLong(now)) return this.stopDiscarding()
-    if (this.queue !== null && this.server.coalescer!.isHanging(quiet)) this.sendElsewhere()
+    if (this.queue !== null && this.isTooSlowToShare(now, quiet)) this.sendElsewhere()
     if (this.phase !== IN_HEAD || this.isUploadHeld(now)) {
       if (transport.stallTimeoutMs > 0 && now - this.activeAt > transport.stallTimeoutMs)
         return this.fail(UPSTREAM_STALL)
@@ -215,6 +215,12 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
       // From the end of the request, not from the last byte: a head that trickles gets no more time.
       if (now - this.askedAt > transport.responseHeaderTimeoutMs) this.fail(UPSTREAM_HEADER_TIMEOUT)
     }
+  }
+
+  // Those behind an answer wait for all of it, however steadily it comes.
+  private isTooSlowToShare(now: number, quiet: number): boolean {
+    const ms = this.queue!.length > 0 ? now - this.dueFrom : quiet
+    return this.server.coalescer!.isHanging(ms)
   }
 
   private hasAsked(): boolean {
@@ -246,8 +252,10 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     exchange.upstream = null
     const alone = this.queue === null || this.queue.length === 0
     // A head that is half read can't be handed to a ghost: the parser has noted things in the exchange.
-    const halfRead = this.exchange === exchange && this.parser !== null
-    if (!alone && !halfRead) return this.haunt(exchange)
+    const isCurrent = this.exchange === exchange
+    const halfRead = isCurrent && this.parser !== null
+    const endless = isCurrent && this.phase !== IN_HEAD && !this.isShort()
+    if (!alone && !halfRead && !endless) return this.haunt(exchange)
     const waiting = this.takeWaiting()
     this.exchange = null
     if (this.phase === IN_TUNNEL && this.socket !== null && this.socket.held > 0) {
@@ -258,18 +266,25 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     for (const later of waiting) this.failOne(later, UPSTREAM_RESET, pipeline.RETRY_IF_IDEMPOTENT)
   }
 
-  // The head was enough: the body is read to its end and thrown away, so that the connection can be kept. A body in
-  // chunks may have no end, so it gets as many bytes as one with a length may have.
+  // The head was enough: the body is read to its end and thrown away, so that the connection can be kept.
   discardBody(exchange: LiveExchange): void {
     exchange.upstream = null
-    if (this.phase === IN_CHUNKS) this.left = DISCARD_MAX
-    const short = this.phase === IN_CHUNKS || (this.phase === IN_LENGTH && this.left <= DISCARD_MAX)
-    if (!short || !this.requestDone) return this.closeInBody()
+    if (!this.isShort() || !this.requestDone) return this.closeInBody()
     this.haunt(exchange)
-    this.exchange!.startedAt = this.server.context.sweeper.now
   }
 
-  // Of ghosts this one alone knows when it began: others wait for a connection that clients share.
+  // The rest of a body in chunks may have no end: it gets as many bytes as one with a length may have.
+  private isShort(): boolean {
+    return this.phase === IN_CHUNKS || (this.phase === IN_LENGTH && this.left <= DISCARD_MAX)
+  }
+
+  // From here on the body is a ghost's: bounded in bytes and time.
+  protected beginDiscarding(): void {
+    if (this.phase === IN_CHUNKS) this.left = DISCARD_MAX
+    this.exchange!.startedAt = this.server.context.sweeper.now
+    if (!this.isShort()) this.stopDiscarding()
+  }
+
   private isDiscardedTooLong(now: number): boolean {
     const { downstream, startedAt } = this.exchange!
     return downstream === null && startedAt > 0 && now - startedAt > DISCARD_MS
@@ -281,9 +296,12 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     this.failOne(ghost, UPSTREAM_RESET, pipeline.RETRY_NEVER)
   }
 
+  // Nobody's fault: those who share the connection are asked anew, and the server is trusted on.
   private closeInBody(): void {
+    const waiting = this.takeWaiting()
     this.exchange = null
-    this.closeAfterResponse()
+    this.close()
+    for (const later of waiting) this.failOne(later, UPSTREAM_RESET, pipeline.RETRY_IF_IDEMPOTENT)
   }
 
   protected haunt(exchange: LiveExchange): void {
@@ -295,6 +313,7 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     }
     this.exchange = ghost
     if (this.blocked) this.unblockForNext()
+    if (this.phase !== IN_HEAD) this.beginDiscarding()
   }
 
   // The server is too slow for sharing: those who wait behind this response are asked anew, elsewhere.

@@ -151,8 +151,12 @@ export abstract class ResponseReader implements SocketOwner, Swept {
     pipeline.upstreamHead(exchange)
     const current = this.exchange // a ghost when the pipeline wants another response instead
     if (current === null || this.state !== BUSY) return false
-    if (this.phase === IN_LENGTH && this.left === 0) this.end(current, null)
-    return true
+    if (this.phase === IN_LENGTH && this.left === 0) {
+      this.end(current, null)
+      return true
+    }
+    if (current === exchange && current.downstream === null) this.beginDiscarding() // its client has left before
+    return this.exchange !== null
   }
 
   protected takeInformational(
@@ -233,6 +237,7 @@ export abstract class ResponseReader implements SocketOwner, Swept {
 
   // The other half.
   protected abstract block(owned: boolean): void
+  protected abstract beginDiscarding(): void
   protected abstract stopDiscarding(): void
   protected abstract end(exchange: LiveExchange, trailers: Head | null): void
   abstract fail(code: number): void

@@ -229,6 +229,63 @@ test('a server that is slow under coalescing is never trusted again, and those b
   expect(shared).toBe(0)
 })
 
+// Answers with a body that never ends, a piece every 20 ms.
+function flow(connection: OriginConnection): void {
+  connection.send('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+  const timer = setInterval(() => {
+    if (connection.closed) clearInterval(timer)
+    else connection.send('4\r\nflow\r\n')
+  }, 20)
+}
+
+// The first of two requests that share a connection is answered without end; everything else at once. Its client, and
+// those behind it.
+async function startFlowing(slowAfter: string) {
+  let mayFlow = false
+  let shared = 0
+  const flowing: string[] = []
+  const running = await start(async (connection) => {
+    for (;;) {
+      const { head } = await connection.readRequest(60_000)
+      if (connection.received !== '') shared++
+      if (mayFlow && connection.received !== '' && flowing.length === 0) {
+        flowing.push(targetOf(head))
+        return flow(connection)
+      }
+      connection.send(responseText(targetOf(head)))
+    }
+  }, slowAfter)
+  const clients = await Promise.all(Array.from({ length: 16 }, () => running.client()))
+  await prove(clients[0]!)
+  await askUntil(() => shared > 0, clients)
+  mayFlow = true
+  for (let round = 0; flowing.length === 0; round++) {
+    expect(round, 'rounds without a shared connection').toBeLessThan(50)
+    for (const [i, client] of clients.entries()) client.send(requestText('GET', `/c${i}r${round}`))
+    const isAnswered = (): boolean =>
+      flowing.length > 0 || clients.every((client) => client.received.includes(`r${round}`))
+    await eventually('a round to be answered or the flow to begin', isAnswered)
+    if (flowing.length > 0) break
+    for (const client of clients) await client.readResponse()
+  }
+  const at = Number(/^\/c(\d+)/.exec(flowing[0]!)![1])
+  await clients[at]!.untilText('flow')
+  return { flowing: clients[at]!, others: clients.filter((_, i) => i !== at) }
+}
+
+test('those behind an answer that does not end are asked anew when slowAfter is over', async () => {
+  const { flowing, others } = await startFlowing('2s')
+  for (const client of others) expect((await client.readResponse()).status).toBe(200)
+  await flowing.until('the answer to go on', () => flowing.received.length > 3000)
+  expect(flowing.closed).toBe(false)
+})
+
+test('those behind an answer whose client has left do not wait for all of it', async () => {
+  const { flowing, others } = await startFlowing('60s')
+  flowing.destroy()
+  for (const client of others) expect((await client.readResponse()).status).toBe(200)
+})
+
 test('2,000 requests to a server that misbehaves at random never get the answer of another client', async () => {
   let served = 0
   let random = 12345
