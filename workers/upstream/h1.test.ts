@@ -6,6 +6,7 @@ import { BODY_LENGTH } from '../../core/exchange.ts'
 import { type LiveExchange, leaseExchange } from '../live-exchange.ts'
 import type { Socket } from '../socket.ts'
 import { H1Connection } from './h1.ts'
+import { BUSY, CLOSED } from './phases.ts'
 import type { Server } from './server.ts'
 
 class Watched extends H1Connection {
@@ -29,7 +30,7 @@ function asked(stallTimeoutMs: number, responseHeaderTimeoutMs: number): Stage {
   const sweeper = { now: 1000 }
   const transport = { stallTimeoutMs, responseHeaderTimeoutMs, lifetimeMs: 0 }
   const server = { context: { sweeper }, transport, forget: nothing, distrust: nothing }
-  const verbs = { noDelay: nothing, resume: nothing, close: nothing }
+  const verbs = { noDelay: nothing, resume: nothing, close: nothing, settle: nothing }
   const socket = { held: 0, heldBytes: 0, writeText: nothing, writeParts: nothing, ...verbs }
   const connection = new Watched(server as unknown as Server, sweeper.now)
   connection.opened(socket as unknown as Socket)
@@ -64,4 +65,27 @@ test('one that takes some of them is not, and has no such limit once it has all'
 test('responseHeaderTimeout holds meanwhile as it does otherwise', () => {
   expect(asked(0, 500).tick(1600)).toBe(UPSTREAM_HEADER_TIMEOUT)
   expect(asked(5000, 500).tick(1600)).toBe(UPSTREAM_HEADER_TIMEOUT)
+})
+
+// The client has left a tunnel; what it sent last is still on its way.
+function ending(): Stage {
+  const stage = asked(500, 0)
+  const { connection } = stage
+  const exchange = connection.exchange!
+  exchange.wantsUpgrade = true
+  const head = Buffer.from('HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: own\r\n\r\n')
+  connection.onBytes(head, head.length)
+  connection.cancel(exchange)
+  return stage
+}
+
+test('a server has a minute for each piece of the last bytes of a tunnel', () => {
+  const { connection, socket, tick } = ending()
+  for (let now = 1100, left = 1000; left > 0; now += 50_000, left -= 100) {
+    socket.heldBytes = left
+    tick(now)
+    expect(connection.state).toBe(BUSY)
+  }
+  tick(700_000)
+  expect(connection.state).toBe(CLOSED)
 })

@@ -28,7 +28,7 @@ import { ResponseReader } from './response-reader.ts'
 const TEXT_MAX = 8 * 1024 // smaller bodies travel as text with the head: one write, no Buffer object
 const DISCARD_MAX = 64 * 1024 // a longer body costs more to read than a new connection
 const DISCARD_MS = 2000 // and one that takes longer holds up more than it is worth
-const ENDING_MAX_MS = 60_000 // for the last bytes of a tunnel
+const ENDING_MAX_MS = 60_000 // in which a server takes none of the last bytes of a tunnel
 const DISOWN_AFTER_MS = 5000 // an idle connection gives its own read buffer back
 
 export class H1Connection extends ResponseReader implements UpstreamConnection {
@@ -202,7 +202,7 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
       if (transport.idleConnTimeoutMs > 0 && quiet > transport.idleConnTimeoutMs) this.close()
       return
     }
-    if (this.ending && quiet > ENDING_MAX_MS) return this.close()
+    if (this.ending) return this.checkEnding(now)
     if (this.phase === IN_TUNNEL) return this.checkTunnel(now)
     if (this.state !== BUSY || this.blocked) return
     if (this.isDiscardedTooLong(now)) return this.stopDiscarding()
@@ -233,6 +233,10 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     const { stallTimeoutMs } = this.server.transport
     if (this.state !== BUSY || this.exchange === null || !this.isUploadHeld(now)) return
     if (stallTimeoutMs > 0 && now - this.activeAt > stallTimeoutMs) this.fail(UPSTREAM_STALL)
+  }
+
+  private checkEnding(now: number): void {
+    if (!this.isUploadHeld(now) || now - this.activeAt > ENDING_MAX_MS) this.close()
   }
 
   // The server does not read what the client has sent, all of it or a part. Bytes that leave our queue are progress.
