@@ -37,7 +37,6 @@ class Connection {
   bodyLeft = -1 // -1: reading a head
   tail: string | null = null // the last bytes of a chunked body
   status = 0
-  isLate = false // its request was sent after the end
 
   constructor() {
     this.connect()
@@ -69,7 +68,6 @@ class Connection {
 
   send(dueAt: number): void {
     this.sentAt = dueAt
-    this.isLate = isOver
     this.write()
   }
 
@@ -123,7 +121,7 @@ class Connection {
     }
     this.bodyLeft = -1
     if (this.status >= 400) failedStatus++
-    else if (!this.isLate) requests++ // else `seconds` knows nothing of it
+    else if (!isOver) requests++ // else `seconds` knows nothing of it
     latencies.add((performance.now() - this.sentAt) * 1000)
     this.sentAt = 0
     if (plan.isClosing) this.reconnect()
