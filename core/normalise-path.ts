@@ -86,12 +86,12 @@ export function collapseSegments(path: string): string {
 
 // "." or ".." as a whole segment. Escapes must have been normalised, so that "%2e" is seen.
 export function hasDotSegment(path: string): boolean {
-  return /\/\.\.?(?:\/|$)/.test(path)
+  return path.includes('/.') && /\/\.\.?(?:\/|$)/.test(path) // nearly no path has one, and the search is the cheaper
 }
 
 // "/..;x/": Tomcat and its kind cut ";x" off and climb, after every check in front of them was passed.
 export function hasDotParameters(path: string): boolean {
-  return /\/\.\.?(?:;|%3B)/.test(path)
+  return path.includes('/.') && /\/\.\.?(?:;|%3B)/.test(path)
 }
 
 // What rules look at. Expects normalised escapes.
