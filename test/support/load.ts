@@ -85,12 +85,9 @@ class Run {
 
   async keepAliveClient(): Promise<void> {
     let client: RawClient | null = null
-    let stillBefore = 0 // when something was last said on it, or it was opened
+    let stillBefore = 0 // when the request before this one was sent
     while (!this.stopping) {
-      if (client === null || client.ended || client.closed) {
-        stillBefore = this.still.ms
-        client = await this.connect()
-      }
+      if (client === null || client.ended || client.closed) client = await this.connect()
       const still = this.still.ms
       if (client !== null && !(await this.ask(client, 'keep-alive', '', stillBefore))) {
         client.destroy()
@@ -137,10 +134,11 @@ class Run {
     }
   }
 
-  // The connection was ended before a byte of this answer, and nothing could be said on it for a while.
+  // The connection has been used, was ended before a byte of this answer, and nothing could be said on it for a while.
   private wasQuiet(client: RawClient, stillBefore: number): boolean {
     const { quietMsMax = Infinity } = this.options
-    return client.received === '' && this.still.ms - stillBefore > quietMsMax * 0.9
+    const isUnanswered = client.receivedBytes > 0 && client.received === ''
+    return isUnanswered && this.still.ms - stillBefore > quietMsMax * 0.9
   }
 
   private async pause(): Promise<void> {

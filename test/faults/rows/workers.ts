@@ -20,7 +20,7 @@ const workerDies: FaultRow = {
     const traffic = startTraffic({ port: running.port, perSecond: 100 })
     await pause(1000)
     const before = descriptors(process.pid)
-    const back: number[] = []
+    let slowest = 0
     const kills = full ? 20 : 3
     const still = new StoodStill() // the workers are threads of this process
     for (let i = 0; i < kills; i++) {
@@ -34,7 +34,7 @@ const workerDies: FaultRow = {
         10_000,
       )
       const stood = still.ms - stillBefore
-      back.push(performance.now() - from - stood)
+      slowest = Math.max(slowest, performance.now() - from - stood)
       await pause(5500) // a worker that dies young is started later each time
     }
     await traffic.stop()
@@ -46,12 +46,9 @@ const workerDies: FaultRow = {
     still.stop()
     const failed = traffic.failures().length
     const refused = traffic.ended.filter(({ fault }) => fault.includes('ECONNREFUSED')).length
-    const sorted = back.toSorted((a, b) => a - b)
-    const [median, slowest] = [sorted[sorted.length >> 1]!, sorted.at(-1)!]
-    // In the short form one of three may have met a machine that gave its core to somebody else.
     return finding(
-      (full ? slowest : median) < 2000 && refused === 0 && failed <= kills * 20 + stood * 100, // what was due while all stood still comes at once
-      `${kills} deaths: back in ${median.toFixed(0)} ms, ${slowest.toFixed(0)} at the most; ${failed} of ${traffic.ended.length} failed, ${refused} refused; ${more} more descriptors`,
+      slowest < 2000 && refused === 0 && failed <= kills * 20 + stood * 100, // what was due while all stood still comes at once
+      `${kills} deaths: back in ${slowest.toFixed(0)} ms at the most; ${failed} of ${traffic.ended.length} failed, ${refused} refused; ${more} more descriptors`,
     )
   },
 }
