@@ -260,20 +260,16 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
     const halfRead = isCurrent && this.parser !== null
     const endless = isCurrent && this.phase !== IN_HEAD && !this.isShort()
     if (!alone && !halfRead && !endless) return this.haunt(exchange)
-    const waiting = this.takeWaiting()
+    if (this.phase !== IN_TUNNEL || this.socket === null || this.socket.held === 0)
+      return this.closeUnread()
     this.exchange = null
-    if (this.phase === IN_TUNNEL && this.socket !== null && this.socket.held > 0) {
-      this.ending = true // what the client sent last is still on its way
-      return
-    }
-    this.close()
-    for (const later of waiting) this.failOne(later, UPSTREAM_RESET, pipeline.RETRY_IF_IDEMPOTENT)
+    this.ending = true // what the client sent last is still on its way
   }
 
   // The head was enough: the body is read to its end and thrown away, so that the connection can be kept.
   discardBody(exchange: LiveExchange): void {
     exchange.upstream = null
-    if (!this.isShort() || !this.requestDone) return this.closeInBody()
+    if (!this.isShort() || !this.requestDone) return this.closeUnread()
     this.haunt(exchange)
   }
 
@@ -295,13 +291,12 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
   }
 
   protected stopDiscarding(): void {
-    const ghost = this.exchange!
-    this.closeInBody()
-    this.failOne(ghost, UPSTREAM_RESET, pipeline.RETRY_NEVER)
+    this.abandon()
   }
 
-  // Nobody's fault: those who share the connection are asked anew, and the server is trusted on.
-  private closeInBody(): void {
+  // What is left of the response is not read. Nobody's fault: those who share the connection are asked anew, and the server
+  // is trusted on.
+  private closeUnread(): void {
     const waiting = this.takeWaiting()
     this.exchange = null
     this.close()
@@ -361,8 +356,7 @@ export class H1Connection extends ResponseReader implements UpstreamConnection {
 
   abandon(): void {
     const exchange = this.exchange
-    this.exchange = null
-    this.close()
+    this.closeUnread()
     if (exchange !== null) this.failOne(exchange, UPSTREAM_RESET, pipeline.RETRY_NEVER)
   }
 
