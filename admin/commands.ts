@@ -5,6 +5,7 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
+import { canonicalHost } from '../core/normalise-host.ts'
 import { rolloutActions } from '../core/rollout/progress.ts'
 import { errorReply, jsonReply, type Reply } from './reply.ts'
 import type { AdminState } from './state.ts'
@@ -33,7 +34,7 @@ function isForeign(host: string, origin: string, site: string): boolean {
 // In clear text a page can give its own name our address after it was loaded, and then be of the same site (DNS rebinding).
 // An address and localhost can't be taken so; over TLS the certificate is in the way.
 function isFixed(host: string): boolean {
-  const name = host.replace(/:\d+$/, '').replace(/^\[|\]$/g, '')
+  const name = canonicalHost(host)
   return name === 'localhost' || isIP(name) !== 0
 }
 

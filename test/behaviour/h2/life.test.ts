@@ -100,7 +100,7 @@ test('what a client has on its way when its connection ends does not reset it', 
   const client = await connect()
   const ids = [1, 3, 5, 7]
   for (const id of ids) client.send(headers(id, requestFields('POST', '/'), END_HEADERS))
-  const pieces = Array.from({ length: 64 }, (_, i) => data(ids[i % 4]!, Buffer.alloc(16_384), 0))
+  const pieces = Array.from({ length: 64 }, (_, i) => data(ids[i % 4]!, Buffer.alloc(16_384)))
   client.send(windowUpdate(0, 0x7fffffff), ...pieces.slice(0, 32))
   expect(await client.goaway()).toBe(3)
   client.send(...pieces.slice(32)) // a client that has not read it yet

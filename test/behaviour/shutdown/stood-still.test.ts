@@ -2,9 +2,14 @@
 // is read before any deadline is believed.
 
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { type Gateway, type Keys, routesTo, startGateway } from '../../support/gateway.ts'
-import { type HttpOrigin, startHttpOrigin, startScriptedOrigin } from '../../support/origin.ts'
+import {
+  type HttpOrigin,
+  type ScriptedOrigin,
+  startHttpOrigin,
+  startScriptedOrigin,
+} from '../../support/origin.ts'
 import { type RawClient, connectRaw } from '../../support/raw-client.ts'
 import { eventually } from '../../support/wait.ts'
 
@@ -102,6 +107,12 @@ function routesOf(
   }
 }
 
+async function startServer(): Promise<ScriptedOrigin> {
+  const server = await startScriptedOrigin()
+  onTestFinished(() => server.stop())
+  return server
+}
+
 test.each([
   [
     'responseHeaderTimeout',
@@ -109,7 +120,7 @@ test.each([
   ],
   ['the timeout middleware', { middlewares: { slow: { timeout: { firstByte: timeout } } } }],
 ] as const)('%s takes an answer that came while it stood still', async (_what, more) => {
-  const server = await startScriptedOrigin()
+  const server = await startServer()
   gateway = await startGateway({ routes: routesOf(server.url, more) })
   const client = (await connect()).send(REQUEST)
   const connection = await server.connection(0)
@@ -117,11 +128,10 @@ test.each([
   await whileStopped(TIMEOUT_MS * 1.3, () => connection.send(OK))
   const answer = await client.readResponse()
   expect([answer.status, answer.body]).toEqual([200, 'served'])
-  server.stop()
 })
 
 test('so does forwardAuth with the verdict of its server', async () => {
-  const server = await startScriptedOrigin()
+  const server = await startServer()
   const forwardAuth = { address: `${server.url}/verdict`, timeout }
   gateway = await startGateway({
     routes: routesOf(origin.url, { middlewares: { asked: { forwardAuth } } }),
@@ -131,11 +141,10 @@ test('so does forwardAuth with the verdict of its server', async () => {
   await connection.readRequest()
   await whileStopped(TIMEOUT_MS * 1.3, () => connection.send(OK))
   expect((await client.readResponse()).status).toBe(200)
-  server.stop()
 })
 
 test('so does a health check', async () => {
-  const server = await startScriptedOrigin()
+  const server = await startServer()
   const healthCheck = { path: '/health', interval: '100ms', timeout }
   gateway = await startGateway({ routes: routesOf(server.url, { service: { healthCheck } }) })
   const first = await server.connection(0)
@@ -143,5 +152,4 @@ test('so does a health check', async () => {
   await whileStopped(TIMEOUT_MS * 1.3, () => first.send(OK))
   await server.connection(1) // it goes on
   expect(gateway.stderr()).not.toContain('no answer in time')
-  server.stop()
 })

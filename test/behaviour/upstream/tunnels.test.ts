@@ -5,6 +5,7 @@ import http2 from 'node:http2'
 import net, { type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Gateway, type Keys, routesTo, startGateway } from '../../support/gateway.ts'
+import { metricSum } from '../../support/metrics.ts'
 import { type RawClient, connectRaw } from '../../support/raw-client.ts'
 import { eventually, untilStill } from '../../support/wait.ts'
 
@@ -65,20 +66,16 @@ afterAll(async () => {
   server2.close()
 })
 
-async function openConnections(): Promise<number> {
-  const { body } = await gateway.admin('/metrics')
-  const line = /open_connections\{[^}]*entrypoint="web"[^}]*\} (\d+)/.exec(body)
-  return line === null ? 0 : Number(line[1])
+async function metric(name: string, label: string): Promise<number> {
+  return metricSum((await gateway.admin('/metrics')).body, name, label)
 }
+
+const openConnections = () => metric('traefik_open_connections', 'entrypoint="web"')
+const stalls = () => metric('sluice_errors_total', 'code="UPSTREAM_STALL"')
 
 const WEBSOCKET =
   'GET / HTTP/1.1\r\nHost: h2.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
   'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n'
-
-async function stalls(): Promise<number> {
-  const { body } = await gateway.admin('/metrics')
-  return Number(/UPSTREAM_STALL"[^}]*\} (\d+)/.exec(body)?.[1] ?? 0)
-}
 
 // More than anybody on the way holds.
 async function sendUntilHeld(client: RawClient): Promise<void> {

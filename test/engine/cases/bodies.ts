@@ -317,5 +317,3 @@ function checked(text: string, at: number): number {
   }
   return text.length
 }
-
-// Nobody announces that nothing more happens: the same figure three times in a row.
